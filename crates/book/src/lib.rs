@@ -1,0 +1,1 @@
+//! Order books: windowed L2 ladder, L3 queues, trust states.

@@ -1,0 +1,193 @@
+//! Exact decimal text, for definitions and boundaries; the hot path counts ticks and lots.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The most decimal places a [`Decimal`] may have.
+pub const MAX_SCALE: u8 = 18;
+
+/// `mantissa * 10^-scale`, kept normalised (no trailing zeros in the mantissa).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Decimal {
+    mantissa: i64,
+    scale: u8,
+}
+
+impl Decimal {
+    /// Zero.
+    pub const ZERO: Self = Self { mantissa: 0, scale: 0 };
+    /// One.
+    pub const ONE: Self = Self { mantissa: 1, scale: 0 };
+
+    /// `mantissa * 10^-scale`, normalised.
+    ///
+    /// # Errors
+    /// When `scale` is above [`MAX_SCALE`] after normalising.
+    pub fn new(mut mantissa: i64, mut scale: u8) -> Result<Self> {
+        while scale > 0 && mantissa % 10 == 0 {
+            mantissa /= 10;
+            scale -= 1;
+        }
+        if scale > MAX_SCALE {
+            return Err(Error::new(
+                ErrorKind::Value,
+                format!("a decimal has at most {MAX_SCALE} places, this one has {scale}"),
+            ));
+        }
+        Ok(Self { mantissa, scale })
+    }
+
+    /// The integer mantissa.
+    #[must_use]
+    pub const fn mantissa(self) -> i64 {
+        self.mantissa
+    }
+
+    /// The number of decimal places.
+    #[must_use]
+    pub const fn scale(self) -> u8 {
+        self.scale
+    }
+
+    /// The value as a count of `10^-scale` units, or `None` when it is finer than that or overflows.
+    #[must_use]
+    pub fn to_scale(self, scale: u8) -> Option<i128> {
+        let shift = scale.checked_sub(self.scale)?;
+        i128::from(self.mantissa).checked_mul(10_i128.checked_pow(u32::from(shift))?)
+    }
+
+    /// How many whole `unit`s the value is, or `None` when it is not a whole number of them.
+    #[must_use]
+    pub fn count_of(self, unit: Self) -> Option<i64> {
+        let scale = self.scale.max(unit.scale);
+        let value = self.to_scale(scale)?;
+        let unit = unit.to_scale(scale)?;
+        if unit == 0 || value % unit != 0 {
+            return None;
+        }
+        i64::try_from(value / unit).ok()
+    }
+
+    /// The nearest float.
+    #[must_use]
+    pub fn to_f64(self) -> f64 {
+        // Both operands are exact up to 2^53 and 10^22, so the quotient is correctly rounded there.
+        self.mantissa as f64 / 10_f64.powi(i32::from(self.scale))
+    }
+
+    /// `count * self` as decimal text, the exact value of `count` units.
+    #[must_use]
+    pub fn times(self, count: i64) -> String {
+        format_scaled(i128::from(self.mantissa) * i128::from(count), self.scale)
+    }
+}
+
+/// `value * 10^-scale` as decimal text without trailing zeros.
+#[must_use]
+pub fn format_scaled(value: i128, scale: u8) -> String {
+    let sign = if value < 0 { "-" } else { "" };
+    let digits = value.unsigned_abs().to_string();
+    let places = usize::from(scale);
+    if places == 0 {
+        return format!("{sign}{digits}");
+    }
+    let padded = format!("{digits:0>width$}", width = places + 1);
+    let (whole, fraction) = padded.split_at(padded.len() - places);
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.is_empty() {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{fraction}")
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format_scaled(i128::from(self.mantissa), self.scale))
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = Error;
+
+    /// Reads `[-+]digits[.digits][e[-+]digits]`.
+    fn from_str(text: &str) -> Result<Self> {
+        parse(text).ok_or_else(|| {
+            Error::new(ErrorKind::Value, format!("'{text}' is not a decimal number (like 0.001)"))
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<Decimal> {
+    let (body, exponent) = match text.find(['e', 'E']) {
+        Some(at) => (&text[..at], text[at + 1..].parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (negative, body) = match body.as_bytes().first()? {
+        b'-' => (true, &body[1..]),
+        b'+' => (false, &body[1..]),
+        _ => (false, body),
+    };
+    let (whole, fraction) = body.split_once('.').unwrap_or((body, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let fraction = fraction.trim_end_matches('0');
+    let mut mantissa: i64 = 0;
+    for byte in whole.bytes().chain(fraction.bytes()) {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        mantissa = mantissa.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
+    }
+    let mut scale = i32::try_from(fraction.len()).ok()? - exponent;
+    while scale < 0 {
+        mantissa = mantissa.checked_mul(10)?;
+        scale += 1;
+    }
+    Decimal::new(if negative { -mantissa } else { mantissa }, u8::try_from(scale).ok()?).ok()
+}
+
+impl serde::Serialize for Decimal {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.serialize_str(&self.to_string())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Decimal {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_round_trips_without_trailing_zeros() {
+        for (text, shown) in
+            [("0.00100", "0.001"), ("-12.5", "-12.5"), ("1e-8", "0.00000001"), ("2.5E2", "250")]
+        {
+            assert_eq!(text.parse::<Decimal>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", ".", "1.2.3", "abc", "1e", "99999999999999999999", "--1", "0x10", "NaN"] {
+            assert!(text.parse::<Decimal>().is_err(), "{text} was accepted");
+        }
+    }
+
+    #[test]
+    fn count_of_is_exact_or_nothing() {
+        let tick: Decimal = "0.1".parse().unwrap();
+        assert_eq!("61800.2".parse::<Decimal>().unwrap().count_of(tick), Some(618_002));
+        assert_eq!("61800.25".parse::<Decimal>().unwrap().count_of(tick), None);
+        assert_eq!(Decimal::ONE.count_of(Decimal::ZERO), None);
+    }
+}

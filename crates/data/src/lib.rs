@@ -1,0 +1,1 @@
+//! Event files, catalog, importers, Arrow export.

@@ -1,0 +1,1 @@
+//! Incremental market features: imbalance, microprice, order-flow imbalance, volatility.

@@ -1,0 +1,1 @@
+//! Append-only output log with a hash chain.

@@ -1,0 +1,1 @@
+//! The single-writer loop that wires data, books, features, strategies and venues.

@@ -1,0 +1,1 @@
+//! Rings, seqlocks, pools and guarded maps: the lock-free and unsafe parts.

@@ -1,0 +1,1 @@
+//! Quote optimisers: Avellaneda-Stoikov, Gueant-Lehalle-Fernandez-Tapia.

@@ -1,0 +1,1 @@
+//! Simulated venue: matching, queue position, latency, fees; order-flow generator.

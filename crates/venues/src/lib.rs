@@ -1,0 +1,1 @@
+//! Venue codecs: bytes to market events.
