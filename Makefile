@@ -1,0 +1,90 @@
+# Mainspring. Every target makes or reuses $(VENV) and needs only Python >= 3.11, a stable Rust
+# and a C compiler; tools/doctor.sh says which is missing. Stamps keep warm runs short.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
+RUST_TESTED := --workspace --exclude mainspring-python --locked
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long test-rust test-python build check bench docs lock clean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMPS)/extension ## backtest a market maker on generated data and write its report
+	@$(BIN)/mainspring demo
+
+build: $(STAMPS)/extension ## build the release extension into python/mainspring
+
+test: test-rust test-python ## all quick tests, Rust then Python
+
+test-rust: $(STAMPS)/venv
+	@if cargo nextest --version >/dev/null 2>&1; then \
+	    cargo nextest run $(RUST_TESTED) --no-fail-fast; \
+	else \
+	    cargo test $(RUST_TESTED) --no-fail-fast; \
+	fi
+
+test-python: $(STAMPS)/dev $(STAMPS)/extension
+	@$(BIN)/python -m pytest -m "not slow and not oracle" $(PYTEST_ARGS)
+
+test-long: test-rust $(STAMPS)/dev $(STAMPS)/extension ## the slow tests as well
+	@$(BIN)/python -m pytest -m "not oracle" $(PYTEST_ARGS)
+
+check: $(STAMPS)/dev $(STAMPS)/extension ## ruff, mypy --strict, clippy, rustfmt, stub check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	$(BIN)/python tools/check_stub.py
+
+bench: $(STAMPS)/dev $(STAMPS)/extension .venv-peers/.stamps/installed ## every benchmark, beside its peers
+	$(BIN)/mainspring bench $(BENCH_ARGS)
+
+docs: $(STAMPS)/dev $(STAMPS)/extension ## build the documentation into site/
+	$(BIN)/python tools/reference_pages.py
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "docs: site/index.html"
+
+lock: $(STAMPS)/venv ## write the hashed locks of requirements/ anew
+	test -x .venv-lock/bin/uv || { $(BIN)/python -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
+	UV=.venv-lock/bin/uv tools/lock.sh
+
+clean: ## remove what was built; environments with it
+	rm -rf target site demo-out .venv .venv-oracles .venv-peers .venv-lock python/mainspring/_core*.so
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+$(STAMPS)/venv:
+	@python=$$(tools/doctor.sh) && \
+	{ test -x $(BIN)/python || "$$python" -m venv $(VENV); } && \
+	mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/demo: requirements/demo.txt | $(STAMPS)/venv
+	$(PIP_INSTALL) -r $<
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt | $(STAMPS)/demo
+	$(PIP_INSTALL) -r $<
+	@touch $@
+
+$(STAMPS)/extension: $(RUST_SOURCES) pyproject.toml | $(STAMPS)/demo
+	@tools/doctor.sh >/dev/null
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked
+	@touch $@
+
+.venv-peers/.stamps/installed: requirements/peers.txt | $(STAMPS)/venv
+	test -x .venv-peers/bin/python || $(BIN)/python -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@mkdir -p $(@D) && touch $@
+
+.venv-oracles/.stamps/installed: requirements/oracles.txt | $(STAMPS)/venv
+	test -x .venv-oracles/bin/python || $(BIN)/python -m venv .venv-oracles
+	.venv-oracles/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@mkdir -p $(@D) && touch $@
