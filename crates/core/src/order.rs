@@ -173,6 +173,9 @@ pub struct OrderTerms {
     pub display: Lots,
     /// Expiry of a GTD order.
     pub expire_ns: TimeNs,
+    /// The other leg of a one-cancels-other pair, open at the venue already; zero for none.
+    #[serde(default)]
+    pub oco: ClientOrderId,
 }
 
 impl OrderTerms {
@@ -191,6 +194,7 @@ impl OrderTerms {
             offset: Ticks(0),
             display: Lots(0),
             expire_ns: 0,
+            oco: ClientOrderId(0),
         }
     }
 
