@@ -58,9 +58,54 @@ impl Decimal {
         i128::from(self.mantissa).checked_mul(10_i128.checked_pow(u32::from(shift))?)
     }
 
+    /// Reads plain notation, `[-]digits[.digits]`, from bytes without allocating.
+    ///
+    /// The inner loop of every importer: `None` for anything else, exponents and signs `+` included.
+    #[must_use]
+    pub fn from_ascii(text: &[u8]) -> Option<Self> {
+        let (negative, digits) = match text {
+            [b'-', rest @ ..] => (true, rest),
+            _ => (false, text),
+        };
+        let mut mantissa: i64 = 0;
+        let mut at = 0;
+        while let Some(digit) = digits.get(at).map(|byte| byte.wrapping_sub(b'0')) {
+            if digit > 9 {
+                break;
+            }
+            mantissa = mantissa.checked_mul(10)?.checked_add(i64::from(digit))?;
+            at += 1;
+        }
+        if at == 0 {
+            return None;
+        }
+        let mut scale = 0;
+        if at < digits.len() {
+            let fraction = digits.get(at + 1..).filter(|f| digits[at] == b'.' && !f.is_empty())?;
+            (mantissa, scale) = push_fraction(mantissa, fraction)?;
+        }
+        Some(Self { mantissa: if negative { -mantissa } else { mantissa }, scale })
+    }
+
     /// How many whole `unit`s the value is, or `None` when it is not a whole number of them.
+    #[inline]
     #[must_use]
     pub fn count_of(self, unit: Self) -> Option<i64> {
+        // Both are normalised: a value with more places than the unit is no multiple of it.
+        let shift = unit.scale.checked_sub(self.scale)?;
+        if let Some(value) =
+            POWERS.get(usize::from(shift)).and_then(|power| self.mantissa.checked_mul(*power))
+        {
+            return match unit.mantissa {
+                0 => None,
+                1 => Some(value),
+                step => (value % step == 0).then(|| value / step),
+            };
+        }
+        self.count_of_wide(unit)
+    }
+
+    fn count_of_wide(self, unit: Self) -> Option<i64> {
         let scale = self.scale.max(unit.scale);
         let value = self.to_scale(scale)?;
         let unit = unit.to_scale(scale)?;
@@ -118,6 +163,36 @@ impl FromStr for Decimal {
             Error::new(ErrorKind::Value, format!("'{text}' is not a decimal number (like 0.001)"))
         })
     }
+}
+
+const POWERS: [i64; 19] = {
+    let mut powers = [1_i64; 19];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// Appends the digits of a fraction to a mantissa, trailing zeros left out: the mantissa and its places.
+fn push_fraction(mut mantissa: i64, fraction: &[u8]) -> Option<(i64, u8)> {
+    let mut scale = 0_usize;
+    for (at, byte) in fraction.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        if digit != 0 {
+            let places = at + 1;
+            mantissa = mantissa
+                .checked_mul(*POWERS.get(places - scale)?)?
+                .checked_add(i64::from(digit))?;
+            scale = places;
+        }
+    }
+    let scale = u8::try_from(scale).ok().filter(|scale| *scale <= MAX_SCALE)?;
+    Some((mantissa, scale))
 }
 
 fn parse(text: &str) -> Option<Decimal> {
@@ -180,6 +255,17 @@ mod tests {
     fn nonsense_is_refused() {
         for text in ["", ".", "1.2.3", "abc", "1e", "99999999999999999999", "--1", "0x10", "NaN"] {
             assert!(text.parse::<Decimal>().is_err(), "{text} was accepted");
+        }
+    }
+
+    #[test]
+    fn bytes_and_text_are_read_alike() {
+        for text in ["0", "-0.50", "61837.63000000", "0.00000637", "123456789012.00000000", "7."] {
+            let from_text = text.parse::<Decimal>().ok().filter(|_| !text.ends_with('.'));
+            assert_eq!(Decimal::from_ascii(text.as_bytes()), from_text, "{text}");
+        }
+        for text in ["", "-", ".5", "1e3", "+1", "1.2.3", "NaN", "0x1", "9223372036854775808"] {
+            assert_eq!(Decimal::from_ascii(text.as_bytes()), None, "{text} was accepted");
         }
     }
 
