@@ -1,1 +1,4 @@
 //! Order state machine, ledger, risk gate, reconciler.
+
+pub mod execution;
+pub mod risk;

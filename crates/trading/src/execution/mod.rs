@@ -1,0 +1,7 @@
+//! Execution: from what a strategy wants to the fewest orders that get there.
+
+mod reconciler;
+
+pub use reconciler::{
+    reconcile_quotes, reconcile_target, Action, Actions, Desired, Level, LiveOrder,
+};

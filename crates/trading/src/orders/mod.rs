@@ -1,0 +1,13 @@
+//! Orders: one state machine and one table.
+//!
+//! [`state::transition`] is the pure machine: every pair of state and event is decided there.
+//! [`OrderTable`] holds the orders themselves in a fixed slab and applies requests of ours and
+//! answers of a venue to them.
+
+mod order;
+mod state;
+mod table;
+
+pub use order::{Order, PendingReplace};
+pub use state::{transition, IllegalTransition, OrderEvent, OrderState};
+pub use table::{Change, FillChange, OrderCounters, OrderError, OrderTable};

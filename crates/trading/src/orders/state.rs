@@ -1,0 +1,360 @@
+//! The order state machine.
+
+use std::fmt;
+
+use mainspring_core::{Lots, Ticks};
+
+/// Where an order stands. Codes are stored in results and journals: never renumber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum OrderState {
+    /// Made here, not yet past the risk gate.
+    Created = 0,
+    /// Refused by the risk gate. Terminal.
+    RiskRejected = 1,
+    /// Sent; no answer yet.
+    Submitted = 2,
+    /// In the venue's book, or armed there; nothing traded.
+    Open = 3,
+    /// In the venue's book with a part traded.
+    PartiallyFilled = 4,
+    /// A cancel is on its way.
+    PendingCancel = 5,
+    /// A change of price or quantity is on its way.
+    PendingReplace = 6,
+    /// Traded whole. Terminal.
+    Filled = 7,
+    /// Left the book with what was traded until then. Terminal.
+    Cancelled = 8,
+    /// Definitely refused by the venue. Terminal.
+    Rejected = 9,
+    /// Reached its time. Terminal.
+    Expired = 10,
+    /// Nobody here knows: an answer is overdue, or contradicts. The venue has to be asked.
+    Unknown = 11,
+}
+
+impl OrderState {
+    /// Every state, in order of code.
+    pub const ALL: [Self; 12] = [
+        Self::Created,
+        Self::RiskRejected,
+        Self::Submitted,
+        Self::Open,
+        Self::PartiallyFilled,
+        Self::PendingCancel,
+        Self::PendingReplace,
+        Self::Filled,
+        Self::Cancelled,
+        Self::Rejected,
+        Self::Expired,
+        Self::Unknown,
+    ];
+
+    /// Whether the order is over.
+    #[inline]
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(
+            self,
+            Self::RiskRejected | Self::Filled | Self::Cancelled | Self::Rejected | Self::Expired
+        )
+    }
+
+    /// Whether the order may be in the venue's book as far as we know.
+    #[inline]
+    #[must_use]
+    pub const fn is_working(self) -> bool {
+        !self.is_terminal() && !matches!(self, Self::Created)
+    }
+
+    /// Whether an answer of the venue is awaited.
+    #[inline]
+    #[must_use]
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::Submitted | Self::PendingCancel | Self::PendingReplace)
+    }
+
+    /// The name as results and journals print it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::RiskRejected => "risk_rejected",
+            Self::Submitted => "submitted",
+            Self::Open => "open",
+            Self::PartiallyFilled => "partially_filled",
+            Self::PendingCancel => "pending_cancel",
+            Self::PendingReplace => "pending_replace",
+            Self::Filled => "filled",
+            Self::Cancelled => "cancelled",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for OrderState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What can happen to an order, as the machine sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderEvent {
+    /// Ours: refused by the risk gate.
+    RiskRefused,
+    /// Ours: sent to the venue.
+    Submit,
+    /// Ours: a cancel was sent.
+    CancelRequested,
+    /// Ours: a change was sent.
+    ReplaceRequested {
+        /// New limit price.
+        price: Ticks,
+        /// New total quantity, what is filled included.
+        qty: Lots,
+    },
+    /// Ours: the answer to the pending request is overdue.
+    Timeout,
+    /// Venue, asked: the order is working.
+    Confirmed,
+    /// Venue, asked: no such order.
+    NotFound,
+    /// Venue: in the book, or armed.
+    Accepted,
+    /// Venue: refused.
+    Rejected,
+    /// Venue: traded.
+    Filled {
+        /// Whether nothing more can trade, pending changes considered.
+        complete: bool,
+    },
+    /// Venue: left the book.
+    Cancelled,
+    /// Venue: reached its time.
+    Expired,
+    /// Venue: the cancel was refused.
+    CancelRejected {
+        /// Because there is no such order any more.
+        gone: bool,
+    },
+    /// Venue: price and quantity are changed.
+    Amended {
+        /// Whether what was filled before reaches the new quantity.
+        complete: bool,
+    },
+    /// Venue: the change was refused.
+    AmendRejected {
+        /// Because there is no such order any more.
+        gone: bool,
+        /// Whether what is filled reaches the quantity that now stands.
+        complete: bool,
+    },
+    /// Venue: a stop was triggered.
+    Triggered,
+}
+
+/// An event that cannot happen in this state: a fault of ours, of the venue, or of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{event:?} cannot happen to an order that is {state}")]
+pub struct IllegalTransition {
+    /// The state it was in.
+    pub state: OrderState,
+    /// What happened.
+    pub event: OrderEvent,
+}
+
+/// The state after `event` in `state`.
+///
+/// `standing` is what the order is when no request of ours is pending: `Submitted` before the
+/// venue showed that it has the order, `Open` after it, `PartiallyFilled` after a fill. For
+/// an event of a venue that proves it has the order, it is taken after that event.
+///
+/// The principles: only a definite refusal rejects; a fill counts whenever it is not impossible,
+/// also after the end; an answer to a race that is already decided changes nothing; silence and
+/// contradiction lead to `Unknown`, which ends by a definite statement of the venue.
+///
+/// # Errors
+/// [`IllegalTransition`] when the event cannot happen in this state.
+pub const fn transition(
+    state: OrderState,
+    event: OrderEvent,
+    standing: OrderState,
+) -> Result<OrderState, IllegalTransition> {
+    let next = match event {
+        OrderEvent::RiskRefused
+        | OrderEvent::Submit
+        | OrderEvent::CancelRequested
+        | OrderEvent::ReplaceRequested { .. }
+        | OrderEvent::Timeout => ours(state, event),
+        _ => venues(state, event, standing),
+    };
+    match next {
+        Some(to) => Ok(to),
+        None => Err(IllegalTransition { state, event }),
+    }
+}
+
+/// Requests of ours, and their overdue answers.
+const fn ours(state: OrderState, event: OrderEvent) -> Option<OrderState> {
+    use OrderState as S;
+    match (event, state) {
+        (OrderEvent::RiskRefused, S::Created) => Some(S::RiskRejected),
+        (OrderEvent::Submit, S::Created) => Some(S::Submitted),
+        (
+            OrderEvent::CancelRequested,
+            S::Submitted | S::Open | S::PartiallyFilled | S::PendingReplace | S::Unknown,
+        ) => Some(S::PendingCancel),
+        (
+            OrderEvent::ReplaceRequested { .. },
+            S::Submitted | S::Open | S::PartiallyFilled,
+        ) => Some(S::PendingReplace),
+        (
+            OrderEvent::Timeout,
+            S::Submitted | S::PendingCancel | S::PendingReplace | S::Unknown,
+        ) => Some(S::Unknown),
+        _ => None,
+    }
+}
+
+/// Statements of a venue.
+const fn venues(
+    state: OrderState,
+    event: OrderEvent,
+    standing: OrderState,
+) -> Option<OrderState> {
+    use OrderState as S;
+    match state {
+        // The venue has never heard of these.
+        S::Created | S::RiskRejected => None,
+        S::Submitted | S::Open | S::PartiallyFilled => working(state, event, standing),
+        S::PendingCancel => pending_cancel(event, standing),
+        S::PendingReplace => pending_replace(event, standing),
+        S::Unknown => unknown(event, standing),
+        S::Filled | S::Cancelled | S::Rejected | S::Expired => ended(state, event),
+    }
+}
+
+const fn working(
+    state: OrderState,
+    event: OrderEvent,
+    standing: OrderState,
+) -> Option<OrderState> {
+    use OrderState as S;
+    let submitted = matches!(state, S::Submitted);
+    match event {
+        OrderEvent::Accepted | OrderEvent::Confirmed | OrderEvent::Triggered => Some(standing),
+        OrderEvent::Rejected if submitted => Some(S::Rejected),
+        OrderEvent::Filled { complete: true } | OrderEvent::Amended { complete: true } => {
+            Some(S::Filled)
+        }
+        OrderEvent::Filled { complete: false } => Some(S::PartiallyFilled),
+        OrderEvent::Amended { complete: false } => Some(standing),
+        OrderEvent::Cancelled => Some(S::Cancelled),
+        OrderEvent::Expired => Some(S::Expired),
+        // The question may have overtaken the order itself.
+        OrderEvent::NotFound if submitted => Some(state),
+        OrderEvent::NotFound => Some(S::Unknown),
+        // Answers to requests that were given up as overdue.
+        OrderEvent::CancelRejected { gone: true }
+        | OrderEvent::AmendRejected { gone: true, .. } => Some(S::Unknown),
+        OrderEvent::CancelRejected { gone: false }
+        | OrderEvent::AmendRejected { gone: false, .. }
+            if !submitted =>
+        {
+            Some(state)
+        }
+        _ => None,
+    }
+}
+
+const fn pending_cancel(event: OrderEvent, standing: OrderState) -> Option<OrderState> {
+    use OrderState as S;
+    match event {
+        OrderEvent::Filled { complete: true }
+        | OrderEvent::Amended { complete: true }
+        | OrderEvent::AmendRejected { complete: true, .. } => Some(S::Filled),
+        OrderEvent::Accepted
+        | OrderEvent::Confirmed
+        | OrderEvent::NotFound
+        | OrderEvent::Triggered
+        | OrderEvent::Filled { .. }
+        | OrderEvent::Amended { .. }
+        | OrderEvent::AmendRejected { .. } => Some(S::PendingCancel),
+        OrderEvent::Rejected if matches!(standing, S::Submitted) => Some(S::Rejected),
+        OrderEvent::Cancelled => Some(S::Cancelled),
+        OrderEvent::Expired => Some(S::Expired),
+        // It is gone and we have not heard how: a fill or an expiry is on its way.
+        OrderEvent::CancelRejected { gone: true } => Some(S::Unknown),
+        OrderEvent::CancelRejected { gone: false } => Some(standing),
+        _ => None,
+    }
+}
+
+const fn pending_replace(event: OrderEvent, standing: OrderState) -> Option<OrderState> {
+    use OrderState as S;
+    match event {
+        OrderEvent::Filled { complete: true }
+        | OrderEvent::Amended { complete: true }
+        | OrderEvent::AmendRejected { complete: true, .. } => Some(S::Filled),
+        OrderEvent::Accepted
+        | OrderEvent::Confirmed
+        | OrderEvent::NotFound
+        | OrderEvent::Triggered
+        | OrderEvent::Filled { .. }
+        | OrderEvent::CancelRejected { gone: false } => Some(S::PendingReplace),
+        OrderEvent::Amended { .. } | OrderEvent::AmendRejected { gone: false, .. } => {
+            Some(standing)
+        }
+        OrderEvent::Rejected if matches!(standing, S::Submitted) => Some(S::Rejected),
+        OrderEvent::Cancelled => Some(S::Cancelled),
+        OrderEvent::Expired => Some(S::Expired),
+        OrderEvent::AmendRejected { gone: true, .. }
+        | OrderEvent::CancelRejected { gone: true } => Some(S::Unknown),
+        _ => None,
+    }
+}
+
+const fn unknown(event: OrderEvent, standing: OrderState) -> Option<OrderState> {
+    use OrderState as S;
+    match event {
+        OrderEvent::Accepted | OrderEvent::Confirmed => Some(standing),
+        OrderEvent::Filled { complete: true }
+        | OrderEvent::Amended { complete: true }
+        | OrderEvent::AmendRejected { complete: true, .. } => Some(S::Filled),
+        OrderEvent::Amended { .. } => Some(standing),
+        // A part that traded does not say that the rest still stands.
+        OrderEvent::Filled { .. }
+        | OrderEvent::Triggered
+        | OrderEvent::CancelRejected { .. }
+        | OrderEvent::AmendRejected { .. } => Some(S::Unknown),
+        OrderEvent::Rejected if matches!(standing, S::Submitted) => Some(S::Rejected),
+        OrderEvent::Cancelled | OrderEvent::NotFound => Some(S::Cancelled),
+        OrderEvent::Expired => Some(S::Expired),
+        _ => None,
+    }
+}
+
+const fn ended(state: OrderState, event: OrderEvent) -> Option<OrderState> {
+    use OrderState as S;
+    match (state, event) {
+        // The order left the book and the news of an earlier trade comes after it.
+        (S::Cancelled | S::Expired, OrderEvent::Filled { .. }) => Some(state),
+        // Late or doubled news that agrees with the end.
+        (S::Filled | S::Cancelled | S::Expired, OrderEvent::Accepted | OrderEvent::Triggered)
+        | (S::Cancelled | S::Expired, OrderEvent::Cancelled | OrderEvent::Expired)
+        | (S::Filled | S::Cancelled | S::Expired, OrderEvent::Amended { .. })
+        | (S::Rejected, OrderEvent::Rejected)
+        | (
+            _,
+            OrderEvent::CancelRejected { .. }
+            | OrderEvent::AmendRejected { .. }
+            | OrderEvent::NotFound,
+        )
+        | (S::Filled | S::Cancelled | S::Expired, OrderEvent::Confirmed) => Some(state),
+        _ => None,
+    }
+}

@@ -1,0 +1,7 @@
+//! Risk: the gate that every order passes.
+
+mod gate;
+
+pub use gate::{
+    ApprovedOrder, Exposure, Failure, Gate, GateLimits, InstrumentLimits, LimitKind, Veto,
+};
