@@ -1,0 +1,132 @@
+//! A set of small integers as a bitmap of three levels: find the next lower member in a few steps.
+
+/// Members are below the capacity given at construction.
+#[derive(Clone, Debug)]
+pub(crate) struct Occupancy {
+    /// One bit a member.
+    words: Box<[u64]>,
+    /// One bit for each word that is not zero.
+    groups: Box<[u64]>,
+    /// One bit for each group that is not zero.
+    tops: Box<[u64]>,
+}
+
+impl Occupancy {
+    pub(crate) fn new(capacity: usize) -> Self {
+        let zeros = |bits: usize| vec![0_u64; bits.div_ceil(64)].into_boxed_slice();
+        Self {
+            words: zeros(capacity),
+            groups: zeros(capacity.div_ceil(64)),
+            tops: zeros(capacity.div_ceil(64 * 64)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn insert(&mut self, member: usize) {
+        let (word, group) = (member >> 6, member >> 12);
+        let was_empty = self.words[word] == 0;
+        self.words[word] |= 1 << (member & 63);
+        if was_empty {
+            self.groups[group] |= 1 << (word & 63);
+            self.tops[group >> 6] |= 1 << (group & 63);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn remove(&mut self, member: usize) {
+        let (word, group) = (member >> 6, member >> 12);
+        self.words[word] &= !(1 << (member & 63));
+        if self.words[word] == 0 {
+            self.groups[group] &= !(1 << (word & 63));
+            if self.groups[group] == 0 {
+                self.tops[group >> 6] &= !(1 << (group & 63));
+            }
+        }
+    }
+
+    /// The highest member below `limit`, which must itself be below the capacity.
+    #[inline]
+    pub(crate) fn below(&self, limit: usize) -> Option<usize> {
+        let bits = lower_bits(self.words[limit >> 6], limit & 63);
+        if bits == 0 {
+            return self.below_word(limit >> 6);
+        }
+        Some((limit & !63) | highest_bit(bits))
+    }
+
+    /// The highest member.
+    pub(crate) fn highest(&self) -> Option<usize> {
+        self.highest_under_top(self.tops.len())
+    }
+
+    fn below_word(&self, word: usize) -> Option<usize> {
+        let group = word >> 6;
+        let bits = lower_bits(self.groups[group], word & 63);
+        if bits != 0 {
+            return Some(self.highest_in_word((group << 6) | highest_bit(bits)));
+        }
+        let top = group >> 6;
+        let bits = lower_bits(self.tops[top], group & 63);
+        if bits != 0 {
+            return Some(self.highest_in_group((top << 6) | highest_bit(bits)));
+        }
+        self.highest_under_top(top)
+    }
+
+    fn highest_under_top(&self, end: usize) -> Option<usize> {
+        let top = self.tops[..end].iter().rposition(|bits| *bits != 0)?;
+        Some(self.highest_in_group((top << 6) | highest_bit(self.tops[top])))
+    }
+
+    #[inline]
+    fn highest_in_group(&self, group: usize) -> usize {
+        self.highest_in_word((group << 6) | highest_bit(self.groups[group]))
+    }
+
+    #[inline]
+    fn highest_in_word(&self, word: usize) -> usize {
+        (word << 6) | highest_bit(self.words[word])
+    }
+}
+
+/// The bits under position `count` (below 64).
+#[inline]
+const fn lower_bits(bits: u64, count: usize) -> u64 {
+    bits & ((1 << count) - 1)
+}
+
+/// Position of the highest bit of a word that is not zero.
+#[inline]
+const fn highest_bit(bits: u64) -> usize {
+    63 - bits.leading_zeros() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn walks_like_a_sorted_set(
+            capacity_log2 in 6_u32..19,
+            steps in prop::collection::vec((any::<u32>(), any::<bool>()), 1..200),
+        ) {
+            let capacity = 1_usize << capacity_log2;
+            let (mut bits, mut oracle) = (Occupancy::new(capacity), BTreeSet::new());
+            for (raw, add) in steps {
+                let member = raw as usize % capacity;
+                if add {
+                    bits.insert(member);
+                    oracle.insert(member);
+                } else {
+                    bits.remove(member);
+                    oracle.remove(&member);
+                }
+                prop_assert_eq!(bits.highest(), oracle.iter().next_back().copied());
+                prop_assert_eq!(bits.below(member), oracle.range(..member).next_back().copied());
+            }
+        }
+    }
+}
