@@ -2,3 +2,5 @@
 
 pub mod execution;
 pub mod risk;
+pub mod fee;
+pub mod orders;

@@ -208,24 +208,18 @@ const fn ours(state: OrderState, event: OrderEvent) -> Option<OrderState> {
             OrderEvent::CancelRequested,
             S::Submitted | S::Open | S::PartiallyFilled | S::PendingReplace | S::Unknown,
         ) => Some(S::PendingCancel),
-        (
-            OrderEvent::ReplaceRequested { .. },
-            S::Submitted | S::Open | S::PartiallyFilled,
-        ) => Some(S::PendingReplace),
-        (
-            OrderEvent::Timeout,
-            S::Submitted | S::PendingCancel | S::PendingReplace | S::Unknown,
-        ) => Some(S::Unknown),
+        (OrderEvent::ReplaceRequested { .. }, S::Submitted | S::Open | S::PartiallyFilled) => {
+            Some(S::PendingReplace)
+        }
+        (OrderEvent::Timeout, S::Submitted | S::PendingCancel | S::PendingReplace | S::Unknown) => {
+            Some(S::Unknown)
+        }
         _ => None,
     }
 }
 
 /// Statements of a venue.
-const fn venues(
-    state: OrderState,
-    event: OrderEvent,
-    standing: OrderState,
-) -> Option<OrderState> {
+const fn venues(state: OrderState, event: OrderEvent, standing: OrderState) -> Option<OrderState> {
     use OrderState as S;
     match state {
         // The venue has never heard of these.
@@ -238,11 +232,7 @@ const fn venues(
     }
 }
 
-const fn working(
-    state: OrderState,
-    event: OrderEvent,
-    standing: OrderState,
-) -> Option<OrderState> {
+const fn working(state: OrderState, event: OrderEvent, standing: OrderState) -> Option<OrderState> {
     use OrderState as S;
     let submitted = matches!(state, S::Submitted);
     match event {

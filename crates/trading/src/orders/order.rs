@@ -1,0 +1,152 @@
+//! One order of ours.
+
+use mainspring_core::order::OrderTerms;
+use mainspring_core::{ClientOrderId, Lots, Ticks, TimeNs};
+
+use super::state::{OrderEvent, OrderState};
+
+/// A change that is on its way to the venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingReplace {
+    /// Asked limit price.
+    pub price: Ticks,
+    /// Asked total quantity, what is filled included.
+    pub qty: Lots,
+}
+
+/// An order: what was asked, and how far it got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Our id.
+    pub id: ClientOrderId,
+    /// Index of the strategy that owns it.
+    pub strategy: u16,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Whether the venue has shown that it has the order.
+    pub acknowledged: bool,
+    /// Whether the venue has triggered it (stops).
+    pub triggered: bool,
+    /// What stands at the venue as far as we know; an amend changes price and quantity here
+    /// when the venue confirms it.
+    pub terms: OrderTerms,
+    /// The change that is not yet answered.
+    pub pending: Option<PendingReplace>,
+    /// Quantity traded.
+    pub filled: Lots,
+    /// Sum of price x quantity of the fills, in ticks x lots.
+    pub fill_value: i128,
+    /// When it was made.
+    pub created_ns: TimeNs,
+    /// When it last changed for us.
+    pub updated_ns: TimeNs,
+}
+
+impl Order {
+    /// A new order in state `Created`.
+    #[must_use]
+    pub const fn new(
+        id: ClientOrderId,
+        strategy: u16,
+        terms: OrderTerms,
+        created_ns: TimeNs,
+    ) -> Self {
+        Self {
+            id,
+            strategy,
+            state: OrderState::Created,
+            acknowledged: false,
+            triggered: false,
+            terms,
+            pending: None,
+            filled: Lots::ZERO,
+            fill_value: 0,
+            created_ns,
+            updated_ns: created_ns,
+        }
+    }
+
+    /// Quantity not yet traded, of what stands.
+    #[inline]
+    #[must_use]
+    pub const fn remaining(&self) -> Lots {
+        Lots(self.terms.qty.0.saturating_sub(self.filled.0))
+    }
+
+    /// The most that may still trade, were a pending change already done.
+    #[inline]
+    #[must_use]
+    pub const fn fillable(&self) -> Lots {
+        let qty = match self.pending {
+            Some(pending) if pending.qty.0 > self.terms.qty.0 => pending.qty.0,
+            _ => self.terms.qty.0,
+        };
+        Lots(qty.saturating_sub(self.filled.0))
+    }
+
+    /// Whether it may be in the venue's book as far as we know.
+    #[inline]
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.state.is_working()
+    }
+
+    /// Whether it is over.
+    #[inline]
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        self.state.is_terminal()
+    }
+
+    /// Average price of the fills in ticks, or `None` before the first.
+    #[must_use]
+    pub fn average_price(&self) -> Option<f64> {
+        (self.filled.0 > 0).then(|| self.fill_value as f64 / self.filled.0 as f64)
+    }
+
+    /// What the order is once the request that is being answered no longer counts.
+    #[inline]
+    pub(super) const fn standing(&self) -> OrderState {
+        match (self.pending.is_some(), self.filled.0 > 0, self.acknowledged) {
+            (true, ..) => OrderState::PendingReplace,
+            (false, true, _) => OrderState::PartiallyFilled,
+            (false, false, true) => OrderState::Open,
+            (false, false, false) => OrderState::Submitted,
+        }
+    }
+
+    /// The order with the facts of `event` noted, its state not yet moved.
+    #[inline]
+    pub(super) const fn note(mut self, event: OrderEvent) -> Self {
+        match event {
+            OrderEvent::ReplaceRequested { price, qty } => {
+                self.pending = Some(PendingReplace { price, qty });
+            }
+            OrderEvent::Accepted => self.acknowledged = true,
+            OrderEvent::Confirmed => {
+                self.acknowledged = true;
+                self.pending = None;
+            }
+            OrderEvent::Triggered => {
+                self.acknowledged = true;
+                self.triggered = true;
+            }
+            OrderEvent::Filled { .. } => self.acknowledged = true,
+            OrderEvent::Amended { .. } => {
+                self.acknowledged = true;
+                self.pending = None;
+            }
+            // Without the order there is nothing to change.
+            OrderEvent::AmendRejected { .. } | OrderEvent::Rejected => self.pending = None,
+            OrderEvent::Cancelled
+            | OrderEvent::Expired
+            | OrderEvent::NotFound
+            | OrderEvent::CancelRejected { .. }
+            | OrderEvent::RiskRefused
+            | OrderEvent::Submit
+            | OrderEvent::CancelRequested
+            | OrderEvent::Timeout => {}
+        }
+        self
+    }
+}

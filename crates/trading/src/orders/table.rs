@@ -1,0 +1,520 @@
+//! All orders of a kernel in one fixed slab.
+//!
+//! Nothing here allocates after [`OrderTable::new`]. Orders are found by id through chained
+//! buckets (ids grow by one, so that the chains are one long), live orders hang in a list for
+//! each strategy and instrument in the order of their arrival, and orders that ended are
+//! remembered until newer ones push them out, so that late fills find them.
+
+use mainspring_core::instrument::InstrumentId;
+use mainspring_core::{
+    CancelReason, ClientOrderId, Error, ErrorKind, Lots, RejectReason, Result, Ticks, TimeNs,
+    VenueEvent, VenueEventKind,
+};
+
+use super::order::Order;
+use super::state::{transition, IllegalTransition, OrderEvent, OrderState};
+
+/// No slot.
+const NONE: u32 = u32::MAX;
+
+/// A fill as it was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FillChange {
+    /// Price.
+    pub price: Ticks,
+    /// Quantity.
+    pub qty: Lots,
+    /// Whether we were the maker.
+    pub maker: bool,
+}
+
+/// What a request or an answer did to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The order after it.
+    pub order: Order,
+    /// Its state before.
+    pub from: OrderState,
+    /// Its state after.
+    pub to: OrderState,
+    /// The fill to be ledgered, if it is one.
+    pub fill: Option<FillChange>,
+    /// The event said what was already known; nothing moved.
+    pub duplicate: bool,
+    /// The order was over already. A late fill still has to be ledgered.
+    pub late: bool,
+}
+
+/// Why an event could not be applied. Each is counted; none changes the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// No such order, or it ended so long ago that it is forgotten.
+    #[error("order {} is not known here: placed elsewhere, or ended too long ago", .0 .0)]
+    UnknownOrder(ClientOrderId),
+    /// The event cannot happen in the order's state.
+    #[error("order {}: {source}", .id.0)]
+    Illegal {
+        /// Which order.
+        id: ClientOrderId,
+        /// State and event.
+        source: IllegalTransition,
+    },
+    /// A fill that is not positive or larger than what may still trade.
+    #[error("order {}: a fill of {qty} lots, when at most {fillable} can trade", .id.0)]
+    BadFill {
+        /// Which order.
+        id: ClientOrderId,
+        /// Quantity of the fill.
+        qty: Lots,
+        /// What could still trade.
+        fillable: Lots,
+    },
+}
+
+impl From<OrderError> for Error {
+    fn from(error: OrderError) -> Self {
+        let kind = match error {
+            OrderError::UnknownOrder(_) => ErrorKind::NotFound,
+            OrderError::Illegal { .. } | OrderError::BadFill { .. } => ErrorKind::Mismatch,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// What went by that should be looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrderCounters {
+    /// Events that cannot happen in the state of their order.
+    pub illegal: u64,
+    /// Fills that are not positive or larger than what may still trade.
+    pub bad_fills: u64,
+    /// Events of orders that are not known.
+    pub unknown: u64,
+    /// Fills after the end of their order.
+    pub late_fills: u64,
+    /// Events that said what was known.
+    pub duplicates: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    order: Order,
+    /// Neighbours in the live list of the order's strategy and instrument.
+    previous: u32,
+    next: u32,
+    /// Next slot of the same bucket, or of the free list.
+    chain: u32,
+}
+
+/// First and last slot of a list.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    first: u32,
+    last: u32,
+}
+
+/// The orders of a kernel.
+#[derive(Debug)]
+pub struct OrderTable {
+    slots: Vec<Slot>,
+    buckets: Vec<u32>,
+    free: u32,
+    lists: Vec<Ends>,
+    instruments: usize,
+    capacity: usize,
+    live: usize,
+    /// Slots of ended orders, oldest first: a ring.
+    ended: Vec<u32>,
+    ended_first: usize,
+    ended_count: usize,
+    counters: OrderCounters,
+}
+
+impl OrderTable {
+    /// Room for `capacity` live orders and memory of the last `remembered` ended ones.
+    #[must_use]
+    pub fn new(capacity: usize, remembered: usize, instruments: usize, strategies: usize) -> Self {
+        // One more, because a slot is freed only after the newly ended order took its place.
+        let ring = remembered.max(1);
+        let total = capacity + ring;
+        let blank = Order::new(
+            ClientOrderId(u64::MAX),
+            0,
+            mainspring_core::order::OrderTerms::limit(
+                InstrumentId(0),
+                mainspring_core::Side::Buy,
+                Ticks(0),
+                Lots(0),
+            ),
+            0,
+        );
+        let slots = (0..total)
+            .map(|i| Slot {
+                order: blank,
+                previous: NONE,
+                next: NONE,
+                chain: if i + 1 < total { (i + 1) as u32 } else { NONE },
+            })
+            .collect();
+        Self {
+            slots,
+            buckets: vec![NONE; (total * 2).next_power_of_two()],
+            free: if total > 0 { 0 } else { NONE },
+            lists: vec![Ends { first: NONE, last: NONE }; instruments * strategies],
+            instruments,
+            capacity,
+            live: 0,
+            ended: vec![NONE; ring],
+            ended_first: 0,
+            ended_count: 0,
+            counters: OrderCounters::default(),
+        }
+    }
+
+    /// Adds a new order.
+    ///
+    /// # Errors
+    /// When the table is full, the id is in use or remembered, the order is not in state
+    /// `Created`, or its strategy or instrument is not one of the table's.
+    pub fn insert(&mut self, order: Order) -> Result<()> {
+        if self.live >= self.capacity {
+            return Err(self.full());
+        }
+        self.check_new(&order)?;
+        let Some(list) = self.list_of(order.strategy, order.terms.instrument) else {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!(
+                    "order {}: strategy {} or instrument {} is not in the table",
+                    order.id.0, order.strategy, order.terms.instrument.0
+                ),
+            ));
+        };
+        let slot = self.take_slot();
+        let bucket = self.bucket(order.id);
+        let last = self.lists[list].last;
+        self.slots[slot as usize] =
+            Slot { order, previous: last, next: NONE, chain: self.buckets[bucket] };
+        self.buckets[bucket] = slot;
+        match last {
+            NONE => self.lists[list].first = slot,
+            last => self.slots[last as usize].next = slot,
+        }
+        self.lists[list].last = slot;
+        self.live += 1;
+        Ok(())
+    }
+
+    /// The order with this id, live or remembered.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, id: ClientOrderId) -> Option<&Order> {
+        match self.find(id) {
+            NONE => None,
+            slot => Some(&self.slots[slot as usize].order),
+        }
+    }
+
+    /// Applies something that we did or found: submit, cancel, replace, timeout, or what a query
+    /// of the venue showed.
+    ///
+    /// # Errors
+    /// [`OrderError`] when the order is not known or the event cannot happen to it now.
+    pub fn request(
+        &mut self,
+        id: ClientOrderId,
+        event: OrderEvent,
+        now_ns: TimeNs,
+    ) -> std::result::Result<Change, OrderError> {
+        let slot = self.known(id)?;
+        self.step(slot, event, None, now_ns)
+    }
+
+    /// Applies an answer of a venue.
+    ///
+    /// # Errors
+    /// [`OrderError`] when the order is not known, the event cannot happen to it now, or a fill
+    /// is larger than what may still trade.
+    pub fn apply(
+        &mut self,
+        event: &VenueEvent,
+        now_ns: TimeNs,
+    ) -> std::result::Result<Change, OrderError> {
+        let slot = self.known(event.order)?;
+        match event.kind {
+            VenueEventKind::Filled { price, qty, maker } => {
+                self.fill(slot, FillChange { price, qty, maker }, now_ns)
+            }
+            VenueEventKind::Amended { price, qty } => self.amended(slot, price, qty, now_ns),
+            other => {
+                let event = self.read(slot, other);
+                self.step(slot, event, None, now_ns)
+            }
+        }
+    }
+
+    /// Live orders of a strategy in an instrument, in order of arrival.
+    pub fn live(&self, strategy: u16, instrument: InstrumentId) -> impl Iterator<Item = &Order> {
+        let first = self.list_of(strategy, instrument).map_or(NONE, |list| self.lists[list].first);
+        self.walk(first)
+    }
+
+    /// All live orders, by strategy, instrument and arrival.
+    pub fn all_live(&self) -> impl Iterator<Item = &Order> {
+        self.lists.iter().flat_map(|ends| self.walk(ends.first))
+    }
+
+    /// How many orders are live.
+    #[inline]
+    #[must_use]
+    pub const fn live_count(&self) -> usize {
+        self.live
+    }
+
+    /// How many live orders there is room for.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// What went by that should be looked at.
+    #[must_use]
+    pub const fn counters(&self) -> OrderCounters {
+        self.counters
+    }
+
+    fn fill(
+        &mut self,
+        slot: u32,
+        fill: FillChange,
+        now_ns: TimeNs,
+    ) -> std::result::Result<Change, OrderError> {
+        let order = &self.slots[slot as usize].order;
+        let fillable = order.fillable();
+        let complete = fill.qty == fillable;
+        let (id, state) = (order.id, order.state);
+        if fill.qty.0 <= 0 || (fill.qty > fillable && !state.is_terminal()) {
+            self.counters.bad_fills += 1;
+            return Err(OrderError::BadFill { id, qty: fill.qty, fillable });
+        }
+        self.step(slot, OrderEvent::Filled { complete }, Some(fill), now_ns)
+    }
+
+    fn amended(
+        &mut self,
+        slot: u32,
+        price: Ticks,
+        qty: Lots,
+        now_ns: TimeNs,
+    ) -> std::result::Result<Change, OrderError> {
+        let complete = self.slots[slot as usize].order.filled >= qty;
+        let mut change = self.step(slot, OrderEvent::Amended { complete }, None, now_ns)?;
+        if !change.late {
+            let terms = &mut self.slots[slot as usize].order.terms;
+            terms.price = price;
+            terms.qty = qty;
+            change.order.terms = *terms;
+        }
+        Ok(change)
+    }
+
+    /// The machine's event for a venue's statement other than a fill or an amend.
+    fn read(&self, slot: u32, kind: VenueEventKind) -> OrderEvent {
+        let order = &self.slots[slot as usize].order;
+        match kind {
+            VenueEventKind::Accepted => OrderEvent::Accepted,
+            VenueEventKind::Rejected(_) => OrderEvent::Rejected,
+            VenueEventKind::Cancelled(CancelReason::Expired) => OrderEvent::Expired,
+            VenueEventKind::Cancelled(_) => OrderEvent::Cancelled,
+            VenueEventKind::CancelRejected(reason) => {
+                OrderEvent::CancelRejected { gone: reason == RejectReason::UnknownOrder }
+            }
+            VenueEventKind::AmendRejected(reason) => OrderEvent::AmendRejected {
+                gone: reason == RejectReason::UnknownOrder,
+                complete: order.filled >= order.terms.qty,
+            },
+            VenueEventKind::Triggered => OrderEvent::Triggered,
+            VenueEventKind::Filled { .. } => OrderEvent::Filled { complete: false },
+            VenueEventKind::Amended { .. } => OrderEvent::Amended { complete: false },
+        }
+    }
+
+    /// One step of the state machine, and what follows from it for the lists.
+    fn step(
+        &mut self,
+        slot: u32,
+        event: OrderEvent,
+        fill: Option<FillChange>,
+        now_ns: TimeNs,
+    ) -> std::result::Result<Change, OrderError> {
+        let before = self.slots[slot as usize].order;
+        let mut after = before.note(event);
+        if let Some(fill) = fill {
+            after.filled += fill.qty;
+            after.fill_value += i128::from(fill.price.0) * i128::from(fill.qty.0);
+        }
+        let from = before.state;
+        let to = transition(from, event, after.standing()).map_err(|source| {
+            self.counters.illegal += 1;
+            OrderError::Illegal { id: before.id, source }
+        })?;
+        let late = from.is_terminal();
+        if late && fill.is_some_and(|fill| fill.qty > before.fillable()) {
+            return Err(self.overfilled(&before, fill));
+        }
+        let duplicate = says_nothing_new(&before, event, to);
+        after.state = to;
+        if !duplicate {
+            after.updated_ns = now_ns;
+        }
+        self.counters.duplicates += u64::from(duplicate);
+        self.counters.late_fills += u64::from(late && fill.is_some());
+        self.slots[slot as usize].order = after;
+        if to.is_terminal() && !late {
+            self.retire(slot);
+        }
+        Ok(Change { order: after, from, to, fill, duplicate, late })
+    }
+
+    #[cold]
+    fn overfilled(&mut self, order: &Order, fill: Option<FillChange>) -> OrderError {
+        self.counters.bad_fills += 1;
+        let qty = fill.map_or(Lots::ZERO, |fill| fill.qty);
+        OrderError::BadFill { id: order.id, qty, fillable: order.fillable() }
+    }
+
+    /// Moves an ended order from its live list to the memory of ended orders.
+    fn retire(&mut self, slot: u32) {
+        let Slot { order, previous, next, .. } = self.slots[slot as usize];
+        if let Some(list) = self.list_of(order.strategy, order.terms.instrument) {
+            match previous {
+                NONE => self.lists[list].first = next,
+                previous => self.slots[previous as usize].next = next,
+            }
+            match next {
+                NONE => self.lists[list].last = previous,
+                next => self.slots[next as usize].previous = previous,
+            }
+        }
+        self.live -= 1;
+        let ring = self.ended.len();
+        if self.ended_count == ring {
+            self.forget_oldest();
+        }
+        self.ended[(self.ended_first + self.ended_count) % ring] = slot;
+        self.ended_count += 1;
+    }
+
+    fn forget_oldest(&mut self) {
+        let slot = self.ended[self.ended_first];
+        self.ended_first = (self.ended_first + 1) % self.ended.len();
+        self.ended_count -= 1;
+        self.unchain(slot);
+        self.slots[slot as usize].chain = self.free;
+        self.free = slot;
+    }
+
+    /// Takes a slot out of the chain of its bucket.
+    fn unchain(&mut self, slot: u32) {
+        let bucket = self.bucket(self.slots[slot as usize].order.id);
+        let after = self.slots[slot as usize].chain;
+        let mut at = self.buckets[bucket];
+        if at == slot {
+            self.buckets[bucket] = after;
+            return;
+        }
+        while at != NONE {
+            let next = self.slots[at as usize].chain;
+            if next == slot {
+                self.slots[at as usize].chain = after;
+                return;
+            }
+            at = next;
+        }
+    }
+
+    /// A free slot; there is one whenever fewer than `capacity` orders are live.
+    fn take_slot(&mut self) -> u32 {
+        let slot = self.free;
+        self.free = self.slots[slot as usize].chain;
+        slot
+    }
+
+    fn check_new(&self, order: &Order) -> Result<()> {
+        let wrong = |what: &str| {
+            Err(Error::new(ErrorKind::Internal, format!("order {}: {what}", order.id.0)))
+        };
+        if order.state != OrderState::Created {
+            return wrong("only an order in state 'created' can be added");
+        }
+        if order.terms.qty.0 <= 0 {
+            return wrong("the quantity must be positive");
+        }
+        if self.find(order.id) != NONE {
+            return wrong("the id is in use");
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn full(&self) -> Error {
+        Error::new(
+            ErrorKind::Capacity,
+            format!(
+                "{} orders are live, which is all there is room for; cancel some or raise the \
+                 limit of open orders",
+                self.live
+            ),
+        )
+    }
+
+    #[inline]
+    fn bucket(&self, id: ClientOrderId) -> usize {
+        id.0 as usize & (self.buckets.len() - 1)
+    }
+
+    #[inline]
+    fn find(&self, id: ClientOrderId) -> u32 {
+        let mut at = self.buckets[self.bucket(id)];
+        while at != NONE && self.slots[at as usize].order.id != id {
+            at = self.slots[at as usize].chain;
+        }
+        at
+    }
+
+    fn known(&mut self, id: ClientOrderId) -> std::result::Result<u32, OrderError> {
+        match self.find(id) {
+            NONE => {
+                self.counters.unknown += 1;
+                Err(OrderError::UnknownOrder(id))
+            }
+            slot => Ok(slot),
+        }
+    }
+
+    #[inline]
+    fn list_of(&self, strategy: u16, instrument: InstrumentId) -> Option<usize> {
+        let list = usize::from(strategy) * self.instruments + instrument.index();
+        (instrument.index() < self.instruments && list < self.lists.len()).then_some(list)
+    }
+
+    fn walk(&self, first: u32) -> impl Iterator<Item = &Order> {
+        let mut at = first;
+        std::iter::from_fn(move || {
+            let slot = self.slots.get(at as usize)?;
+            at = slot.next;
+            Some(&slot.order)
+        })
+    }
+}
+
+/// Whether a venue's statement is one that was made before.
+fn says_nothing_new(before: &Order, event: OrderEvent, to: OrderState) -> bool {
+    let known = match event {
+        OrderEvent::Accepted | OrderEvent::Confirmed => before.acknowledged,
+        OrderEvent::Triggered => before.triggered,
+        OrderEvent::Cancelled | OrderEvent::Expired | OrderEvent::Rejected => true,
+        _ => false,
+    };
+    known && to == before.state
+}
