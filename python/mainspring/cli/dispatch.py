@@ -8,8 +8,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from mainspring.cli import VERBS
 from mainspring.cli.exits import Exit, code_of
@@ -28,7 +27,7 @@ def run_verb(tokens: list[str]) -> int:
     try:
         return int(_call(tokens) or Exit.OK)
     except BrokenPipeError:
-        # The reader (`| head`) has gone: nothing to tell it. Keep the interpreter's last flush quiet.
+        # The reader (`| head`) has gone: nothing to tell it; keep the last flush quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except SystemExit as leaving:
@@ -108,9 +107,9 @@ EXTRA_OF = {
 def _missing_module(module: str) -> str:
     package = module.partition(".")[0]
     if package == "mainspring":
-        return f"{module} is missing: build the extension with `make build`, or reinstall mainspring"
+        return (
+            f"{module} is missing: build the extension with `make build`, or reinstall mainspring"
+        )
     if package in EXTRA_OF:
         return f"{package} is not installed: pip install 'mainspring[{EXTRA_OF[package]}]'"
     return f"the Python module {module} is not installed"
-
-

@@ -37,7 +37,7 @@ class Finding:
 
 @app.default
 def doctor(*, output: Output | None = None) -> int:
-    """Check this machine and this installation. Exits 1 when something keeps Mainspring from working.
+    """Check this machine and this installation; exits 1 when something keeps it from working.
 
     Parameters
     ----------
@@ -72,11 +72,13 @@ def examine() -> Iterator[Finding]:
 
 
 def _python() -> Finding:
-    found = f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}"
-    if sys.version_info < (3, 11):
-        return Finding("python", "fail", found, "use Python 3.11 or newer")
+    found = (
+        f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}"
+    )
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return Finding("python", "warn", found, "free-threaded builds are not tested; use a usual one")
+        return Finding(
+            "python", "warn", found, "free-threaded builds are not tested; use a usual one"
+        )
     return Finding("python", "ok", found)
 
 
@@ -122,7 +124,9 @@ def _clock() -> Finding | None:
     name = source.read_text().strip()
     if name in GOOD_CLOCKS:
         return Finding("clock source", "ok", name)
-    fix = "a slow clock: times of benchmarks are coarse (boot with clocksource=tsc if the CPU allows)"
+    fix = (
+        "a slow clock: times of benchmarks are coarse (boot with clocksource=tsc if the CPU allows)"
+    )
     return Finding("clock source", "warn", name, fix)
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from cyclopts import Group, Parameter
 
@@ -76,7 +76,7 @@ class ProgressBar:
         self._task: TaskID | None = None
         self._started = self._last_line = time.monotonic()
 
-    def __enter__(self) -> ProgressBar:
+    def __enter__(self) -> Self:
         self._started = self._last_line = time.monotonic()
         if self._shown and sys.stderr.isatty():
             self._bar = _rich_bar(self.unit)
@@ -129,7 +129,7 @@ def _rich_bar(unit: str) -> Progress:
 
 
 def _plain(value: Any) -> Any:
-    """`value` as JSON knows it: NaN and infinities as null, numpy scalars and paths as plain ones."""
+    """`value` as JSON knows it: NaN and infinities as null, numpy scalars as plain ones."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
