@@ -1,1 +1,16 @@
-//! Event files, catalog, importers, Arrow export.
+//! Event files, their checks, columnar tables and importers.
+//!
+//! An event file (`.mse`) holds market rows as the kernel reads them: fixed size, packed,
+//! checksummed, mapped and never copied. Everything else here is a way to make one, to judge
+//! one, or to show its content as columns.
+
+pub mod bench;
+pub mod format;
+pub mod provenance;
+pub mod reader;
+pub mod writer;
+
+pub use format::{ChunkEntry, Row, Schema};
+pub use provenance::{hash_file, ClockState, Provenance, SourceFile};
+pub use reader::{Chunk, EventFile};
+pub use writer::{EventWriter, Summary};
