@@ -4,7 +4,7 @@ use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::order::Side;
 use mainspring_core::units::{Lots, Ticks};
 
-use crate::ladder::{Ladder, LadderConfig};
+use crate::ladder::{Ladder, LadderConfig, NO_KEY};
 use crate::trust::Trust;
 
 /// The best bid of an empty side: below every price. No level can be set there.
@@ -190,8 +190,7 @@ impl L2Book {
     pub fn apply(&mut self, row: &MarketRow, base: Ticks) {
         if row.kind == RowKind::Depth as u8 && row.flags & flags::SNAPSHOT == 0 {
             self.set(row.side(), row.price(base), row.qty());
-            self.has_depth = true;
-            self.touched = true;
+            self.mark_depth();
         } else {
             self.apply_rare(row, base);
         }
@@ -205,8 +204,7 @@ impl L2Book {
             Some(RowKind::Depth) => {
                 self.begin_snapshot_once();
                 self.set(row.side(), row.price(base), row.qty());
-                self.has_depth = true;
-                self.touched = true;
+                self.mark_depth();
             }
             Some(RowKind::Best) => {
                 if row.flags & flags::SNAPSHOT != 0 {
@@ -217,27 +215,46 @@ impl L2Book {
                 self.touched = true;
             }
             Some(RowKind::Clear) => self.begin_snapshot(),
-            Some(RowKind::Gap) => {
-                self.trust = Trust::Gapped;
-                self.restated = 0;
-            }
+            Some(RowKind::Gap) => self.mark_gap(),
             _ => {}
         }
     }
 
-    fn begin_snapshot(&mut self) {
+    /// Whether `price` can be a level of this side: everything but the price of an empty side.
+    #[inline]
+    #[must_use]
+    pub(crate) const fn can_hold(side: Side, price: Ticks) -> bool {
+        key_of(side, price) != NO_KEY
+    }
+
+    pub(crate) fn begin_snapshot(&mut self) {
         self.clear();
         self.trust = Trust::Snapshotting;
     }
 
-    fn begin_snapshot_once(&mut self) {
-        if self.trust != Trust::Snapshotting {
+    /// Begins a snapshot unless one has begun; says whether it did.
+    pub(crate) fn begin_snapshot_once(&mut self) -> bool {
+        let begins = self.trust != Trust::Snapshotting;
+        if begins {
             self.begin_snapshot();
         }
+        begins
+    }
+
+    pub(crate) fn mark_gap(&mut self) {
+        self.trust = Trust::Gapped;
+        self.restated = 0;
+    }
+
+    /// Notes that the current message said something of the depth.
+    #[inline]
+    pub(crate) fn mark_depth(&mut self) {
+        self.has_depth = true;
+        self.touched = true;
     }
 
     #[inline]
-    fn end_message(&mut self) {
+    pub(crate) fn end_message(&mut self) {
         if !std::mem::take(&mut self.touched) {
             return;
         }

@@ -1,10 +1,17 @@
 //! Order books: windowed L2 ladder, L3 queues, trust states.
 
+mod checksum;
+mod consolidated;
 mod l2;
+mod l3;
 mod ladder;
 mod occupancy;
+mod slab;
 mod trust;
 
+pub use checksum::{kraken_checksum, okx_checksum};
+pub use consolidated::{CommonUnits, Consolidated, VenueLevel, VenueScale, MAX_VENUES};
 pub use l2::{L2Book, NO_ASK, NO_BID};
+pub use l3::{L3Book, L3Config, L3Fault, RestingOrder};
 pub use ladder::LadderConfig;
 pub use trust::Trust;

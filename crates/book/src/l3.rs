@@ -1,0 +1,467 @@
+//! The L3 book: every order in its queue, in price-time priority.
+
+use hashbrown::HashTable;
+use mainspring_core::event::{flags, OrderRow, RowKind};
+use mainspring_core::order::Side;
+use mainspring_core::units::{Lots, Ticks};
+
+use crate::l2::L2Book;
+use crate::ladder::LadderConfig;
+use crate::slab::{Slab, NIL};
+use crate::trust::Trust;
+
+/// Sizes of an [`L3Book`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct L3Config {
+    /// Orders that fit before anything is allocated.
+    pub reserved_orders: usize,
+    /// Most orders at one time; one more is refused with [`L3Fault::Full`].
+    pub max_orders: usize,
+    /// Windows of the aggregated view.
+    pub ladder: LadderConfig,
+}
+
+impl Default for L3Config {
+    fn default() -> Self {
+        Self { reserved_orders: 4_096, max_orders: 1 << 24, ladder: LadderConfig::default() }
+    }
+}
+
+/// Why an order event did not fit the book. The book is then not trusted: rows are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum L3Fault {
+    /// An order that is not in the book was changed, deleted or executed.
+    UnknownOrder,
+    /// An order was added whose id is in the book already.
+    DuplicateOrder,
+    /// A quantity that is not positive, or an execution of more than was left.
+    BadQuantity,
+    /// A price that no order can have ([`crate::NO_BID`], [`crate::NO_ASK`]).
+    BadPrice,
+    /// The book holds [`L3Config::max_orders`] orders.
+    Full,
+}
+
+/// An order of an [`L3Book`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestingOrder {
+    /// The venue's id.
+    pub id: u64,
+    /// Bid or ask.
+    pub side: Side,
+    /// Limit price.
+    pub price: Ticks,
+    /// What is left of it.
+    pub qty: Lots,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    order: RestingOrder,
+    queue: u32,
+    ahead: u32,
+    behind: u32,
+}
+
+/// The orders of one level, oldest first, behind what was there before we saw orders.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    side: Side,
+    price: Ticks,
+    anonymous: Lots,
+    first: u32,
+    last: u32,
+}
+
+/// Every order of both sides in price-time priority, with the aggregated L2 view.
+///
+/// Orders are nodes of linked lists over a slab, found by id through a hash table with fixed
+/// seeds. Nothing is allocated once the tables have reached their working size.
+///
+/// A feed that starts in the middle of the day knows levels but not their orders: such quantity
+/// is *anonymous* ([`L3Book::set_anonymous`]), stands in front of its queue, and deletions and
+/// executions of unknown orders at its price are taken from it.
+#[derive(Clone, Debug)]
+pub struct L3Book {
+    nodes: Slab<Node>,
+    queues: Slab<Queue>,
+    by_id: HashTable<u32>,
+    by_price: HashTable<u32>,
+    l2: L2Book,
+    faults: u64,
+    max_orders: usize,
+}
+
+impl Default for L3Book {
+    fn default() -> Self {
+        Self::new(L3Config::default())
+    }
+}
+
+/// A fixed hash: both halves of a 128-bit product with an odd constant (2^64 / golden ratio).
+#[inline]
+const fn hash(value: u64) -> u64 {
+    let product = value as u128 * 0x9E37_79B9_7F4A_7C15;
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[inline]
+const fn hash_price(side: Side, price: Ticks) -> u64 {
+    hash(((price.0 as u64) << 1) ^ side as u64)
+}
+
+impl L3Book {
+    /// An empty book.
+    #[must_use]
+    pub fn new(config: L3Config) -> Self {
+        let count = config.reserved_orders.min(config.max_orders);
+        Self {
+            nodes: Slab::with_capacity(count),
+            queues: Slab::with_capacity(count),
+            by_id: HashTable::with_capacity(count),
+            by_price: HashTable::with_capacity(count),
+            l2: L2Book::new(config.ladder),
+            faults: 0,
+            max_orders: config.max_orders.min(NIL as usize),
+        }
+    }
+
+    /// The aggregated view; its trust is the book's.
+    #[inline]
+    #[must_use]
+    pub const fn l2(&self) -> &L2Book {
+        &self.l2
+    }
+
+    /// Whether the book can be believed. A fault counts as a gap.
+    #[inline]
+    #[must_use]
+    pub const fn trust(&self) -> Trust {
+        self.l2.trust()
+    }
+
+    /// How many rows given to [`L3Book::apply`] did not fit the book.
+    #[must_use]
+    pub const fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    /// The number of orders.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there are no orders.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// An order by its id.
+    #[must_use]
+    pub fn order(&self, id: u64) -> Option<RestingOrder> {
+        self.find(id).map(|at| self.nodes[at].order)
+    }
+
+    /// The quantity that trades before this order at its price.
+    ///
+    /// Walks the queue from the order to its front.
+    #[must_use]
+    pub fn qty_ahead(&self, id: u64) -> Option<Lots> {
+        let node = &self.nodes[self.find(id)?];
+        let mut total = self.queues[node.queue].anonymous;
+        let mut at = node.ahead;
+        while at != NIL {
+            total += self.nodes[at].order.qty;
+            at = self.nodes[at].ahead;
+        }
+        Some(total)
+    }
+
+    /// The orders at a price, first to trade first.
+    pub fn queue(&self, side: Side, price: Ticks) -> impl Iterator<Item = RestingOrder> + '_ {
+        let first = self.find_queue(side, price).map_or(NIL, |at| self.queues[at].first);
+        let node = move |at: u32| (at != NIL).then(|| &self.nodes[at]);
+        std::iter::successors(node(first), move |n| node(n.behind)).map(|n| n.order)
+    }
+
+    /// The quantity at a price that belongs to no known order.
+    #[must_use]
+    pub fn anonymous(&self, side: Side, price: Ticks) -> Lots {
+        self.find_queue(side, price).map_or(Lots(0), |at| self.queues[at].anonymous)
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) {
+        self.clear_orders();
+        self.l2.clear();
+    }
+
+    fn clear_orders(&mut self) {
+        self.nodes.clear();
+        self.queues.clear();
+        self.by_id.clear();
+        self.by_price.clear();
+    }
+
+    /// Adds an order behind all others at its price.
+    ///
+    /// # Errors
+    /// When the id is in the book, the quantity is not positive, or the book is full.
+    pub fn add(&mut self, id: u64, side: Side, price: Ticks, qty: Lots) -> Result<(), L3Fault> {
+        if qty.0 <= 0 {
+            return Err(L3Fault::BadQuantity);
+        }
+        if self.find(id).is_some() {
+            return Err(L3Fault::DuplicateOrder);
+        }
+        if self.len() >= self.max_orders {
+            return Err(L3Fault::Full);
+        }
+        let queue = self.find_or_add_queue(side, price)?;
+        let order = RestingOrder { id, side, price, qty };
+        let at = self.nodes.insert(Node { order, queue, ahead: NIL, behind: NIL });
+        let nodes = &self.nodes;
+        self.by_id.insert_unique(hash(id), at, |other| hash(nodes[*other].order.id));
+        self.append(at);
+        self.shift_level(side, price, qty);
+        Ok(())
+    }
+
+    /// Sets what is left of an order, and its price.
+    ///
+    /// A smaller quantity at the same price keeps its place; a larger one or another price goes
+    /// behind all others there. A quantity of zero deletes the order.
+    ///
+    /// # Errors
+    /// When the order is unknown, or the quantity negative.
+    pub fn modify(&mut self, id: u64, price: Ticks, qty: Lots) -> Result<(), L3Fault> {
+        let at = self.find(id).ok_or(L3Fault::UnknownOrder)?;
+        if qty.0 < 0 {
+            return Err(L3Fault::BadQuantity);
+        }
+        let order = self.nodes[at].order;
+        if qty.0 == 0 {
+            self.remove(at);
+        } else if price != order.price {
+            let queue = self.find_or_add_queue(order.side, price)?;
+            self.unlink(at);
+            self.shift_level(order.side, order.price, -order.qty);
+            self.nodes[at].order = RestingOrder { price, qty, ..order };
+            self.nodes[at].queue = queue;
+            self.append(at);
+            self.shift_level(order.side, price, qty);
+        } else {
+            if qty > order.qty && self.nodes[at].behind != NIL {
+                self.detach(at);
+                self.append(at);
+            }
+            self.nodes[at].order.qty = qty;
+            self.shift_level(order.side, price, qty - order.qty);
+        }
+        Ok(())
+    }
+
+    /// Removes an order.
+    ///
+    /// # Errors
+    /// When it is unknown.
+    pub fn delete(&mut self, id: u64) -> Result<(), L3Fault> {
+        let at = self.find(id).ok_or(L3Fault::UnknownOrder)?;
+        self.remove(at);
+        Ok(())
+    }
+
+    /// Executes part or all of an order.
+    ///
+    /// # Errors
+    /// When it is unknown, or the quantity is not positive or more than what is left; in the
+    /// last case the order is removed.
+    pub fn execute(&mut self, id: u64, qty: Lots) -> Result<(), L3Fault> {
+        let at = self.find(id).ok_or(L3Fault::UnknownOrder)?;
+        let order = self.nodes[at].order;
+        if qty.0 <= 0 {
+            return Err(L3Fault::BadQuantity);
+        }
+        if qty >= order.qty {
+            self.remove(at);
+            return if qty == order.qty { Ok(()) } else { Err(L3Fault::BadQuantity) };
+        }
+        self.nodes[at].order.qty = order.qty - qty;
+        self.shift_level(order.side, order.price, -qty);
+        Ok(())
+    }
+
+    /// Sets the quantity at a price that belongs to orders we know nothing of.
+    ///
+    /// # Errors
+    /// When the quantity is negative or the price cannot be a level.
+    pub fn set_anonymous(&mut self, side: Side, price: Ticks, qty: Lots) -> Result<(), L3Fault> {
+        if qty.0 < 0 {
+            return Err(L3Fault::BadQuantity);
+        }
+        let at = self.find_or_add_queue(side, price)?;
+        let previous = std::mem::replace(&mut self.queues[at].anonymous, qty);
+        self.shift_level(side, price, qty - previous);
+        self.drop_queue_if_empty(at);
+        Ok(())
+    }
+
+    /// Applies one row of the feed.
+    ///
+    /// The order kinds do what the methods of their names do; deletions and executions of unknown
+    /// orders reduce the anonymous quantity at their price when there is enough of it.
+    /// [`RowKind::Depth`] rows set anonymous quantity. Clear, gap, snapshots and the end of a
+    /// message are as in [`L2Book::apply`].
+    ///
+    /// # Errors
+    /// When the row does not fit the book, which then counts as gapped. Except for an execution
+    /// of too much, the row changes nothing.
+    pub fn apply(&mut self, row: &OrderRow, base: Ticks) -> Result<(), L3Fault> {
+        let market = &row.market;
+        if market.flags & flags::SNAPSHOT != 0 && self.l2.begin_snapshot_once() {
+            self.clear_orders();
+        }
+        let outcome = self.apply_kind(row, base);
+        if outcome.is_err() {
+            self.faults += 1;
+            self.l2.mark_gap();
+        }
+        if market.ends_message() {
+            self.l2.end_message();
+        }
+        outcome
+    }
+
+    fn apply_kind(&mut self, row: &OrderRow, base: Ticks) -> Result<(), L3Fault> {
+        let market = &row.market;
+        let (id, side, price, qty) =
+            (row.order_id, market.side(), market.price(base), market.qty());
+        match RowKind::from_byte(market.kind) {
+            Some(RowKind::OrderAdd) => self.add(id, side, price, qty)?,
+            Some(RowKind::OrderModify) => self.modify(id, price, qty)?,
+            Some(RowKind::OrderDelete) => {
+                self.delete(id).or_else(|fault| self.take_anonymous(fault, side, price, qty))?;
+            }
+            Some(RowKind::OrderExecute) => {
+                self.execute(id, qty)
+                    .or_else(|fault| self.take_anonymous(fault, side, price, qty))?;
+            }
+            Some(RowKind::Depth) => self.set_anonymous(side, price, qty)?,
+            Some(RowKind::Clear) => {
+                self.clear_orders();
+                self.l2.begin_snapshot();
+                return Ok(());
+            }
+            Some(RowKind::Gap) => {
+                self.l2.mark_gap();
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        self.l2.mark_depth();
+        Ok(())
+    }
+
+    fn take_anonymous(
+        &mut self,
+        fault: L3Fault,
+        side: Side,
+        price: Ticks,
+        qty: Lots,
+    ) -> Result<(), L3Fault> {
+        let left = self.anonymous(side, price) - qty;
+        if fault != L3Fault::UnknownOrder || qty.0 <= 0 || left.0 < 0 {
+            return Err(fault);
+        }
+        self.set_anonymous(side, price, left)
+    }
+
+    #[inline]
+    fn find(&self, id: u64) -> Option<u32> {
+        self.by_id.find(hash(id), |at| self.nodes[*at].order.id == id).copied()
+    }
+
+    #[inline]
+    fn find_queue(&self, side: Side, price: Ticks) -> Option<u32> {
+        let is_it = |at: &u32| self.queues[*at].price == price && self.queues[*at].side == side;
+        self.by_price.find(hash_price(side, price), is_it).copied()
+    }
+
+    fn find_or_add_queue(&mut self, side: Side, price: Ticks) -> Result<u32, L3Fault> {
+        if let Some(at) = self.find_queue(side, price) {
+            return Ok(at);
+        }
+        if !L2Book::can_hold(side, price) {
+            return Err(L3Fault::BadPrice);
+        }
+        let queue = Queue { side, price, anonymous: Lots(0), first: NIL, last: NIL };
+        let at = self.queues.insert(queue);
+        let queues = &self.queues;
+        self.by_price.insert_unique(hash_price(side, price), at, |other| {
+            hash_price(queues[*other].side, queues[*other].price)
+        });
+        Ok(at)
+    }
+
+    fn drop_queue_if_empty(&mut self, at: u32) {
+        let Queue { side, price, anonymous, first, .. } = self.queues[at];
+        if first != NIL || anonymous.0 != 0 {
+            return;
+        }
+        if let Ok(entry) = self.by_price.find_entry(hash_price(side, price), |other| *other == at) {
+            entry.remove();
+        }
+        self.queues.remove(at);
+    }
+
+    fn remove(&mut self, at: u32) {
+        let RestingOrder { id, side, price, qty } = self.nodes[at].order;
+        if let Ok(entry) = self.by_id.find_entry(hash(id), |other| *other == at) {
+            entry.remove();
+        }
+        self.unlink(at);
+        self.nodes.remove(at);
+        self.shift_level(side, price, -qty);
+    }
+
+    /// Puts a node at the end of its queue.
+    fn append(&mut self, at: u32) {
+        let queue = self.nodes[at].queue;
+        let last = std::mem::replace(&mut self.queues[queue].last, at);
+        self.nodes[at].ahead = last;
+        self.nodes[at].behind = NIL;
+        if last == NIL {
+            self.queues[queue].first = at;
+        } else {
+            self.nodes[last].behind = at;
+        }
+    }
+
+    /// Takes a node out of its queue and drops the queue when that was its last order.
+    fn unlink(&mut self, at: u32) {
+        self.detach(at);
+        self.drop_queue_if_empty(self.nodes[at].queue);
+    }
+
+    fn detach(&mut self, at: u32) {
+        let Node { queue, ahead, behind, .. } = self.nodes[at];
+        if ahead == NIL {
+            self.queues[queue].first = behind;
+        } else {
+            self.nodes[ahead].behind = behind;
+        }
+        if behind == NIL {
+            self.queues[queue].last = ahead;
+        } else {
+            self.nodes[behind].ahead = ahead;
+        }
+    }
+
+    #[inline]
+    fn shift_level(&mut self, side: Side, price: Ticks, by: Lots) {
+        let qty = self.l2.qty(side, price) + by;
+        self.l2.set(side, price, qty);
+    }
+}
