@@ -3,4 +3,5 @@
 pub mod execution;
 pub mod risk;
 pub mod fee;
+pub mod ledger;
 pub mod orders;

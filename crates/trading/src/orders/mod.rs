@@ -8,6 +8,6 @@ mod order;
 mod state;
 mod table;
 
-pub use order::{Order, PendingReplace};
+pub use order::{Order, PendingReplace, Purpose};
 pub use state::{transition, IllegalTransition, OrderEvent, OrderState};
 pub use table::{Change, FillChange, OrderCounters, OrderError, OrderTable};

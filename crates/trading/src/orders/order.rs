@@ -14,6 +14,19 @@ pub struct PendingReplace {
     pub qty: Lots,
 }
 
+/// Why an order exists: what may change or cancel it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Purpose {
+    /// The strategy placed it by name; only the strategy cancels it.
+    #[default]
+    Explicit = 0,
+    /// It stands for a desired quote.
+    Quote = 1,
+    /// It works towards a target position.
+    Target = 2,
+}
+
 /// An order: what was asked, and how far it got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -21,6 +34,8 @@ pub struct Order {
     pub id: ClientOrderId,
     /// Index of the strategy that owns it.
     pub strategy: u16,
+    /// Why it exists.
+    pub purpose: Purpose,
     /// Where it stands.
     pub state: OrderState,
     /// Whether the venue has shown that it has the order.
@@ -54,6 +69,7 @@ impl Order {
         Self {
             id,
             strategy,
+            purpose: Purpose::Explicit,
             state: OrderState::Created,
             acknowledged: false,
             triggered: false,
