@@ -221,3 +221,31 @@ unsafe fn call(
         handler(signal);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::GuardedMap;
+
+    /// The only test of this process, since it takes every slot.
+    #[test]
+    fn a_full_registry_means_reading_into_memory() {
+        let path = std::env::temp_dir().join(format!("mainspring-full-{}", std::process::id()));
+        let content: Vec<u8> = (0..10_000_u32).map(|n| n as u8).collect();
+        std::fs::write(&path, &content).unwrap();
+
+        let guards: Vec<_> = (0..MAX_GUARDED_MAPS).map_while(|_| Guard::register(0, 1)).collect();
+        assert_eq!(guards.len(), MAX_GUARDED_MAPS);
+        let owned = GuardedMap::open(&path).unwrap();
+        assert!(!owned.is_mapped());
+        assert_eq!(owned.bytes(), content);
+        assert_eq!(owned.bytes().as_ptr() as usize % 64, 0);
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1).unwrap();
+        assert_eq!(owned.check(), Ok(()), "a copy does not depend on the file any more");
+
+        drop(guards);
+        std::fs::write(&path, &content).unwrap();
+        assert!(GuardedMap::open(&path).unwrap().is_mapped(), "slots are used again");
+        std::fs::remove_file(&path).unwrap();
+    }
+}
