@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-rust test-python build check bench docs lock clean
+.PHONY: help demo test test-long test-rust test-python build check bench bench-smoke oracles docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -43,13 +43,17 @@ check: $(STAMPS)/dev $(STAMPS)/extension ## ruff, mypy --strict, clippy, rustfmt
 	$(BIN)/mypy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
-	$(BIN)/python tools/check_stub.py
+	$(BIN)/stubtest mainspring._core --mypy-config-file pyproject.toml --allowlist tools/stubtest-allowlist.txt
 
 bench: $(STAMPS)/dev $(STAMPS)/extension .venv-peers/.stamps/installed ## every benchmark, beside its peers
 	$(BIN)/mainspring bench $(BENCH_ARGS)
 
+bench-smoke: $(STAMPS)/dev $(STAMPS)/extension ## one short benchmark, to see that they run
+	$(BIN)/mainspring bench callback --json
+
+oracles: .venv-oracles/.stamps/installed ## the environment of the oracle tests
+
 docs: $(STAMPS)/dev $(STAMPS)/extension ## build the documentation into site/
-	$(BIN)/python tools/reference_pages.py
 	$(BIN)/mkdocs build --strict --quiet
 	@echo "docs: site/index.html"
 
@@ -76,8 +80,9 @@ $(STAMPS)/dev: requirements/dev.txt | $(STAMPS)/demo
 
 $(STAMPS)/extension: $(RUST_SOURCES) pyproject.toml | $(STAMPS)/demo
 	@tools/doctor.sh >/dev/null
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked
-	@touch $@
+	@touch $@.started
+	VIRTUAL_ENV=$(abspath $(VENV)) PIP_QUIET=1 $(BIN)/maturin develop --release --locked
+	@mv $@.started $@
 
 .venv-peers/.stamps/installed: requirements/peers.txt | $(STAMPS)/venv
 	test -x .venv-peers/bin/python || $(BIN)/python -m venv .venv-peers
@@ -87,4 +92,6 @@ $(STAMPS)/extension: $(RUST_SOURCES) pyproject.toml | $(STAMPS)/demo
 .venv-oracles/.stamps/installed: requirements/oracles.txt | $(STAMPS)/venv
 	test -x .venv-oracles/bin/python || $(BIN)/python -m venv .venv-oracles
 	.venv-oracles/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@# The package itself comes from the tree.
+	@.venv-oracles/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "mainspring-tree.pth").write_text("$(CURDIR)/python\n")'
 	@mkdir -p $(@D) && touch $@

@@ -18,5 +18,6 @@ compile requirements/dev.txt pyproject.toml \
     --group build --group test --group lint --group docs
 compile requirements/demo.txt pyproject.toml --extra report --group build \
     --constraint requirements/dev.txt
-compile requirements/oracles.txt requirements/oracles.in
+# Our own dependencies too: the tests import mainspring beside them.
+compile requirements/oracles.txt requirements/oracles.in pyproject.toml
 compile requirements/peers.txt requirements/peers.in

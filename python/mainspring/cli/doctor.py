@@ -13,13 +13,12 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from cyclopts import App
-
+from mainspring.cli.app import verb_app
 from mainspring.cli.dispatch import EXTRA_OF
 from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output, table
 
-app = App(name="mainspring doctor", help="Check this machine and this installation.")
+app = verb_app("doctor", "Check this machine and this installation.")
 
 LOW_DISK_BYTES = 2 * 1024**3
 GOOD_CLOCKS = ("tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page")

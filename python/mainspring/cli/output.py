@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cyclopts import Group, Parameter
 
@@ -22,16 +22,16 @@ PLAIN_LINE_EVERY_S = 2.0
 _OUTPUT = Group("Output", sort_key=99)
 
 
-@Parameter(name="*", group=_OUTPUT)
+@Parameter(name="*", group=_OUTPUT, show_default=False)
 @dataclass
 class Output:
     """The flags that every verb has, and the printing that obeys them."""
 
-    json: Annotated[bool, Parameter(negative="")] = False
+    json: bool = False
     """Print one JSON document on stdout and nothing else there."""
-    quiet: Annotated[bool, Parameter(negative="")] = False
+    quiet: bool = False
     """No progress and no prose; errors still show."""
-    debug: Annotated[bool, Parameter(negative="")] = False
+    debug: bool = False
     """Show the traceback of an error."""
 
     def result(self, document: Mapping[str, Any] | Sequence[Any], text: Callable[[], Any]) -> None:
