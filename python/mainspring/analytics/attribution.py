@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mainspring.analytics.figures import Figures
+from mainspring.errors import InvalidValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def brinson(
         for x in (weights_portfolio, weights_benchmark, returns_portfolio, returns_benchmark)
     )
     if not wp.shape == wb.shape == rp.shape == rb.shape or wp.ndim != 1:
-        raise ValueError("weights and returns need one number for each sector")
+        raise InvalidValue("weights and returns need one number for each sector")
     portfolio, benchmark = float(wp @ rp), float(wb @ rb)
     allocation, selection = (wp - wb) * rb, wb * (rp - rb)
     interaction = (wp - wb) * (rp - rb)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
+from mainspring.errors import InvalidValue
+
 _STANDARD_NORMAL = NormalDist()
 EULER_GAMMA = 0.5772156649015329
 
@@ -22,7 +24,7 @@ def normal_cdf(x: float) -> float:
 def normal_quantile(p: float) -> float:
     """Quantile of the standard normal (Wichura 1988, AS 241). ``p`` in (0, 1)."""
     if not 0.0 < p < 1.0:
-        raise ValueError(f"a quantile needs a probability between 0 and 1, not {p}")
+        raise InvalidValue(f"a quantile needs a probability between 0 and 1, not {p}")
     return _STANDARD_NORMAL.inv_cdf(p)
 
 
@@ -41,9 +43,9 @@ def student_t_cdf(x: float, dof: float) -> float:
 def student_t_quantile(p: float, dof: float) -> float:
     """Quantile of Student's t. ``p`` in (0, 1), ``dof`` positive."""
     if not 0.0 < p < 1.0:
-        raise ValueError(f"a quantile needs a probability between 0 and 1, not {p}")
+        raise InvalidValue(f"a quantile needs a probability between 0 and 1, not {p}")
     if dof <= 0:
-        raise ValueError(f"degrees of freedom must be positive, not {dof}")
+        raise InvalidValue(f"degrees of freedom must be positive, not {dof}")
     if p > 0.5:
         return -student_t_quantile(1.0 - p, dof)
     low, high = -1.0, 0.0

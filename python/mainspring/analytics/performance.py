@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mainspring.analytics.figures import Figures, ratio
+from mainspring.errors import InvalidValue
 
 FloatArray = NDArray[np.float64]
 
@@ -76,11 +77,11 @@ def performance_metrics(
         not_annualised: a reason to leave the annual figures undefined (a sample too short).
 
     Raises:
-        ValueError: when a return is not finite or below -1, or there are no periods in a year.
+        InvalidValue: when a return is not finite or below -1, or there are no periods in a year.
     """
     r = _checked(returns)
     if not periods_per_year > 0:
-        raise ValueError(f"periods_per_year must be positive, not {periods_per_year}")
+        raise InvalidValue(f"periods_per_year must be positive, not {periods_per_year}")
     values = _sample_figures(r, mar)
     values |= _annual_figures(r, values, periods_per_year, not_annualised)
     undefined = _reasons(r, values, not_annualised)
@@ -115,11 +116,11 @@ def sharpe_ratio(returns: ArrayLike, periods_per_year: float = 1.0) -> float | N
 def _checked(returns: ArrayLike) -> FloatArray:
     r = np.asarray(returns, dtype=np.float64)
     if r.ndim != 1:
-        raise ValueError(f"returns must be one series, not an array of shape {r.shape}")
+        raise InvalidValue(f"returns must be one series, not an array of shape {r.shape}")
     if not np.isfinite(r).all():
-        raise ValueError(f"return {int(np.argmin(np.isfinite(r)))} is not a finite number")
+        raise InvalidValue(f"return {int(np.argmin(np.isfinite(r)))} is not a finite number")
     if len(r) and r.min() < -1.0:
-        raise ValueError(f"return {int(r.argmin())} is below -1: more than everything was lost")
+        raise InvalidValue(f"return {int(r.argmin())} is below -1: more than everything was lost")
     return r
 
 
@@ -284,11 +285,11 @@ def benchmark_metrics(
     """Beta, alpha, tracking error and information ratio. ``risk_free`` is per period.
 
     Raises:
-        ValueError: when the two series differ in length.
+        InvalidValue: when the two series differ in length.
     """
     r, b = _checked(returns), _checked(benchmark)
     if len(r) != len(b):
-        raise ValueError(f"{len(r)} returns against {len(b)} of the benchmark")
+        raise InvalidValue(f"{len(r)} returns against {len(b)} of the benchmark")
     active = r - b
     per_period = _mean_over_std(active)
     tracking = float(active.std(ddof=1) * math.sqrt(periods_per_year)) if len(r) > 1 else None
@@ -321,7 +322,7 @@ def turnover(target_weights: ArrayLike, period_returns: ArrayLike) -> list[float
     targets = np.asarray(target_weights, dtype=np.float64)
     moves = np.asarray(period_returns, dtype=np.float64)
     if targets.ndim != 2 or moves.shape != (len(targets) - 1, targets.shape[1]):
-        raise ValueError(
+        raise InvalidValue(
             f"target_weights {targets.shape} needs period_returns of shape "
             f"({len(targets) - 1}, {targets.shape[-1]}), not {moves.shape}"
         )

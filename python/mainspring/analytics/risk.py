@@ -17,6 +17,7 @@ from mainspring.analytics.distributions import (
 )
 from mainspring.analytics.figures import Figures, ratio
 from mainspring.analytics.performance import moments
+from mainspring.errors import InvalidValue
 
 FloatArray = NDArray[np.float64]
 
@@ -57,16 +58,16 @@ def value_at_risk(
     """Value at risk of a return series by every named convention.
 
     Raises:
-        ValueError: with fewer than two returns, a confidence outside (0, 1) or ``student_dof`` of
+        InvalidValue: with fewer than two returns, a confidence outside (0, 1) or ``student_dof`` of
             2 or less (whose variance does not exist).
     """
     r = np.sort(np.asarray(returns, dtype=np.float64))
     if len(r) < 2 or not np.isfinite(r).all():
-        raise ValueError("value at risk needs at least two finite returns")
+        raise InvalidValue("value at risk needs at least two finite returns")
     if not 0.0 < confidence < 1.0:
-        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
+        raise InvalidValue(f"confidence must lie between 0 and 1, not {confidence}")
     if student_dof <= 2:
-        raise ValueError(f"student_dof must be above 2, not {student_dof}")
+        raise InvalidValue(f"student_dof must be above 2, not {student_dof}")
     tail = 1.0 - confidence
     mean, std = float(r.mean()), float(r.std(ddof=1))
     z = normal_quantile(confidence)
@@ -145,11 +146,11 @@ def drawdown(equity: ArrayLike) -> Drawdown:
     """The deepest relative drawdown of an equity series, and the longest time under water.
 
     Raises:
-        ValueError: when the series is empty or not positive.
+        InvalidValue: when the series is empty or not positive.
     """
     e = np.asarray(equity, dtype=np.float64)
     if e.ndim != 1 or not len(e) or not (e > 0).all() or not np.isfinite(e).all():
-        raise ValueError("a drawdown needs a series of positive equity")
+        raise InvalidValue("a drawdown needs a series of positive equity")
     peaks = np.maximum.accumulate(e)
     relative = e / peaks - 1.0
     trough = int(relative.argmin())
@@ -178,14 +179,14 @@ def longest_underwater(equity: FloatArray) -> int:
 def kelly_binary(win_probability: float, payoff: float) -> float:
     """Kelly fraction of a bet that wins ``payoff`` times the stake or loses it: p - (1-p)/b."""
     if not 0.0 <= win_probability <= 1.0 or payoff <= 0.0:
-        raise ValueError("kelly needs a probability in [0, 1] and a positive payoff")
+        raise InvalidValue("kelly needs a probability in [0, 1] and a positive payoff")
     return win_probability - (1.0 - win_probability) / payoff
 
 
 def kelly_continuous(mean: float, variance: float) -> float:
     """Kelly leverage of one asset with Gaussian returns: mean / variance, of the same period."""
     if variance <= 0.0:
-        raise ValueError(f"variance must be positive, not {variance}")
+        raise InvalidValue(f"variance must be positive, not {variance}")
     return mean / variance
 
 
@@ -228,7 +229,7 @@ def vol_target_size(
 ) -> VolTargetSize:
     """The quantity whose volatility is ``target_vol`` of equity, capped by ``max_leverage``."""
     if min(price, annual_vol, lot) <= 0.0 or min(equity, target_vol, max_leverage) < 0.0:
-        raise ValueError("price, annual_vol and lot must be positive, the rest not negative")
+        raise InvalidValue("price, annual_vol and lot must be positive, the rest not negative")
     leverage = min(target_vol / annual_vol, max_leverage)
     lots = leverage * equity / price / lot
     # A count that is whole but for rounding noise must not lose a lot.
@@ -259,11 +260,11 @@ def portfolio_var(
     w = np.asarray(weights, dtype=np.float64)
     sigma = np.asarray(cov, dtype=np.float64)
     if sigma.shape != (len(w), len(w)):
-        raise ValueError(f"{len(w)} weights need a {len(w)} x {len(w)} covariance")
+        raise InvalidValue(f"{len(w)} weights need a {len(w)} x {len(w)} covariance")
     z = normal_quantile(confidence)
     volatility = math.sqrt(float(w @ sigma @ w))
     if volatility == 0.0:
-        raise ValueError("the portfolio has no variance to decompose")
+        raise InvalidValue("the portfolio has no variance to decompose")
     marginal = z * (sigma @ w) / volatility
     removal = []
     for i in range(len(w)):

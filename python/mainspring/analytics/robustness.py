@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mainspring.analytics.distributions import EULER_GAMMA, normal_cdf, normal_quantile
 from mainspring.analytics.figures import Figures
+from mainspring.errors import InvalidValue
 
 
 def probabilistic_sharpe(
@@ -29,10 +30,10 @@ def probabilistic_sharpe(
     Bailey and Lopez de Prado (2012), "The Sharpe ratio efficient frontier", eq. 11.
 
     Raises:
-        ValueError: with fewer than two returns, or moments that no sample can have.
+        InvalidValue: with fewer than two returns, or moments that no sample can have.
     """
     if n_returns < 2:
-        raise ValueError(f"needs at least two returns, not {n_returns}")
+        raise InvalidValue(f"needs at least two returns, not {n_returns}")
     spread = math.sqrt(_sharpe_variance(sharpe, skew, kurtosis))
     return normal_cdf((sharpe - benchmark) * math.sqrt(n_returns - 1) / spread)
 
@@ -41,7 +42,7 @@ def _sharpe_variance(sharpe: float, skew: float, kurtosis: float) -> float:
     """Variance of the Sharpe estimator times n - 1 (Mertens 2002)."""
     variance = 1.0 - skew * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2
     if variance <= 0.0:
-        raise ValueError(
+        raise InvalidValue(
             f"skew {skew} and kurtosis {kurtosis} are impossible together (kurtosis >= 1 + skew^2)"
         )
     return variance
@@ -73,7 +74,7 @@ def expected_max_normal(n_trials: int) -> float:
     eq. 4.
     """
     if n_trials < 1:
-        raise ValueError(f"needs at least one trial, not {n_trials}")
+        raise InvalidValue(f"needs at least one trial, not {n_trials}")
     if n_trials == 1:
         return 0.0
     return (1.0 - EULER_GAMMA) * normal_quantile(
@@ -92,7 +93,7 @@ def min_backtest_years(n_trials: int, expected_annual_sharpe: float = 1.0) -> fl
 def expected_max_sharpe(n_trials: int, trial_variance: float) -> float:
     """Sharpe ratio that the best of ``n_trials`` without skill is expected to show."""
     if trial_variance < 0.0:
-        raise ValueError(f"a variance cannot be negative: {trial_variance}")
+        raise InvalidValue(f"a variance cannot be negative: {trial_variance}")
     return math.sqrt(trial_variance) * expected_max_normal(n_trials)
 
 
@@ -153,13 +154,13 @@ def pbo(returns: ArrayLike, n_blocks: int = 16) -> OverfittingProbability:
         n_blocks: even; there are C(n_blocks, n_blocks / 2) combinations.
 
     Raises:
-        ValueError: when the shape does not allow it.
+        InvalidValue: when the shape does not allow it.
     """
     matrix = np.asarray(returns, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[1] < 2:
-        raise ValueError("pbo needs returns of at least two trials, shape (periods, trials)")
+        raise InvalidValue("pbo needs returns of at least two trials, shape (periods, trials)")
     if n_blocks < 2 or n_blocks % 2 or len(matrix) < 2 * n_blocks:
-        raise ValueError(
+        raise InvalidValue(
             f"n_blocks must be even with at least two periods in each: {n_blocks} blocks, "
             f"{len(matrix)} periods"
         )

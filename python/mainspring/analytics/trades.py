@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mainspring.analytics.figures import Figures, ratio
+from mainspring.errors import InvalidValue
 
 FloatArray = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ def trade_statistics(pnl: ArrayLike, initial_risk: ArrayLike | None = None) -> T
     if initial_risk is not None:
         risk = np.asarray(initial_risk, dtype=np.float64)
         if risk.shape != p.shape or (risk <= 0).any():
-            raise ValueError("initial_risk needs one positive amount for each trade")
+            raise InvalidValue("initial_risk needs one positive amount for each trade")
         multiples = p / risk
     return TradeStatistics(
         n=len(p),
@@ -171,7 +172,7 @@ def markout_bps(
     mids: FloatArray,
     horizon: float,
 ) -> FloatArray:
-    """side (mid(t + horizon) - price) in basis points of the price, one a fill; NaN undefined."""
+    """Side (mid(t + horizon) - price) in basis points of the price, one a fill; NaN undefined."""
     later = step_lookup(mid_times, mids, times + np.asarray(horizon, dtype=times.dtype))
     return np.asarray(side * (later - price) / price * 1e4, dtype=np.float64)
 
@@ -254,7 +255,7 @@ def implementation_shortfall(
     """
     p, q = np.asarray(price, dtype=np.float64), np.asarray(qty, dtype=np.float64)
     if side not in (1, -1) or p.shape != q.shape:
-        raise ValueError("side must be +1 or -1, and each fill needs a price and a quantity")
+        raise InvalidValue("side must be +1 or -1, and each fill needs a price and a quantity")
     executed, paid = float(q.sum()), float(p @ q)
     delay = side * (arrival - decision) * executed
     trading = side * (paid - arrival * executed)

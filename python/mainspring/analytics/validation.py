@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mainspring.analytics.figures import Figures
+from mainspring.errors import InvalidValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def walk_forward(
     """
     stride = test if step is None else step
     if min(train, test, stride) < 1 or purge < 0:
-        raise ValueError("train, test and step must be positive, purge not negative")
+        raise InvalidValue("train, test and step must be positive, purge not negative")
     windows = []
     for start in range(0, n - train - purge - test + 1, stride):
         end = start + train
@@ -68,9 +69,9 @@ def purged_kfold(
     start, end = np.asarray(label_start), np.asarray(label_end)
     n = len(start)
     if len(end) != n or (end < start).any() or (np.diff(start) < 0).any():
-        raise ValueError("labels need an ascending start and an end that is not before it")
+        raise InvalidValue("labels need an ascending start and an end that is not before it")
     if not 2 <= k <= n or not 0.0 <= embargo < 1.0:
-        raise ValueError(f"k must lie in 2..{n} and the embargo in [0, 1)")
+        raise InvalidValue(f"k must lie in 2..{n} and the embargo in [0, 1)")
     folds = []
     for test in np.array_split(np.arange(n), k):
         first, last = start[test[0]], end[test].max()
@@ -85,6 +86,6 @@ def purged_kfold(
 def cpcv_counts(groups: int, test_groups: int) -> tuple[int, int]:
     """``(splits, paths)`` of combinatorial purged cross-validation: C(N, k) and k C(N, k) / N."""
     if not 1 <= test_groups < groups:
-        raise ValueError(f"test_groups must lie in 1..{groups - 1}, not {test_groups}")
+        raise InvalidValue(f"test_groups must lie in 1..{groups - 1}, not {test_groups}")
     splits = math.comb(groups, test_groups)
     return splits, splits * test_groups // groups

@@ -1,0 +1,210 @@
+"""The figures of a summary as labelled rows: one order and wording for text, HTML and comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mainspring.analytics.formatting import (
+    bps,
+    count,
+    duration,
+    moment,
+    money,
+    number,
+    percent,
+    significant,
+)
+
+if TYPE_CHECKING:
+    from mainspring.analytics.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure: its name, its text, its value for deltas, whether more is better, a remark."""
+
+    label: str
+    text: str
+    value: float | None = None
+    better: int = 0
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rows under a title."""
+
+    title: str
+    rows: list[Row]
+
+
+def sections(s: Summary) -> list[Section]:
+    """All rows of a summary, most important first."""
+    parts = [
+        Section("Profit", _profit_rows(s)),
+        Section("Returns and risk", _return_rows(s)),
+        Section("Fills", _fill_rows(s)),
+        Section("Markout, all fills", _markout_rows(s)),
+        Section("Orders", _order_rows(s)),
+        Section("Round trips", _round_trip_rows(s)),
+        *(Section(f"Inventory {i.instrument}", _inventory_rows(s, n)) for n, i in _inventory(s)),
+        Section("Latency", _latency_rows(s)),
+    ]
+    return [part for part in parts if part.rows]
+
+
+def _inventory(s: Summary) -> list[tuple[int, object]]:
+    return list(enumerate(s.inventory))
+
+
+def _profit_rows(s: Summary) -> list[Row]:
+    m, c = s.money, s.currency
+
+    def amount(label: str, value: float, better: int = 1) -> Row:
+        return Row(label, money(value, c, sign=True), value, better)
+
+    rows = [
+        amount("Profit and loss", m.pnl),
+        Row("per value traded", bps(m.pnl_bps), m.pnl_bps, 1),
+        amount("Realised", m.realised, 0),
+        amount("Unrealised", m.unrealised, 0),
+        Row("Fees", money(-m.fees, c, sign=True), -m.fees, 1),
+        amount("Funding", m.funding, 0),
+        Row("Start capital", money(m.capital, c), m.capital),
+        Row("Final equity", money(m.final_equity, c), m.final_equity, 1),
+    ]
+    return rows
+
+
+def _return_rows(s: Summary) -> list[Row]:
+    d = s.drawdown
+    rows = [
+        Row("Max drawdown", percent(d.max_drawdown, 3), d.max_drawdown, 1),
+        Row("in money", money(d.max_drawdown_money, s.currency), d.max_drawdown_money, 1),
+        Row("from", moment(d.peak_ns)),
+        Row("to", moment(d.trough_ns)),
+        Row("recovered", moment(d.recovery_ns) if d.recovery_ns else "not yet"),
+        Row(
+            "Longest under water",
+            duration(d.longest_underwater_ns),
+            float(d.longest_underwater_ns),
+            -1,
+        ),
+    ]
+    r = s.returns
+    if r is None:
+        return rows
+    step = s.returns_step
+
+    def figure(label: str, name: str, text: str, better: int = 1) -> Row:
+        assert r is not None
+        return Row(label, text, getattr(r, name), better, r.undefined.get(name, ""))
+
+    return [
+        figure("Total return", "total_return", percent(r.total_return, 3, sign=True)),
+        figure("Sharpe, annual", "sharpe", number(r.sharpe)),
+        figure(f"Sharpe per {step}", "sharpe_per_period", number(r.sharpe_per_period, 4)),
+        figure("Sortino, annual", "sortino", number(r.sortino)),
+        figure(f"Sortino per {step}", "sortino_per_period", number(r.sortino_per_period, 4)),
+        figure("CAGR", "cagr", percent(r.cagr, sign=True)),
+        figure("Volatility, annual", "volatility", percent(r.volatility), -1),
+        figure(
+            f"Volatility per {step}",
+            "volatility_per_period",
+            percent(r.volatility_per_period, 4),
+            -1,
+        ),
+        *rows,
+        figure("Calmar", "calmar", number(r.calmar)),
+        figure("Profit factor", "profit_factor", number(r.profit_factor, 3)),
+        figure(f"Winning {step} periods", "win_rate", percent(r.win_rate, 1)),
+        figure("Skew", "skew", number(r.skew), 0),
+        figure("Excess kurtosis", "kurtosis_excess", number(r.kurtosis_excess), 0),
+        figure("Tail ratio", "tail_ratio", number(r.tail_ratio, 3)),
+        figure("Ulcer index", "ulcer_index", percent(r.ulcer_index, 4), -1),
+        figure("Stability R²", "stability_r2", number(r.stability_r2, 3)),
+    ]
+
+
+def _fill_rows(s: Summary) -> list[Row]:
+    f, q = s.fills, s.quote or ""
+    return [
+        Row("Fills", count(f.n), f.n, 0, f"{count(f.n_buys)} buys, {count(f.n_sells)} sells"),
+        Row("Value traded", money(f.notional, q), f.notional),
+        Row("Maker share", percent(f.maker_share, 1), f.maker_share),
+        Row("Spread captured", bps(f.spread_captured_bps), f.spread_captured_bps, 1),
+        Row("in money", money(f.spread_captured, q, sign=True), f.spread_captured, 1),
+        Row("Fees per value", bps(f.fee_bps), f.fee_bps, -1),
+        Row("Fees per fill", money(f.cost_per_fill, s.currency, sign=True), f.cost_per_fill, -1),
+    ]
+
+
+def _markout_rows(s: Summary) -> list[Row]:
+    return [
+        Row(
+            f"after {duration(m.horizon)}",
+            bps(m.vw_bps),
+            m.vw_bps,
+            1,
+            m.reason or f"{count(m.n)} fills",
+        )
+        for m in s.markouts
+    ]
+
+
+def _order_rows(s: Summary) -> list[Row]:
+    o = s.orders
+    rows = [
+        Row("Orders", count(o.n), o.n),
+        Row("Fill ratio", percent(o.fill_ratio, 2), o.fill_ratio),
+        Row("Orders per fill", number(o.orders_per_fill, 1), o.orders_per_fill, -1),
+    ]
+    rows += [Row(f"ended {plain(k)}", count(v), v) for k, v in o.by_state.items()]
+    rows += [Row(f"reason {plain(k)}", count(v), v) for k, v in o.by_reason.items()]
+    return rows
+
+
+def plain(code: str) -> str:
+    """A code's name as words."""
+    return code.replace("_", " ")
+
+
+def _round_trip_rows(s: Summary) -> list[Row]:
+    t, c = s.round_trips, s.currency
+    if not t.n:
+        return []
+    return [
+        Row("Round trips", count(t.n), t.n),
+        Row("Winners", percent(t.win_rate, 1), t.win_rate, 1),
+        Row("Profit factor", number(t.profit_factor, 3), t.profit_factor, 1),
+        Row("Mean profit", money(t.expectancy, c, sign=True), t.expectancy, 1),
+        Row("Mean win", money(t.avg_win, c, sign=True), t.avg_win, 1),
+        Row("Mean loss", money(t.avg_loss, c, sign=True), t.avg_loss, 1),
+        Row("SQN", number(t.sqn), t.sqn, 1),
+    ]
+
+
+def _inventory_rows(s: Summary, index: int) -> list[Row]:
+    i = s.inventory[index]
+    return [
+        Row("Mean", significant(i.mean, 3, sign=True), i.mean),
+        Row("Mean size", significant(i.mean_abs, 3), i.mean_abs),
+        Row("Longest", significant(i.max_long, 3, sign=True), i.max_long),
+        Row("Shortest", significant(i.max_short, 3, sign=True), i.max_short),
+        Row("Final", significant(i.final, 3, sign=True), i.final),
+        Row("Time in market", percent(i.time_in_market, 1), i.time_in_market),
+    ]
+
+
+def _latency_rows(s: Summary) -> list[Row]:
+    return [
+        Row(
+            latency.leg,
+            duration(latency.median_ns),
+            float(latency.median_ns),
+            0,
+            f"99 %: {duration(latency.p99_ns)}, n = {count(latency.n)}",
+        )
+        for latency in s.latency
+    ]
