@@ -115,29 +115,22 @@ impl Ladder {
         let Some(slot) = self.window.get_mut(at) else {
             return self.set_outside(key, qty);
         };
-        let previous = *slot;
-        *slot = qty;
-        if previous == 0 {
-            if qty != 0 {
-                self.occupancy.insert(at);
-                self.levels += 1;
-                if key > self.best {
-                    self.best = key;
-                }
-            }
-        } else if qty == 0 {
-            self.occupancy.remove(at);
-            self.levels -= 1;
-            if key == self.best {
-                self.best = self.next_below(at);
-            }
+        let previous = std::mem::replace(slot, qty);
+        let (was_there, is_there) = (previous != 0, qty != 0);
+        // Whether a level appears or vanishes is a coin toss to the branch predictor, so the
+        // common way has no branch on it.
+        self.occupancy.flip_if(was_there != is_there, at);
+        self.levels = self.levels + usize::from(is_there) - usize::from(was_there);
+        self.best = self.best.max(if is_there { key } else { NO_KEY });
+        if !is_there & (key == self.best) {
+            self.best = self.next_below(at);
         }
         previous
     }
 
     pub(crate) fn clear(&mut self) {
         while let Some(at) = self.occupancy.highest() {
-            self.occupancy.remove(at);
+            self.occupancy.flip_if(true, at);
             self.window[at] = 0;
         }
         self.above.clear();
@@ -278,7 +271,7 @@ impl Ladder {
             let at = self.slot(level.key);
             if let Some(slot) = self.window.get_mut(at) {
                 *slot = level.qty;
-                self.occupancy.insert(at);
+                self.occupancy.flip_if(true, at);
             } else if level.key > self.low {
                 self.above.push(*level);
             } else {

@@ -1,5 +1,6 @@
 //! Order books: windowed L2 ladder, L3 queues, trust states.
 
+pub mod bench;
 mod checksum;
 mod consolidated;
 mod l2;

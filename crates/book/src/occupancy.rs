@@ -21,26 +21,24 @@ impl Occupancy {
         }
     }
 
+    /// Adds a member that is not there, or removes one that is, when `changes`.
     #[inline]
-    pub(crate) fn insert(&mut self, member: usize) {
-        let (word, group) = (member >> 6, member >> 12);
-        let was_empty = self.words[word] == 0;
-        self.words[word] |= 1 << (member & 63);
-        if was_empty {
-            self.groups[group] |= 1 << (word & 63);
-            self.tops[group >> 6] |= 1 << (group & 63);
+    pub(crate) fn flip_if(&mut self, changes: bool, member: usize) {
+        let word = &mut self.words[member >> 6];
+        let before = *word;
+        *word = before ^ (u64::from(changes) << (member & 63));
+        if (before == 0) != (*word == 0) {
+            self.flip_word(member >> 6);
         }
     }
 
-    #[inline]
-    pub(crate) fn remove(&mut self, member: usize) {
-        let (word, group) = (member >> 6, member >> 12);
-        self.words[word] &= !(1 << (member & 63));
-        if self.words[word] == 0 {
-            self.groups[group] &= !(1 << (word & 63));
-            if self.groups[group] == 0 {
-                self.tops[group >> 6] &= !(1 << (group & 63));
-            }
+    /// A word became zero, or is zero no more.
+    fn flip_word(&mut self, word: usize) {
+        let group = &mut self.groups[word >> 6];
+        let before = *group;
+        *group = before ^ (1 << (word & 63));
+        if (before == 0) != (*group == 0) {
+            self.tops[word >> 12] ^= 1 << ((word >> 6) & 63);
         }
     }
 
@@ -117,13 +115,9 @@ mod tests {
             let (mut bits, mut oracle) = (Occupancy::new(capacity), BTreeSet::new());
             for (raw, add) in steps {
                 let member = raw as usize % capacity;
-                if add {
-                    bits.insert(member);
-                    oracle.insert(member);
-                } else {
-                    bits.remove(member);
-                    oracle.remove(&member);
-                }
+                let changes =
+                    if add { oracle.insert(member) } else { oracle.remove(&member) };
+                bits.flip_if(changes, member);
                 prop_assert_eq!(bits.highest(), oracle.iter().next_back().copied());
                 prop_assert_eq!(bits.below(member), oracle.range(..member).next_back().copied());
             }

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+mod allocation_count;
 pub mod filemap;
 
+pub use allocation_count::CountingAllocator;
 pub use filemap::{GuardedMap, MapFault};
