@@ -1,0 +1,179 @@
+"""`mainspring.toml`: what to run, on what, against which venue. Flags win over it.
+
+A value is looked for in the flags, then in variables (`MAINSPRING_RUN__OUT=...`), then
+in the file. `mainspring init` writes the JSON schema of the file beside it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mainspring.errors import ConfigError, NotFoundError
+
+FILE_NAME = "mainspring.toml"
+SCHEMA_NAME = "mainspring.schema.json"
+
+DURATION = r"^\d+(\.\d+)?\s*(ns|us|ms|s|m|h)$"
+
+
+def _with_unit(text: str) -> str:
+    if not re.match(DURATION, text):
+        raise ValueError(f"{text!r} is no time with its unit, such as 100ms or 1.5s")
+    return text
+
+
+Duration = Annotated[
+    str,
+    AfterValidator(_with_unit),
+    WithJsonSchema({"type": "string", "pattern": DURATION, "examples": ["100ms", "1.5s"]}),
+]
+FillModel = Literal["mainspring", "hft_no_partial", "hft_partial"]
+QueueModel = Literal[
+    "risk_averse",
+    "prob_power2",
+    "prob_power3",
+    "prob_power_total2",
+    "prob_power_total3",
+    "prob_one_minus_power3",
+    "prob_log",
+    "prob_log2",
+    "l3_fifo",
+]
+
+
+class Section(BaseModel):
+    """A table of the file; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class RunSection(Section):
+    """What to run and where to put it."""
+
+    strategy: str | None = None
+    """`path.py:Class`, relative to this file; `path.py` when it has one strategy."""
+    data: list[str] = []
+    """Event files, catalog names, or `sample:NAME` for generated data."""
+    out: Path = Path("runs")
+    """The folder that runs are written to."""
+    every: Duration | None = None
+    """Call `on_book` at most this often; without it, on every message."""
+    cash: Annotated[float, Field(gt=0)] | None = None
+    """Money at the start, in the report currency."""
+    report: bool = True
+    """Write `report.html` beside the results."""
+
+
+class VenueSection(Section):
+    """How the simulated venue fills orders; the models are in the documentation."""
+
+    fill_model: FillModel = "mainspring"
+    queue_model: QueueModel = "prob_power3"
+    maker_fee_bps: float | None = None
+    """In place of the instrument's rate; negative is a rebate."""
+    taker_fee_bps: float | None = None
+    """In place of the instrument's rate."""
+
+
+class LatencySection(Section):
+    """How long things take on their way."""
+
+    feed: Duration | None = None
+    """From the exchange to us, where the data has no receive time of its own."""
+    decision: Duration | None = None
+    """Of the strategy, before its orders leave."""
+    entry: Duration | None = None
+    """From us to the venue."""
+    response: Duration | None = None
+    """From the venue back to us."""
+
+
+class RunConfig(BaseSettings):
+    """The file that `mainspring backtest` and `mainspring sweep` read; flags win over it."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        env_prefix="MAINSPRING_",
+        env_nested_delimiter="__",
+        use_attribute_docstrings=True,
+    )
+
+    run: RunSection = RunSection()
+    parameters: dict[str, Any] = {}
+    """Parameters of the strategy by name, checked against its annotations."""
+    venue: VenueSection = VenueSection()
+    latency: LatencySection = LatencySection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which comes in as the initial values."""
+        return env_settings, init_settings
+
+
+def load_config(path: Path | None) -> RunConfig:
+    """The configuration in `path`, or in `mainspring.toml` of this folder, or the defaults.
+
+    Paths in the file are relative to it.
+
+    Raises:
+        NotFoundError: `path` is given and not there.
+        ConfigError: it is not TOML, or a value does not fit; every fault is named.
+    """
+    file = path or Path(FILE_NAME)
+    if not file.is_file():
+        if path is not None:
+            raise NotFoundError(f"no configuration file {path}")
+        return _validated({}, "the environment")
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from None
+    config = _validated(content, str(file))
+    return _relative_to(config, file.parent)
+
+
+def _validated(content: dict[str, Any], where: str) -> RunConfig:
+    try:
+        return RunConfig(**content)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors()
+        )
+        raise ConfigError(f"{where}: {faults}") from None
+
+
+def _relative_to(config: RunConfig, folder: Path) -> RunConfig:
+    run = config.run
+    if run.strategy and run.strategy.partition(":")[0].endswith(".py"):
+        run.strategy = str(folder / run.strategy)
+    run.data = [str(folder / one) if (folder / one).exists() else one for one in run.data]
+    run.out = folder / run.out
+    return config
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of the file, for editors."""
+    schema = RunConfig.model_json_schema()
+    schema["title"] = FILE_NAME
+    return schema
