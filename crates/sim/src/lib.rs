@@ -1,1 +1,15 @@
 //! Simulated venue: matching, queue position, latency, fees; order-flow generator.
+//!
+//! The rules are in `docs/explanation/simulated-venue.md`.
+
+mod config;
+mod expiry;
+mod market;
+mod orders;
+mod overload;
+mod queue;
+mod taken;
+
+pub use config::{FillModel, OverloadRule, SimConfig, TriggerSource, MAX_WINDOW_REQUESTS};
+pub use market::{MarginLimits, SimMarket};
+pub use queue::{QueueModel, QueuePosition};

@@ -1,0 +1,358 @@
+//! Our open orders at one market: by id, and by price and arrival.
+
+use hashbrown::HashMap;
+use mainspring_core::order::{ClientOrderId, OrderFlags, OrderTerms, OrderType, Side};
+use mainspring_core::units::Ticks;
+
+use crate::queue::QueuePosition;
+
+/// Index of an order's slot.
+pub(crate) type Slot = u32;
+/// No slot.
+pub(crate) const NONE: Slot = u32::MAX;
+
+/// Where an order is in its life at the venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Taking, not in the book yet.
+    Entering,
+    /// In the book.
+    Resting,
+    /// Waiting for its trigger.
+    Armed,
+    /// Done; the slot is freed at the end of the step.
+    Done,
+}
+
+/// One open order.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub id: ClientOrderId,
+    /// Arrival: grows with each place in a queue.
+    pub seq: u64,
+    pub next: Slot,
+    pub prev: Slot,
+    pub stage: Stage,
+    pub terms: OrderTerms,
+    pub filled: i64,
+    /// Lots of an iceberg's slice that are left; unused by other types.
+    pub slice: i64,
+    pub queue: QueuePosition,
+    /// Best reference price of a trailing stop, in 10^-9 ticks.
+    pub trail_best: Option<i128>,
+    /// Slot of the other leg of an OCO.
+    pub partner: Slot,
+    /// Place in the expiry heap.
+    pub heap_at: u32,
+    /// Whether it stands in the queue at its price.
+    linked: bool,
+}
+
+impl Order {
+    pub fn new(id: ClientOrderId, terms: OrderTerms) -> Self {
+        Self {
+            id,
+            seq: 0,
+            next: NONE,
+            prev: NONE,
+            stage: Stage::Entering,
+            terms,
+            filled: 0,
+            slice: 0,
+            queue: QueuePosition::default(),
+            trail_best: None,
+            partner: NONE,
+            heap_at: NONE,
+            linked: false,
+        }
+    }
+
+    #[inline]
+    pub fn remaining(&self) -> i64 {
+        self.terms.qty.0 - self.filled
+    }
+
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.stage != Stage::Done
+    }
+
+    /// What a trade at our price can reach: an iceberg's slice, or all that is left.
+    #[inline]
+    pub fn visible(&self) -> i64 {
+        if self.terms.order_type == OrderType::Iceberg {
+            self.slice
+        } else {
+            self.remaining()
+        }
+    }
+
+    #[inline]
+    pub fn reduce_only(&self) -> bool {
+        self.terms.flags.has(OrderFlags::REDUCE_ONLY)
+    }
+}
+
+/// Our orders at one price of one side, oldest first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Level {
+    /// Grows towards the market: the price for bids, its complement for asks.
+    key: i64,
+    pub head: Slot,
+    tail: Slot,
+}
+
+#[inline]
+const fn key_of(side: Side, price: Ticks) -> i64 {
+    price.0 ^ -(side as i64)
+}
+
+impl Level {
+    #[inline]
+    pub fn price(&self, side: Side) -> Ticks {
+        Ticks(key_of(side, Ticks(self.key)))
+    }
+}
+
+/// All open orders of one market.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OrderTable {
+    slots: Vec<Order>,
+    free: Vec<Slot>,
+    by_id: HashMap<u64, Slot, IdHasher>,
+    /// Levels by side, best last.
+    levels: [Vec<Level>; 2],
+    next_seq: u64,
+    done: Vec<Slot>,
+}
+
+impl OrderTable {
+    /// Open orders.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    #[inline]
+    pub fn get(&self, slot: Slot) -> &Order {
+        &self.slots[slot as usize]
+    }
+
+    #[inline]
+    pub fn get_mut(&mut self, slot: Slot) -> &mut Order {
+        &mut self.slots[slot as usize]
+    }
+
+    #[inline]
+    pub fn find(&self, id: ClientOrderId) -> Option<Slot> {
+        self.by_id.get(&id.0).copied()
+    }
+
+    /// Every open order, in no particular order.
+    pub fn open(&self) -> impl Iterator<Item = (Slot, &Order)> {
+        (0..).zip(&self.slots).filter(|(_, order)| order.is_open())
+    }
+
+    /// The next arrival number; orders that join a queue from now on have this or more.
+    #[inline]
+    pub fn horizon(&self) -> u64 {
+        self.next_seq
+    }
+
+    #[inline]
+    pub fn stamp(&mut self, slot: Slot) {
+        self.slots[slot as usize].seq = self.next_seq;
+        self.next_seq += 1;
+    }
+
+    /// Takes an order in, not in any queue yet.
+    pub fn insert(&mut self, order: Order) -> Slot {
+        let id = order.id.0;
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = order;
+                slot
+            }
+            None => {
+                self.slots.push(order);
+                (self.slots.len() - 1) as Slot
+            }
+        };
+        self.by_id.insert(id, slot);
+        self.stamp(slot);
+        slot
+    }
+
+    /// Marks an order as done: unknown by id at once, out of its queue at the next [`Self::sweep`].
+    pub fn retire(&mut self, slot: Slot) {
+        let order = &mut self.slots[slot as usize];
+        order.stage = Stage::Done;
+        self.by_id.remove(&order.id.0);
+        if order.partner != NONE {
+            let partner = std::mem::replace(&mut order.partner, NONE);
+            self.slots[partner as usize].partner = NONE;
+        }
+        // It keeps its links: a loop may stand on it.
+        self.done.push(slot);
+    }
+
+    /// Whether some orders wait for [`Self::sweep`].
+    #[inline]
+    pub fn has_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+
+    /// Takes the orders that are done out of their queues and frees their slots.
+    pub fn sweep(&mut self) {
+        while let Some(slot) = self.done.pop() {
+            if self.slots[slot as usize].linked {
+                self.unlink(slot);
+            }
+            self.free.push(slot);
+        }
+    }
+
+    /// Puts an order at the back of the queue at its price.
+    pub fn link(&mut self, slot: Slot) {
+        self.stamp(slot);
+        let order = &mut self.slots[slot as usize];
+        order.stage = Stage::Resting;
+        order.linked = true;
+        let side = order.terms.side;
+        let key = key_of(side, order.terms.price);
+        let levels = &mut self.levels[side as usize];
+        let index = search(levels, key);
+        match levels.get_mut(index) {
+            Some(level) if level.key == key => {
+                order.prev = level.tail;
+                order.next = NONE;
+                let tail = std::mem::replace(&mut level.tail, slot);
+                self.slots[tail as usize].next = slot;
+            }
+            _ => {
+                (order.prev, order.next) = (NONE, NONE);
+                levels.insert(index, Level { key, head: slot, tail: slot });
+            }
+        }
+    }
+
+    /// Takes an order out of its queue.
+    pub fn unlink(&mut self, slot: Slot) {
+        let order = &mut self.slots[slot as usize];
+        order.linked = false;
+        let (prev, next, side) = (order.prev, order.next, order.terms.side);
+        let key = key_of(side, order.terms.price);
+        if prev != NONE {
+            self.slots[prev as usize].next = next;
+        }
+        if next != NONE {
+            self.slots[next as usize].prev = prev;
+        }
+        if prev != NONE && next != NONE {
+            return;
+        }
+        let levels = &mut self.levels[side as usize];
+        let index = search(levels, key);
+        if prev == NONE && next == NONE {
+            levels.remove(index);
+            return;
+        }
+        let level = &mut levels[index];
+        if prev == NONE {
+            level.head = next;
+        } else {
+            level.tail = prev;
+        }
+    }
+
+    /// The best price of ours on a side.
+    #[inline]
+    pub fn best(&self, side: Side) -> Option<Ticks> {
+        self.levels[side as usize].last().map(|level| level.price(side))
+    }
+
+    /// The oldest order at our best price on a side.
+    #[inline]
+    pub fn front(&self, side: Side) -> Option<Slot> {
+        self.levels[side as usize].last().map(|level| level.head)
+    }
+
+    /// Levels of a side; the best is the last.
+    #[inline]
+    pub fn levels(&self, side: Side) -> &[Level] {
+        &self.levels[side as usize]
+    }
+
+    /// The oldest order of ours at a price, [`NONE`] without one.
+    #[inline]
+    pub fn head_at(&self, side: Side, price: Ticks) -> Slot {
+        let levels = &self.levels[side as usize];
+        let key = key_of(side, price);
+        match levels.get(search(levels, key)) {
+            Some(level) if level.key == key => level.head,
+            _ => NONE,
+        }
+    }
+
+    /// Whether a row at `price` lies within our prices on a side.
+    #[inline]
+    pub fn spans(&self, side: Side, price: Ticks) -> bool {
+        let key = key_of(side, price);
+        match self.levels[side as usize].as_slice() {
+            [] => false,
+            [only] => only.key == key,
+            [first, .., last] => first.key <= key && key <= last.key,
+        }
+    }
+}
+
+/// The place of `key`, looked for from the best because most orders are near it.
+#[inline]
+fn search(levels: &[Level], key: i64) -> usize {
+    const NEAR: usize = 8;
+    let mut index = levels.len();
+    for _ in 0..NEAR {
+        if index == 0 || levels[index - 1].key < key {
+            return index;
+        }
+        index -= 1;
+    }
+    levels[..index].partition_point(|level| level.key < key)
+}
+
+/// Spreads consecutive ids over a table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IdHasher;
+
+impl std::hash::BuildHasher for IdHasher {
+    type Hasher = IdHash;
+
+    #[inline]
+    fn build_hasher(&self) -> IdHash {
+        IdHash(0)
+    }
+}
+
+/// A multiplicative hash of one id.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IdHash(u64);
+
+impl std::hash::Hasher for IdHash {
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    #[inline]
+    fn write_u64(&mut self, id: u64) {
+        let mixed = (self.0 ^ id).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+}

@@ -1,0 +1,246 @@
+//! Queue position of a resting order: how much of the feed's level stands in front of it.
+//!
+//! The probability models are those of hftbacktest 2.4.4, by their published formulas.
+
+use mainspring_core::error::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+/// How cancels at our level are split between those in front of us and those behind.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ModelText", into = "ModelText")]
+pub enum QueueModel {
+    /// Cancels happen behind us; only trades, and a level smaller than our front, move us.
+    RiskAverse,
+    /// `b^n / (b^n + f^n)`.
+    ProbPower {
+        /// The power `n`.
+        exponent: f64,
+    },
+    /// `b^n / (b + f)^n`.
+    ProbPowerTotal {
+        /// The power `n`.
+        exponent: f64,
+    },
+    /// `1 - (f / (f + b))^n`.
+    ProbOneMinusPower {
+        /// The power `n`.
+        exponent: f64,
+    },
+    /// `ln(1 + b) / (ln(1 + b) + ln(1 + f))`.
+    ProbLog,
+    /// `ln(1 + b) / ln(1 + b + f)`.
+    ProbLog2,
+    /// Order-level data: our order stands in the real queue.
+    L3Fifo,
+}
+
+impl Default for QueueModel {
+    fn default() -> Self {
+        Self::ProbPower { exponent: 3.0 }
+    }
+}
+
+impl QueueModel {
+    /// Checks the exponent.
+    ///
+    /// # Errors
+    /// When it is not a positive finite number.
+    pub fn validate(&self) -> Result<()> {
+        match self.exponent() {
+            Some(n) if !(n.is_finite() && n > 0.0) => Err(Error::new(
+                ErrorKind::Config,
+                format!("queue model: the exponent is {n}; give a positive number such as 3"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The power of the power models.
+    #[must_use]
+    pub const fn exponent(&self) -> Option<f64> {
+        match self {
+            Self::ProbPower { exponent }
+            | Self::ProbPowerTotal { exponent }
+            | Self::ProbOneMinusPower { exponent } => Some(*exponent),
+            _ => None,
+        }
+    }
+
+    /// The share of a decrease that happened behind us, with `front` ahead and `back` behind.
+    ///
+    /// A value that is not finite (an empty level) counts as 1.
+    #[inline]
+    #[must_use]
+    pub fn probability(&self, front: f64, back: f64) -> f64 {
+        let p = match *self {
+            Self::RiskAverse | Self::L3Fifo => 1.0,
+            Self::ProbPower { exponent } => {
+                let b = power(back, exponent);
+                b / (b + power(front, exponent))
+            }
+            Self::ProbPowerTotal { exponent } => {
+                power(back, exponent) / power(back + front, exponent)
+            }
+            Self::ProbOneMinusPower { exponent } => 1.0 - power(front / (front + back), exponent),
+            Self::ProbLog => {
+                let b = libm::log(1.0 + back);
+                b / (b + libm::log(1.0 + front))
+            }
+            Self::ProbLog2 => libm::log(1.0 + back) / libm::log(1.0 + back + front),
+        };
+        if p.is_finite() {
+            p
+        } else {
+            1.0
+        }
+    }
+}
+
+/// Small whole powers are products: exact to the same bit in every language.
+#[inline]
+fn power(x: f64, n: f64) -> f64 {
+    match n {
+        2.0 => x * x,
+        3.0 => x * x * x,
+        _ => libm::pow(x, n),
+    }
+}
+
+/// Where an order stands: lots of the feed in front, and lots traded since the level was set.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct QueuePosition {
+    /// Feed quantity in front, in lots. Negative when a trade reached through to us.
+    pub front: f64,
+    /// Traded at our price since the last depth change, which that change must not count again.
+    pub traded: f64,
+}
+
+impl QueuePosition {
+    /// At the back of a level of `shown` lots.
+    #[inline]
+    #[must_use]
+    pub const fn at_back(shown: f64) -> Self {
+        Self { front: shown, traded: 0.0 }
+    }
+
+    /// A trade of `qty` lots at our price by a taker of the other side.
+    #[inline]
+    pub fn on_trade(&mut self, qty: f64) {
+        self.front -= qty;
+        self.traded += qty;
+    }
+
+    /// Our level was set from `prev` to `new` lots.
+    #[inline]
+    pub fn on_depth(&mut self, model: &QueueModel, prev: f64, new: f64) {
+        if matches!(model, QueueModel::RiskAverse | QueueModel::L3Fifo) {
+            self.front = self.front.min(new);
+            return;
+        }
+        let change = prev - new - self.traded;
+        self.traded = 0.0;
+        if change < 0.0 {
+            self.front = self.front.min(new);
+            return;
+        }
+        let front = self.front.max(0.0);
+        let back = prev - front;
+        let p = model.probability(front, back);
+        let moved = front - (1.0 - p) * change + (back - p * change).min(0.0);
+        self.front = moved.min(new);
+    }
+
+    /// Whole lots that traded through the queue to us, by hftbacktest's rule: `-front` rounded
+    /// half away from zero. Taking them puts us at the very front.
+    #[inline]
+    pub fn take_executable(&mut self) -> i64 {
+        let lots = libm::round(-self.front);
+        if lots > 0.0 {
+            self.front = 0.0;
+            lots as i64
+        } else {
+            0
+        }
+    }
+}
+
+/// The model as people write it: a name, or a name with an exponent.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum ModelText {
+    Name(String),
+    WithExponent { model: String, exponent: f64 },
+}
+
+const NAMES: &str = "risk_averse, prob_power2, prob_power3, prob_power_total2, prob_power_total3, \
+     prob_one_minus_power3, prob_log, prob_log2, l3_fifo, or {\"model\": \"prob_power\", \
+     \"exponent\": 2.5}";
+
+impl TryFrom<ModelText> for QueueModel {
+    type Error = Error;
+
+    fn try_from(text: ModelText) -> Result<Self> {
+        let model = match &text {
+            ModelText::Name(name) => by_name(name),
+            ModelText::WithExponent { model, exponent } => by_family(model, *exponent),
+        };
+        let model = model.ok_or_else(|| {
+            let (ModelText::Name(name) | ModelText::WithExponent { model: name, .. }) = &text;
+            Error::new(ErrorKind::Config, format!("'{name}' is no queue model; give {NAMES}"))
+        })?;
+        model.validate()?;
+        Ok(model)
+    }
+}
+
+fn by_name(name: &str) -> Option<QueueModel> {
+    let plain = match name {
+        "risk_averse" => Some(QueueModel::RiskAverse),
+        "prob_log" => Some(QueueModel::ProbLog),
+        "prob_log2" => Some(QueueModel::ProbLog2),
+        "l3_fifo" => Some(QueueModel::L3Fifo),
+        _ => None,
+    };
+    plain.or_else(|| {
+        let family = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        by_family(family, name[family.len()..].parse().ok()?)
+    })
+}
+
+fn by_family(family: &str, exponent: f64) -> Option<QueueModel> {
+    Some(match family {
+        "prob_power" => QueueModel::ProbPower { exponent },
+        "prob_power_total" => QueueModel::ProbPowerTotal { exponent },
+        "prob_one_minus_power" => QueueModel::ProbOneMinusPower { exponent },
+        _ => return None,
+    })
+}
+
+impl From<QueueModel> for ModelText {
+    fn from(model: QueueModel) -> Self {
+        let name = match model {
+            QueueModel::RiskAverse => "risk_averse",
+            QueueModel::ProbPower { .. } => "prob_power",
+            QueueModel::ProbPowerTotal { .. } => "prob_power_total",
+            QueueModel::ProbOneMinusPower { .. } => "prob_one_minus_power",
+            QueueModel::ProbLog => "prob_log",
+            QueueModel::ProbLog2 => "prob_log2",
+            QueueModel::L3Fifo => "l3_fifo",
+        };
+        match model.exponent() {
+            None => Self::Name(name.to_owned()),
+            Some(n) if libm::fmod(n, 1.0).abs() <= 0.0 && (1.0..10.0).contains(&n) => {
+                Self::Name(format!("{name}{n}"))
+            }
+            Some(exponent) => Self::WithExponent { model: name.to_owned(), exponent },
+        }
+    }
+}
+
+impl std::str::FromStr for QueueModel {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::try_from(ModelText::Name(name.to_owned()))
+    }
+}
