@@ -6,11 +6,14 @@
 
 pub mod bench;
 pub mod format;
+pub mod import;
 pub mod provenance;
 pub mod reader;
+pub mod table;
 pub mod writer;
 
 pub use format::{ChunkEntry, Row, Schema};
 pub use provenance::{hash_file, ClockState, Provenance, SourceFile};
 pub use reader::{Chunk, EventFile};
+pub use table::{Column, Strings, Table};
 pub use writer::{EventWriter, Summary};
