@@ -56,7 +56,8 @@ def config_section() -> str:
 
 def _row(key: str, what: dict[str, Any]) -> str:
     default = what.get("default")
-    shown = "" if default in (None, [], {}) else f"`{json.dumps(default).strip('"')}`"
+    default = json.dumps(default).strip('"')
+    shown = "" if default in ("null", "[]", "{}") else f"`{default}`"
     return f"| `{key}` | {_type(what)} | {shown} | {what.get('description', '')} |"
 
 

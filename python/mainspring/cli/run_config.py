@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -40,6 +41,8 @@ Duration = Annotated[
     AfterValidator(_with_unit),
     WithJsonSchema({"type": "string", "pattern": DURATION, "examples": ["100ms", "1.5s"]}),
 ]
+SelfTradePrevention = Literal["cancel_newest", "cancel_oldest", "cancel_both"]
+TriggerSource = Literal["last_trade", "mark"]
 FillModel = Literal["mainspring", "hft_no_partial", "hft_partial"]
 QueueModel = Literal[
     "risk_averse",
@@ -81,24 +84,50 @@ class VenueSection(Section):
     """How the simulated venue fills orders; the models are in the documentation."""
 
     fill_model: FillModel = "mainspring"
+    """How resting and taking orders are filled."""
     queue_model: QueueModel = "prob_power3"
-    maker_fee_bps: float | None = None
-    """In place of the instrument's rate; negative is a rebate."""
-    taker_fee_bps: float | None = None
-    """In place of the instrument's rate."""
+    """How the queue in front of a resting order is estimated."""
+    self_trade: SelfTradePrevention = "cancel_newest"
+    """Which order gives way when two of ours would trade with each other."""
+    trigger_source: TriggerSource = "last_trade"
+    """Which price sets off stops."""
 
 
 class LatencySection(Section):
     """How long things take on their way."""
 
     feed: Duration | None = None
-    """From the exchange to us, where the data has no receive time of its own."""
+    """From the exchange to us, in place of what was recorded."""
     decision: Duration | None = None
     """Of the strategy, before its orders leave."""
     entry: Duration | None = None
     """From us to the venue."""
     response: Duration | None = None
     """From the venue back to us."""
+
+
+class FeesSection(Section):
+    """Fees as fractions of the traded value, in place of the instrument's."""
+
+    maker: Decimal | None = None
+    """Such as "0.0002"; negative is a rebate."""
+    taker: Decimal | None = None
+    """Such as "0.0005"."""
+
+
+class LimitsSection(Section):
+    """Risk limits of every instrument; they only tighten those of the build."""
+
+    max_position: Annotated[Decimal, Field(gt=0)] | None = None
+    """Largest absolute position, in units of the base."""
+    max_order_qty: Annotated[Decimal, Field(gt=0)] | None = None
+    """Largest order, in units of the base."""
+    max_order_notional: Annotated[Decimal, Field(gt=0)] | None = None
+    """Largest order value, in the settlement currency."""
+    max_open_orders: Annotated[int, Field(gt=0)] | None = None
+    """Most orders open at once."""
+    max_drawdown: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Fraction lost from the peak of the equity at which trading halts."""
 
 
 class RunConfig(BaseSettings):
@@ -116,6 +145,8 @@ class RunConfig(BaseSettings):
     """Parameters of the strategy by name, checked against its annotations."""
     venue: VenueSection = VenueSection()
     latency: LatencySection = LatencySection()
+    fees: FeesSection = FeesSection()
+    limits: LimitsSection = LimitsSection()
 
     @classmethod
     def settings_customise_sources(
