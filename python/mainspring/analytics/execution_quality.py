@@ -201,8 +201,8 @@ def latency_figures(run: RunData) -> list[LatencyFigures]:
     fills, orders = columns(run.fills), columns(run.orders)
     legs = {
         "fill report (venue to us)": fills["time_ns"] - fills["exch_ns"],
-        "new order, sent to answered": _between(run, orders, "submitted", ANSWERS_TO_NEW),
-        "cancel, sent to answered": _between(run, orders, "pending_cancel", ANSWERS_TO_CANCEL),
+        "new order, sent to answered": answer_times(run, orders, "submitted", ANSWERS_TO_NEW),
+        "cancel, sent to answered": answer_times(run, orders, "pending_cancel", ANSWERS_TO_CANCEL),
     }
     return [_quantiles(leg, np.asarray(ns)) for leg, ns in legs.items() if len(ns)]
 
@@ -211,7 +211,7 @@ ANSWERS_TO_NEW = {"open", "filled", "partially_filled", "rejected", "cancelled"}
 ANSWERS_TO_CANCEL = {"cancelled"}
 
 
-def _between(run: RunData, orders: Table, sent: str, answers: set[str]) -> NDArray[np.int64]:
+def answer_times(run: RunData, orders: Table, sent: str, answers: set[str]) -> NDArray[np.int64]:
     """Time from each change into state ``sent`` to the order's next change, if into ``answers``."""
     states = np.asarray(orders["state"], dtype=np.int64)
     names = {int(s): code_name(run.codes, "state", int(s)).lower() for s in np.unique(states)}
