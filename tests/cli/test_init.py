@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from command_line import Cli
-
 from mainspring.cli.exits import Exit
 from mainspring.cli.run_config import load_config
 
