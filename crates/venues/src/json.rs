@@ -46,8 +46,9 @@ impl<'a> Scalar<'a> {
     pub fn decimal(self) -> Option<Decimal> {
         match self {
             Self::Text(bytes) => Decimal::from_ascii(bytes),
-            Self::Number(bytes) => Decimal::from_ascii(bytes)
-                .or_else(|| std::str::from_utf8(bytes).ok()?.parse().ok()),
+            Self::Number(bytes) => {
+                Decimal::from_ascii(bytes).or_else(|| std::str::from_utf8(bytes).ok()?.parse().ok())
+            }
             _ => None,
         }
     }
@@ -390,7 +391,8 @@ mod tests {
 
     #[test]
     fn malformed_text_is_refused() {
-        for text in ["{", "{\"a\"}", "[1,]", "[1 2]", "01", "1.", "-", "1e", "\"a", "tru", "[1]]", ""]
+        for text in
+            ["{", "{\"a\"}", "[1,]", "[1 2]", "01", "1.", "-", "1e", "\"a", "tru", "[1]]", ""]
         {
             let mut s = Scanner::new(text.as_bytes());
             assert!(s.skip().and_then(|()| s.end()).is_err(), "{text} was accepted");

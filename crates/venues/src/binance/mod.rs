@@ -78,6 +78,8 @@ pub struct Message<'a> {
     pub event_ns: Option<i64>,
     /// When it happened at the matching engine (`T`), ns.
     pub transact_ns: Option<i64>,
+    /// Whether its shape is that of a futures stream; `None` where both look alike.
+    pub futures: Option<bool>,
     /// What it says.
     pub body: Body,
 }
@@ -229,7 +231,14 @@ fn classify<'a>(fields: &Fields<'a>) -> Result<Message<'a>, &'static str> {
         None => ("other", Body::Other),
     };
     if matches!(body, Body::Other) {
-        return Ok(Message { symbol: "", kind, event_ns: None, transact_ns: None, body });
+        return Ok(Message {
+            symbol: "",
+            kind,
+            event_ns: None,
+            transact_ns: None,
+            futures: None,
+            body,
+        });
     }
     if fields.symbol.is_none_or(str::is_empty) && !matches!(body, Body::Snapshot { .. }) {
         return Err("the message names no symbol (s)");
@@ -241,8 +250,20 @@ fn classify<'a>(fields: &Fields<'a>) -> Result<Message<'a>, &'static str> {
         kind,
         event_ns: fields.event_time.map(time_ns).transpose()?,
         transact_ns: transact.map(time_ns).transpose()?,
+        futures: futures_shape(fields, &body),
         body,
     })
+}
+
+/// Futures stamp books with the time of the matching engine and trades with how they came about.
+fn futures_shape(fields: &Fields<'_>, body: &Body) -> Option<bool> {
+    match body {
+        Body::Depth { previous, .. } => Some(previous.is_some()),
+        Body::Snapshot { .. } | Body::BookTicker { .. } => Some(fields.transact_time.is_some()),
+        Body::Trade { aggregate: false, .. } => Some(fields.execution.is_some()),
+        Body::MarkPrice { .. } => Some(true),
+        Body::Trade { .. } | Body::Other => None,
+    }
 }
 
 fn depth(fields: &Fields<'_>) -> Result<Body, &'static str> {
@@ -254,6 +275,9 @@ fn depth(fields: &Fields<'_>) -> Result<Body, &'static str> {
     };
     if first < 0 || last < first {
         return Err("a depth update whose last id (u) is before its first (U)");
+    }
+    if fields.event_time.is_none() {
+        return Err("a depth update without its time (E)");
     }
     Ok(Body::Depth { first, last, previous: fields.previous })
 }

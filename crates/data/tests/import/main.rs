@@ -1,0 +1,4 @@
+//! Importers: on hand-made inputs, on damaged ones, and on real recordings where those are present.
+
+mod binance;
+mod support;
