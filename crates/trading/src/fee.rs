@@ -36,6 +36,7 @@ impl FeeOutcome {
 /// `notional` is in quanta and not negative, `rate` in units of `10^-9`; the caller bounds the
 /// notional so that the product fits (see [`crate::ledger::Contract::check_size`]).
 #[must_use]
+#[inline]
 pub fn proportional_fee(notional: i128, rate: i64) -> FeeOutcome {
     let (fee, residual) = divide_by_rate_units(notional * i128::from(rate));
     FeeOutcome { fee: Money(fee), residual }
@@ -43,6 +44,7 @@ pub fn proportional_fee(notional: i128, rate: i64) -> FeeOutcome {
 
 /// `value / 10^9` half to even, and what is left: `quotient * 10^9 + rest == value`.
 #[must_use]
+#[inline]
 pub fn divide_by_rate_units(value: i128) -> (i128, i64) {
     let (quotient, rest) = divide_magnitude(value.unsigned_abs());
     let up = rest * 2 > 1_000_000_000 || (rest * 2 == 1_000_000_000 && quotient & 1 == 1);
@@ -171,6 +173,7 @@ impl FeeSchedule {
 
     /// What this fill would cost, without counting it.
     #[must_use]
+    #[inline]
     pub fn quote(&self, maker: bool, notional: i128, qty: Lots) -> FeeOutcome {
         let tier = self.tier();
         let mut outcome = proportional_fee(notional, if maker { tier.maker } else { tier.taker });
@@ -181,6 +184,7 @@ impl FeeSchedule {
 
     /// Charges a fill of this notional (quanta, not negative) and counts its volume.
     #[must_use]
+    #[inline]
     pub fn charge(&mut self, maker: bool, notional: i128, qty: Lots) -> FeeOutcome {
         let outcome = self.quote(maker, notional, qty);
         self.add_volume(notional);

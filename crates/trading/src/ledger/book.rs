@@ -171,7 +171,7 @@ impl Ledger {
         line.net = net;
         line.cost = cost;
         // Until the first mark comes, the last fill stands in for it.
-        line.mark.get_or_insert(MarkPrice::at(price));
+        line.mark.get_or_insert_with(|| MarkPrice::at(price));
         let signed = Lots(qty.0 * side.sign());
         let to_us = match line.delivers {
             Some(_) => -line.contract.value(price, signed),

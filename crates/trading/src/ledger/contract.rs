@@ -51,6 +51,8 @@ pub enum Contract {
         denominator: i128,
         /// The largest quantity of a position or a fill.
         max_lots: i64,
+        /// The largest cost, in quanta, of a position.
+        max_cost: i128,
     },
 }
 
@@ -121,8 +123,7 @@ impl Contract {
     pub(super) fn holds(&self, lots: Lots, cost: i128) -> bool {
         let (max_lots, max_cost) = match *self {
             Self::Linear { max_cost, .. } => (MAX_LINEAR_LOTS, max_cost),
-            // Dividing by a price of at least one tick, no cost is larger than this.
-            Self::Inverse { max_lots, .. } => (max_lots, i128::MAX / i128::from(max_lots)),
+            Self::Inverse { max_lots, max_cost, .. } => (max_lots, max_cost),
         };
         (-max_lots..=max_lots).contains(&lots.0) && (-max_cost..=max_cost).contains(&cost)
     }
@@ -191,7 +192,11 @@ fn inverse(instrument: &Instrument) -> Option<Contract> {
         .min((i128::MAX / numerator).isqrt())
         .min(i128::from(i64::MAX));
     let max_lots = i64::try_from(max_lots).ok()?;
-    (max_lots > 0).then_some(Contract::Inverse { numerator, denominator, max_lots })
+    if max_lots == 0 {
+        return None;
+    }
+    let max_cost = i128::MAX / i128::from(max_lots);
+    Some(Contract::Inverse { numerator, denominator, max_lots, max_cost })
 }
 
 fn gcd(mut a: i128, mut b: i128) -> i128 {

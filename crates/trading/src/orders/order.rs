@@ -120,10 +120,13 @@ impl Order {
         (self.filled.0 > 0).then(|| self.fill_value as f64 / self.filled.0 as f64)
     }
 
-    /// What the order is once the request that is being answered no longer counts.
+    /// What the order is once `event` happened and no request is being answered: see
+    /// [`super::transition`].
     #[inline]
-    pub(super) const fn standing(&self) -> OrderState {
-        match (self.pending.is_some(), self.filled.0 > 0, self.acknowledged) {
+    pub(super) const fn standing_after(&self, event: OrderEvent) -> OrderState {
+        let pending = self.pending.is_some() && !event.ends_replace();
+        let traded = self.filled.0 > 0 || matches!(event, OrderEvent::Filled { .. });
+        match (pending, traded, self.acknowledged || event.acknowledges()) {
             (true, ..) => OrderState::PendingReplace,
             (false, true, _) => OrderState::PartiallyFilled,
             (false, false, true) => OrderState::Open,
@@ -131,38 +134,16 @@ impl Order {
         }
     }
 
-    /// The order with the facts of `event` noted, its state not yet moved.
+    /// Notes what `event` says, apart from the state it leads to.
     #[inline]
-    pub(super) const fn note(mut self, event: OrderEvent) -> Self {
-        match event {
-            OrderEvent::ReplaceRequested { price, qty } => {
-                self.pending = Some(PendingReplace { price, qty });
-            }
-            OrderEvent::Accepted => self.acknowledged = true,
-            OrderEvent::Confirmed => {
-                self.acknowledged = true;
-                self.pending = None;
-            }
-            OrderEvent::Triggered => {
-                self.acknowledged = true;
-                self.triggered = true;
-            }
-            OrderEvent::Filled { .. } => self.acknowledged = true,
-            OrderEvent::Amended { .. } => {
-                self.acknowledged = true;
-                self.pending = None;
-            }
-            // Without the order there is nothing to change.
-            OrderEvent::AmendRejected { .. } | OrderEvent::Rejected => self.pending = None,
-            OrderEvent::Cancelled
-            | OrderEvent::Expired
-            | OrderEvent::NotFound
-            | OrderEvent::CancelRejected { .. }
-            | OrderEvent::RiskRefused
-            | OrderEvent::Submit
-            | OrderEvent::CancelRequested
-            | OrderEvent::Timeout => {}
+    pub(super) const fn note(&mut self, event: OrderEvent) {
+        self.acknowledged |= event.acknowledges();
+        self.triggered |= matches!(event, OrderEvent::Triggered);
+        if event.ends_replace() {
+            self.pending = None;
         }
-        self
+        if let OrderEvent::ReplaceRequested { price, qty } = event {
+            self.pending = Some(PendingReplace { price, qty });
+        }
     }
 }

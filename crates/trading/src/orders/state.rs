@@ -157,6 +157,31 @@ pub enum OrderEvent {
     Triggered,
 }
 
+impl OrderEvent {
+    /// Whether it shows that the venue has the order.
+    #[inline]
+    pub(super) const fn acknowledges(self) -> bool {
+        matches!(
+            self,
+            Self::Accepted
+                | Self::Confirmed
+                | Self::Triggered
+                | Self::Filled { .. }
+                | Self::Amended { .. }
+        )
+    }
+
+    /// Whether a pending change is no longer awaited after it: it was answered, or there is no
+    /// order to change.
+    #[inline]
+    pub(super) const fn ends_replace(self) -> bool {
+        matches!(
+            self,
+            Self::Confirmed | Self::Amended { .. } | Self::AmendRejected { .. } | Self::Rejected
+        )
+    }
+}
+
 /// An event that cannot happen in this state: a fault of ours, of the venue, or of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{event:?} cannot happen to an order that is {state}")]
@@ -179,6 +204,7 @@ pub struct IllegalTransition {
 ///
 /// # Errors
 /// [`IllegalTransition`] when the event cannot happen in this state.
+#[inline]
 pub const fn transition(
     state: OrderState,
     event: OrderEvent,

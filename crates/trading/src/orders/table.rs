@@ -291,12 +291,11 @@ impl OrderTable {
     ) -> std::result::Result<Change, OrderError> {
         let order = &self.slots[slot as usize].order;
         let fillable = order.fillable();
-        let complete = fill.qty == fillable;
-        let (id, state) = (order.id, order.state);
-        if fill.qty.0 <= 0 || (fill.qty > fillable && !state.is_terminal()) {
-            self.counters.bad_fills += 1;
-            return Err(OrderError::BadFill { id, qty: fill.qty, fillable });
+        // After the end, the machine decides first whether a fill is possible at all.
+        if fill.qty.0 <= 0 || (fill.qty > fillable && !order.is_terminal()) {
+            return Err(bad_fill(&mut self.counters, order, fill.qty));
         }
+        let complete = fill.qty == fillable;
         self.step(slot, OrderEvent::Filled { complete }, Some(fill), now_ns)
     }
 
@@ -347,45 +346,39 @@ impl OrderTable {
         fill: Option<FillChange>,
         now_ns: TimeNs,
     ) -> std::result::Result<Change, OrderError> {
-        let before = self.slots[slot as usize].order;
-        let mut after = before.note(event);
-        if let Some(fill) = fill {
-            after.filled += fill.qty;
-            after.fill_value += i128::from(fill.price.0) * i128::from(fill.qty.0);
-        }
-        let from = before.state;
-        let to = transition(from, event, after.standing()).map_err(|source| {
-            self.counters.illegal += 1;
-            OrderError::Illegal { id: before.id, source }
-        })?;
+        let order = &mut self.slots[slot as usize].order;
+        let from = order.state;
+        let to = match transition(from, event, order.standing_after(event)) {
+            Ok(to) => to,
+            Err(source) => return Err(illegal(&mut self.counters, order.id, source)),
+        };
         let late = from.is_terminal();
-        if late && fill.is_some_and(|fill| fill.qty > before.fillable()) {
-            return Err(self.overfilled(&before, fill));
+        if let Some(fill) = fill {
+            if late && fill.qty > order.fillable() {
+                return Err(bad_fill(&mut self.counters, order, fill.qty));
+            }
+            order.filled += fill.qty;
+            order.fill_value += i128::from(fill.price.0) * i128::from(fill.qty.0);
+            self.counters.late_fills += u64::from(late);
         }
-        let duplicate = says_nothing_new(&before, event, to);
-        after.state = to;
-        if !duplicate {
-            after.updated_ns = now_ns;
+        let duplicate = says_nothing_new(order, event, to);
+        order.note(event);
+        order.state = to;
+        if duplicate {
+            self.counters.duplicates += 1;
+        } else {
+            order.updated_ns = now_ns;
         }
-        self.counters.duplicates += u64::from(duplicate);
-        self.counters.late_fills += u64::from(late && fill.is_some());
-        self.slots[slot as usize].order = after;
+        let change = Change { order: *order, from, to, fill, duplicate, late };
         if to.is_terminal() && !late {
             self.retire(slot);
         }
-        Ok(Change { order: after, from, to, fill, duplicate, late })
-    }
-
-    #[cold]
-    fn overfilled(&mut self, order: &Order, fill: Option<FillChange>) -> OrderError {
-        self.counters.bad_fills += 1;
-        let qty = fill.map_or(Lots::ZERO, |fill| fill.qty);
-        OrderError::BadFill { id: order.id, qty, fillable: order.fillable() }
+        Ok(change)
     }
 
     /// Moves an ended order from its live list to the memory of ended orders.
     fn retire(&mut self, slot: u32) {
-        let Slot { order, previous, next, .. } = self.slots[slot as usize];
+        let Slot { ref order, previous, next, .. } = self.slots[slot as usize];
         if let Some(list) = self.list_of(order.strategy, order.terms.instrument) {
             match previous {
                 NONE => self.lists[list].first = next,
@@ -401,13 +394,17 @@ impl OrderTable {
         if self.ended_count == ring {
             self.forget_oldest();
         }
-        self.ended[(self.ended_first + self.ended_count) % ring] = slot;
+        let end = self.ended_first + self.ended_count;
+        self.ended[if end < ring { end } else { end - ring }] = slot;
         self.ended_count += 1;
     }
 
     fn forget_oldest(&mut self) {
         let slot = self.ended[self.ended_first];
-        self.ended_first = (self.ended_first + 1) % self.ended.len();
+        self.ended_first += 1;
+        if self.ended_first == self.ended.len() {
+            self.ended_first = 0;
+        }
         self.ended_count -= 1;
         self.unchain(slot);
         self.slots[slot as usize].chain = self.free;
@@ -506,6 +503,22 @@ impl OrderTable {
             Some(&slot.order)
         })
     }
+}
+
+#[cold]
+fn illegal(
+    counters: &mut OrderCounters,
+    id: ClientOrderId,
+    source: IllegalTransition,
+) -> OrderError {
+    counters.illegal += 1;
+    OrderError::Illegal { id, source }
+}
+
+#[cold]
+fn bad_fill(counters: &mut OrderCounters, order: &Order, qty: Lots) -> OrderError {
+    counters.bad_fills += 1;
+    OrderError::BadFill { id: order.id, qty, fillable: order.fillable() }
 }
 
 /// Whether a venue's statement is one that was made before.
