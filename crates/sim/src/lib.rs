@@ -4,6 +4,8 @@
 
 mod config;
 mod expiry;
+pub mod fee;
+pub mod latency;
 mod market;
 mod orders;
 mod overload;
@@ -11,5 +13,7 @@ mod queue;
 mod taken;
 
 pub use config::{FillModel, OverloadRule, SimConfig, TriggerSource, MAX_WINDOW_REQUESTS};
+pub use fee::{Fee, FeeModel, FeeSchedule, FeeTier};
+pub use latency::{LatencyModel, LatencyRow, LatencyTable, Leg, RequestKind};
 pub use market::{MarginLimits, SimMarket};
 pub use queue::{QueueModel, QueuePosition};

@@ -143,10 +143,9 @@ impl QueuePosition {
             self.front = self.front.min(new);
             return;
         }
-        let front = self.front.max(0.0);
-        let back = prev - front;
-        let p = model.probability(front, back);
-        let moved = front - (1.0 - p) * change + (back - p * change).min(0.0);
+        let back = prev - self.front;
+        let p = model.probability(self.front.max(0.0), back);
+        let moved = self.front - (1.0 - p) * change + (back - p * change).min(0.0);
         self.front = moved.min(new);
     }
 
