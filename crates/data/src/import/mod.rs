@@ -5,6 +5,7 @@
 //! pass, puts every price on its grid, refuses what does not fit with file and line, and writes.
 
 pub mod binance;
+pub mod detect;
 pub mod input;
 pub mod instrument;
 pub mod options;
@@ -13,6 +14,54 @@ pub mod report;
 pub mod stage;
 pub mod time;
 
+use std::path::{Path, PathBuf};
+
+use mainspring_core::{Error, ErrorKind, Result};
+
+pub use detect::detect;
 pub use instrument::InstrumentSpec;
 pub use options::{BadLines, Clock, OnProgress, Options, Progress, Streams};
 pub use report::ImportReport;
+
+/// An importer: inputs, output, options, progress.
+pub type Importer = fn(&[PathBuf], &Path, &Options, OnProgress<'_>) -> Result<ImportReport>;
+
+/// The formats that can be imported, by name.
+pub const FORMATS: &[(&str, Importer)] = &[(binance::NAME, binance::import)];
+
+/// The importer of a format.
+///
+/// # Errors
+/// When there is none of that name; the message lists those there are.
+pub fn importer(format: &str) -> Result<Importer> {
+    let found = FORMATS.iter().find(|(name, _)| *name == format);
+    found.map(|(_, importer)| *importer).ok_or_else(|| {
+        let names: Vec<&str> = FORMATS.iter().map(|(name, _)| *name).collect();
+        Error::new(
+            ErrorKind::NotFound,
+            format!("there is no importer '{format}'; there are {}", names.join(", ")),
+        )
+    })
+}
+
+/// Imports files of a format, `auto` to tell it from the content of the first.
+///
+/// # Errors
+/// Names the file and line of what is wrong; no file is left then.
+pub fn import(
+    format: &str,
+    inputs: &[PathBuf],
+    output: &Path,
+    options: &Options,
+    progress: OnProgress<'_>,
+) -> Result<ImportReport> {
+    let Some(first) = inputs.first() else {
+        return Err(Error::new(ErrorKind::Value, "there is no input to import"));
+    };
+    if let Some(path) = inputs.iter().find(|path| path.as_path() == output) {
+        let text = format!("{}: is input and output of the same import", path.display());
+        return Err(Error::new(ErrorKind::Value, text));
+    }
+    let format = if format == "auto" { detect(first)? } else { format };
+    importer(format)?(inputs, output, options, progress)
+}
