@@ -5,6 +5,7 @@
 mod config;
 mod expiry;
 pub mod fee;
+pub mod flow;
 pub mod latency;
 mod market;
 mod orders;
