@@ -2,6 +2,8 @@
 
 pub mod execution;
 pub mod risk;
+pub mod exposure;
 pub mod fee;
 pub mod ledger;
+pub mod margin;
 pub mod orders;
