@@ -49,6 +49,8 @@ def _call(tokens: list[str]) -> int | None:
     if verb not in VERBS:
         _unknown_verb(verb)
     app = load(verb)
+    if "--help" in rest or "-h" in rest:
+        _extend_help(verb, app, rest)
     try:
         code: int | None = app(
             rest, exit_on_error=False, print_error=False, result_action="return_value"
@@ -56,6 +58,14 @@ def _call(tokens: list[str]) -> int | None:
     except CycloptsError as error:
         raise UsageError(f"{_one_line(error)} See `mainspring {verb} --help`.") from None
     return code
+
+
+def _extend_help(verb: str, app: App, tokens: list[str]) -> None:
+    """Lets a verb add to its help what depends on its arguments."""
+    module = importlib.import_module(f"mainspring.cli.{VERBS[verb].module}")
+    extend = getattr(module, "extend_help", None)
+    if extend is not None:
+        extend(app, tokens)
 
 
 def _unknown_verb(verb: str) -> NoReturn:

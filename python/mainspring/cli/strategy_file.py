@@ -9,20 +9,15 @@ import importlib.util
 import inspect
 import sys
 import types
-import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from mainspring.errors import InvalidValue, NotFoundError, StrategyError
-
-TRUE = {"true", "yes", "on", "1"}
-FALSE = {"false", "no", "off", "0"}
+from mainspring.errors import ConfigError, InvalidValue, NotFoundError, StrategyError
+from mainspring.strategy import Parameter, Strategy
 
 
-def load_strategy(spec: str) -> type:
+def load_strategy(spec: str) -> type[Strategy]:
     """The class that `spec` names; without a class name, the only strategy of the file.
 
     Raises:
@@ -38,14 +33,14 @@ def load_strategy(spec: str) -> type:
             raise NotFoundError(f"{place} has no {name!r}{_among(found)}")
         if not _is_strategy(chosen):
             raise StrategyError(f"{place}:{name} is not a strategy: derive it from ms.Strategy")
-        return typing.cast("type", chosen)
+        return chosen
     if len(found) != 1:
         wanted = "no strategy (a class derived from ms.Strategy)" if not found else "several"
         raise NotFoundError(f"{place} has {wanted}{_among(found)}; name one: {place}:Class")
     return found[0]
 
 
-def _among(found: Sequence[type]) -> str:
+def _among(found: Sequence[type[Strategy]]) -> str:
     return f"; it has {', '.join(one.__name__ for one in found)}" if found else ""
 
 
@@ -98,125 +93,22 @@ def _place(error: BaseException, path: Path) -> str:
     return f"{path}:{lines[-1]}" if lines else str(path)
 
 
-def _strategies_of(module: types.ModuleType) -> list[type]:
+def _strategies_of(module: types.ModuleType) -> list[type[Strategy]]:
     own = (one for one in vars(module).values() if inspect.isclass(one))
     return [one for one in own if one.__module__ == module.__name__ and _is_strategy(one)]
 
 
-def _is_strategy(candidate: object) -> bool:
-    import mainspring as ms
-
-    return isinstance(candidate, type) and issubclass(candidate, ms.Strategy)
+def _is_strategy(candidate: object) -> TypeGuard[type[Strategy]]:
+    return isinstance(candidate, type) and issubclass(candidate, Strategy)
 
 
-@dataclass(frozen=True)
-class StrategyParameter:
-    """A typed parameter: an annotated class attribute with a plain value."""
-
-    name: str
-    kind: Any
-    default: Any
-
-    @property
-    def flag(self) -> str:
-        """How the command line spells it."""
-        return "--" + self.name.replace("_", "-")
-
-    def parse(self, text: str) -> Any:
-        """The value that `text` stands for.
-
-        Raises:
-            InvalidValue: it is not of the parameter's type.
-        """
-        try:
-            return _parse(self.kind, text)
-        except (ValueError, ArithmeticError):
-            wanted = getattr(self.kind, "__name__", str(self.kind))
-            raise InvalidValue(f"{self.flag} is {text!r}; it takes {wanted}") from None
-
-
-def parameters_of(strategy: type) -> dict[str, StrategyParameter]:
-    """The typed parameters of a strategy class, those of its bases first."""
-    found: dict[str, StrategyParameter] = {}
-    for owner in reversed(strategy.__mro__):
-        if (
-            owner.__module__.partition(".")[0] in ("builtins", "mainspring")
-            and owner is not strategy
-        ):
-            continue
-        hints = _hints(owner)
-        for name in inspect.get_annotations(owner):
-            kind = hints.get(name, str)
-            if not name.startswith("_") and typing.get_origin(kind) is not typing.ClassVar:
-                default = getattr(strategy, name, None)
-                found[name] = StrategyParameter(name, kind, default)
-    return found
-
-
-def _hints(owner: type) -> Mapping[str, Any]:
-    try:
-        return typing.get_type_hints(owner)
-    except Exception:
-        # An annotation that only a type checker can resolve: go by the default's type.
-        return {name: type(getattr(owner, name, "")) for name in owner.__annotations__}
-
-
-def _parse(kind: Any, text: str) -> Any:
-    origin = typing.get_origin(kind)
-    if origin is typing.Annotated:
-        return _parse(typing.get_args(kind)[0], text)
-    if origin is typing.Literal:
-        return _parse_choice(typing.get_args(kind), text)
-    if origin in (typing.Union, types.UnionType):
-        return _parse_union(typing.get_args(kind), text)
-    if origin in (tuple, list):
-        inner = (typing.get_args(kind) or (str,))[0]
-        return origin(_parse(inner, part.strip()) for part in text.split(",") if part.strip())
-    if kind is bool:
-        return _parse_bool(text)
-    if kind is int:
-        return int(text.replace("_", ""))
-    if kind in (float, Decimal):
-        return kind(text.replace("_", ""))
-    return text
-
-
-def _parse_bool(text: str) -> bool:
-    if text.lower() in TRUE | FALSE:
-        return text.lower() in TRUE
-    raise ValueError(text)
-
-
-def _parse_choice(choices: Sequence[Any], text: str) -> Any:
-    for choice in choices:
-        if str(choice) == text:
-            return choice
-    raise ValueError(text)
-
-
-def _parse_union(kinds: Sequence[Any], text: str) -> Any:
-    if type(None) in kinds and text.lower() in ("none", "null", ""):
-        return None
-    for kind in sorted((k for k in kinds if k is not type(None)), key=_from_narrow_to_wide):
-        try:
-            return _parse(kind, text)
-        except (ValueError, ArithmeticError):
-            continue
-    raise ValueError(text)
-
-
-def _from_narrow_to_wide(kind: Any) -> int:
-    order = (bool, int, float, Decimal)
-    return order.index(kind) if kind in order else len(order)
-
-
-def parse_flags(strategy: type, tokens: Sequence[str]) -> dict[str, Any]:
+def parse_flags(strategy: type[Strategy], tokens: Sequence[str]) -> dict[str, Any]:
     """Values from flags like `--threshold 0.4`, `--threshold=0.4`, `--fast`, `--no-fast`.
 
     Raises:
         InvalidValue: an unknown flag, one without its value, or a value of the wrong type.
     """
-    known = parameters_of(strategy)
+    known = strategy.parameters
     values: dict[str, Any] = {}
     rest = list(tokens)
     while rest:
@@ -230,43 +122,63 @@ def parse_flags(strategy: type, tokens: Sequence[str]) -> dict[str, Any]:
             values[parameter.name] = not negated
             continue
         if negated:
-            raise InvalidValue(f"{flag}: {parameter.flag} takes a value, not --no-")
+            raise InvalidValue(f"{flag}: {flag_of(parameter)} takes a value, not --no-")
         if not equals and not rest:
             raise InvalidValue(f"{flag} needs a value")
-        values[parameter.name] = parameter.parse(text if equals else rest.pop(0))
+        values[parameter.name] = _value(parameter, text if equals else rest.pop(0))
     return values
 
 
-def parse_assignments(strategy: type, assignments: Sequence[str]) -> dict[str, Any]:
+def parse_assignments(strategy: type[Strategy], assignments: Sequence[str]) -> dict[str, Any]:
     """Values from `name=value` words, as `--param` takes them.
 
     Raises:
         InvalidValue: an unknown name, a word without `=`, or a value of the wrong type.
     """
-    known = parameters_of(strategy)
-    values = {}
-    for word in assignments:
-        name, equals, text = word.partition("=")
+    pairs = [word.partition("=") for word in assignments]
+    for name, equals, _ in pairs:
         if not equals:
-            raise InvalidValue(f"--param {word!r}: write name=value")
+            raise InvalidValue(f"--param {name!r}: write name=value")
+    return checked(strategy, {name: text for name, _, text in pairs})
+
+
+def checked(strategy: type[Strategy], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with the names checked and each converted to its parameter's type.
+
+    Raises:
+        InvalidValue: an unknown name, or a value of the wrong type.
+    """
+    known = strategy.parameters
+    found = {}
+    for name, value in values.items():
         parameter = known.get(name.replace("-", "_"))
         if parameter is None:
             raise InvalidValue(_unknown(strategy, known, f"--{name}"))
-        values[parameter.name] = parameter.parse(text)
-    return values
+        found[parameter.name] = _value(parameter, value)
+    return found
 
 
-def _find(
-    known: Mapping[str, StrategyParameter], flag: str
-) -> tuple[StrategyParameter | None, bool]:
+def flag_of(parameter: Parameter) -> str:
+    """How the command line spells a parameter."""
+    return "--" + parameter.name.replace("_", "-")
+
+
+def _value(parameter: Parameter, value: Any) -> Any:
+    try:
+        return parameter.convert(value)
+    except ConfigError as error:
+        raise InvalidValue(str(error)) from None
+
+
+def _find(known: Mapping[str, Parameter], flag: str) -> tuple[Parameter | None, bool]:
     name = flag[2:].replace("-", "_")
     if name in known:
         return known[name], False
     return (known.get(name[3:]), True) if name.startswith("no_") else (None, False)
 
 
-def _unknown(strategy: type, known: Mapping[str, StrategyParameter], flag: str) -> str:
-    flags = [parameter.flag for parameter in known.values()]
+def _unknown(strategy: type[Strategy], known: Mapping[str, Parameter], flag: str) -> str:
+    flags = [flag_of(parameter) for parameter in known.values()]
     near = difflib.get_close_matches(flag, flags, n=1)
     hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(flags) or 'no parameters'}"
     return f"{flag} is no option of this verb and no parameter of {strategy.__name__}; {hint}"

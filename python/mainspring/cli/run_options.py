@@ -1,0 +1,152 @@
+"""What `backtest`, `sweep` and `check` share: the flags of a run, over the configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Group, Parameter
+from pydantic import ValidationError
+
+from mainspring.cli import strategy_file
+from mainspring.cli.run_config import (
+    FILE_NAME,
+    FillModel,
+    QueueModel,
+    RunConfig,
+    load_config,
+)
+from mainspring.errors import InvalidValue, NotFoundError
+from mainspring.strategy import Strategy
+from mainspring.strategy.parameters import type_name
+
+_RUN = Group("Run", sort_key=1)
+_VENUE = Group("Venue", sort_key=2)
+
+# Flag -> where it is in the configuration file.
+_PLACES = {
+    "data": ("run", "data"),
+    "every": ("run", "every"),
+    "fill_model": ("venue", "fill_model"),
+    "queue_model": ("venue", "queue_model"),
+    "feed_latency": ("latency", "feed"),
+    "decision_latency": ("latency", "decision"),
+    "entry_latency": ("latency", "entry"),
+    "response_latency": ("latency", "response"),
+    "maker_fee": ("fees", "maker"),
+    "taker_fee": ("fees", "taker"),
+    "max_position": ("limits", "max_position"),
+}
+
+Words = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
+"""The strategy, and flags of its parameters: what the verb itself does not know."""
+
+
+@Parameter(name="*")
+@dataclass
+class RunOptions:
+    """Flags of a run; each wins over the configuration file."""
+
+    data: Annotated[list[str] | None, Parameter(group=_RUN)] = None
+    """Event file, catalog name or `sample:btcusdt`; again for several."""
+    config: Annotated[Path | None, Parameter(group=_RUN)] = None
+    """Configuration file; `mainspring.toml` of this folder when it is there."""
+    param: Annotated[list[str] | None, Parameter(group=_RUN)] = None
+    """Parameter of the strategy as `name=value`; `--name value` does the same."""
+    every: Annotated[str | None, Parameter(group=_RUN)] = None
+    """Call `on_book` at most this often, as `100ms`."""
+    fill_model: Annotated[FillModel | None, Parameter(group=_VENUE)] = None
+    """How orders are filled."""
+    queue_model: Annotated[QueueModel | None, Parameter(group=_VENUE)] = None
+    """How the queue in front of a resting order is estimated."""
+    feed_latency: Annotated[str | None, Parameter(group=_VENUE)] = None
+    """From the exchange to us, as `2ms`; as recorded without it."""
+    decision_latency: Annotated[str | None, Parameter(group=_VENUE)] = None
+    """Of the strategy, before its orders leave."""
+    entry_latency: Annotated[str | None, Parameter(group=_VENUE)] = None
+    """From us to the venue."""
+    response_latency: Annotated[str | None, Parameter(group=_VENUE)] = None
+    """From the venue back to us."""
+    maker_fee: Annotated[Decimal | None, Parameter(group=_VENUE)] = None
+    """Fraction of the traded value, in place of the instrument's; negative is a rebate."""
+    taker_fee: Annotated[Decimal | None, Parameter(group=_VENUE)] = None
+    """Fraction of the traded value, in place of the instrument's."""
+    max_position: Annotated[Decimal | None, Parameter(group=_VENUE)] = None
+    """Largest absolute position, in units of the base."""
+
+    def over(self, config: RunConfig) -> RunConfig:
+        """`config` with these flags put over it.
+
+        Raises:
+            InvalidValue: a flag's value does not fit.
+        """
+        merged = config.model_copy()
+        for flag, (table, key) in _PLACES.items():
+            value = getattr(self, flag)
+            if value is None:
+                continue
+            section = getattr(merged, table)
+            try:
+                whole = type(section).model_validate({**section.model_dump(), key: value})
+            except ValidationError as error:
+                message = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise InvalidValue(f"--{flag.replace('_', '-')}: {message}") from None
+            setattr(merged, table, whole)
+        return merged
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is ready to start."""
+
+    strategy: type[Strategy]
+    parameters: dict[str, Any]
+    config: RunConfig
+
+
+def prepare(words: Sequence[str], options: RunOptions) -> Job:
+    """The strategy, its parameters and the configuration that the command line asks for.
+
+    Raises:
+        NotFoundError: no strategy is named, or it is not there.
+        InvalidValue: a flag is unknown or its value does not fit.
+        ConfigError: the configuration file is wrong.
+    """
+    config = options.over(load_config(options.config))
+    spec, flags = split_words(words)
+    spec = spec or config.run.strategy
+    if spec is None:
+        raise NotFoundError(
+            f"no strategy given: name path.py:Class, or write run.strategy into {FILE_NAME}"
+        )
+    strategy = strategy_file.load_strategy(spec)
+    parameters = {
+        **strategy_file.checked(strategy, config.parameters),
+        **strategy_file.parse_assignments(strategy, options.param or ()),
+        **strategy_file.parse_flags(strategy, flags),
+    }
+    return Job(strategy, parameters, config)
+
+
+def split_words(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """The strategy, which comes first when it is given, and what follows it."""
+    if words and not words[0].startswith("-"):
+        return words[0], words[1:]
+    return None, words
+
+
+def extend_help(app: App, tokens: Sequence[str]) -> None:
+    """Adds the strategy's own parameters to the verb's help when a strategy is named."""
+    spec, _ = split_words([token for token in tokens if token not in ("--help", "-h")])
+    if spec is None:
+        return
+    strategy = strategy_file.load_strategy(spec)
+    lines = [f"Parameters of {strategy.__name__}:", ""]
+    for parameter in strategy.parameters.values():
+        default = "required" if parameter.required else f"default {parameter.default!r}"
+        flag = strategy_file.flag_of(parameter)
+        lines.append(f"* `{flag}` {type_name(parameter.kind)}, {default}")
+    app.help_epilogue = "\n".join(lines)

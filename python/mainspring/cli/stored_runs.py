@@ -1,0 +1,49 @@
+"""Finds stored runs by folder, by name under `runs/`, or the latest one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainspring.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from mainspring import Run
+
+RUNS = Path("runs")
+LATEST = "latest"
+
+
+def find(name: str) -> Path:
+    """The folder of the run `name`: a path, a name or its beginning under `runs/`, or `latest`.
+
+    Raises:
+        NotFoundError: there is none, or the beginning fits several.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    stored = _stored()
+    if name == LATEST and stored:
+        return stored[-1]
+    fitting = [run for run in stored if run.name.startswith(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise NotFoundError(f"{name!r} fits {', '.join(run.name for run in fitting)}; write more")
+    there = f"; there is {', '.join(run.name for run in stored[-5:])}" if stored else ""
+    raise NotFoundError(f"no run {name!r}, neither a folder nor under {RUNS}/{there}")
+
+
+def load(name: str) -> Run:
+    """The run that `name` finds."""
+    import mainspring as ms
+
+    return ms.Run.load(find(name))
+
+
+def _stored() -> list[Path]:
+    """The runs under `runs/`, the oldest first."""
+    if not RUNS.is_dir():
+        return []
+    found = [path for path in RUNS.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
