@@ -1,1 +1,23 @@
 //! Incremental market features: imbalance, microprice, order-flow imbalance, volatility.
+//!
+//! [`FeatureChain`] computes the features a configuration names, message by message, for the
+//! kernel. The functions beside it are the same mathematics over whole arrays. All is
+//! deterministic: transcendental functions come from `libm`, so results are equal on every
+//! machine.
+
+mod chain;
+pub mod imbalance;
+pub mod impact;
+mod link;
+pub mod microprice;
+pub mod ofi;
+mod quote;
+mod spec;
+pub mod toxicity;
+pub mod volatility;
+mod window;
+
+pub use chain::FeatureChain;
+pub use microprice::MicropriceTable;
+pub use quote::Quote;
+pub use spec::{FeatureSpec, MAX_FEATURE_LEVELS};
