@@ -5,6 +5,8 @@
 //! one, or to show its content as columns.
 
 pub mod bench;
+pub mod check;
+pub mod clock;
 pub mod format;
 pub mod import;
 pub mod provenance;
@@ -12,6 +14,8 @@ pub mod reader;
 pub mod table;
 pub mod writer;
 
+pub use check::{check_file, CheckReport};
+pub use clock::{estimate_offset, OffsetReport};
 pub use format::{ChunkEntry, Row, Schema};
 pub use provenance::{hash_file, ClockState, Provenance, SourceFile};
 pub use reader::{Chunk, EventFile};

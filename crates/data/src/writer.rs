@@ -137,6 +137,12 @@ impl EventWriter {
         self.rows
     }
 
+    /// Rows of kind [`RowKind::Gap`] accepted so far.
+    #[must_use]
+    pub const fn gap_rows(&self) -> u64 {
+        self.gap_rows
+    }
+
     /// What will be stored as the origin, for facts that are known only at the end.
     pub fn provenance_mut(&mut self) -> &mut Provenance {
         &mut self.provenance
