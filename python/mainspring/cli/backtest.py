@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from mainspring.cli.app import verb_app
-from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output
-from mainspring.cli.run_options import RunOptions, Words, extend_help, prepare
+from mainspring.cli.run_options import RunOptions, Words, extend_help
 
 __all__ = ["app", "extend_help"]
 

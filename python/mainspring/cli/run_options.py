@@ -19,8 +19,8 @@ from mainspring.cli.run_config import (
     RunConfig,
     load_config,
 )
+from mainspring.cli.strategy_file import StrategyClass
 from mainspring.errors import InvalidValue, NotFoundError
-from mainspring.strategy import Strategy
 from mainspring.strategy.parameters import type_name
 
 _RUN = Group("Run", sort_key=1)
@@ -102,7 +102,7 @@ class RunOptions:
 class Job:
     """A run that is ready to start."""
 
-    strategy: type[Strategy]
+    strategy: StrategyClass
     parameters: dict[str, Any]
     config: RunConfig
 
@@ -145,7 +145,7 @@ def extend_help(app: App, tokens: Sequence[str]) -> None:
         return
     strategy = strategy_file.load_strategy(spec)
     lines = [f"Parameters of {strategy.__name__}:", ""]
-    for parameter in strategy.parameters.values():
+    for parameter in strategy_file.parameters_of(strategy).values():
         default = "required" if parameter.required else f"default {parameter.default!r}"
         flag = strategy_file.flag_of(parameter)
         lines.append(f"* `{flag}` {type_name(parameter.kind)}, {default}")

@@ -1,7 +1,11 @@
-"""Finds a strategy class by `path.py:Class` or `package.module:Class`, and reads its parameters."""
+"""Finds a strategy class by what a person writes, and reads its parameters from flags.
+
+It is written `path.py`, `path.py:Class`, `package.module:Class` or `native:Class`.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import importlib
@@ -9,15 +13,21 @@ import importlib.util
 import inspect
 import sys
 import types
+import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from mainspring.errors import ConfigError, InvalidValue, NotFoundError, StrategyError
 from mainspring.strategy import Parameter, Strategy
+from mainspring.strategy.native import Native
+from mainspring.strategy.parameters import REQUIRED
+
+StrategyClass = type[Strategy] | type[Native]
+NATIVE = "native:"
 
 
-def load_strategy(spec: str) -> type[Strategy]:
+def load_strategy(spec: str) -> StrategyClass:
     """The class that `spec` names; without a class name, the only strategy of the file.
 
     Raises:
@@ -25,6 +35,8 @@ def load_strategy(spec: str) -> type[Strategy]:
         StrategyError: the file cannot be imported, or the class is not a strategy.
     """
     place, _, name = spec.partition(":")
+    if spec.startswith(NATIVE):
+        return _native(name)
     module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
     found = _strategies_of(module)
     if name:
@@ -40,7 +52,38 @@ def load_strategy(spec: str) -> type[Strategy]:
     return found[0]
 
 
-def _among(found: Sequence[type[Strategy]]) -> str:
+def _native(name: str) -> StrategyClass:
+    from mainspring.strategy import native
+
+    found = {key: one for key, one in vars(native).items() if _is_native(one)}
+    if name not in found:
+        raise NotFoundError(f"no native strategy {name!r}; there are {', '.join(found)}")
+    return found[name]
+
+
+def _is_native(candidate: object) -> TypeGuard[type[Native]]:
+    return isinstance(candidate, type) and issubclass(candidate, Native) and candidate is not Native
+
+
+def parameters_of(strategy: StrategyClass) -> Mapping[str, Parameter]:
+    """The typed parameters of a strategy, by name."""
+    if issubclass(strategy, Strategy):
+        return strategy.parameters
+    hints = typing.get_type_hints(strategy)
+    return {
+        field.name: Parameter(field.name, hints[field.name], _default_of(field))
+        for field in dataclasses.fields(strategy)
+        if "setting" not in field.metadata
+    }
+
+
+def _default_of(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return REQUIRED if field.default is dataclasses.MISSING else field.default
+
+
+def _among(found: Sequence[StrategyClass]) -> str:
     return f"; it has {', '.join(one.__name__ for one in found)}" if found else ""
 
 
@@ -93,7 +136,7 @@ def _place(error: BaseException, path: Path) -> str:
     return f"{path}:{lines[-1]}" if lines else str(path)
 
 
-def _strategies_of(module: types.ModuleType) -> list[type[Strategy]]:
+def _strategies_of(module: types.ModuleType) -> list[StrategyClass]:
     own = (one for one in vars(module).values() if inspect.isclass(one))
     return [one for one in own if one.__module__ == module.__name__ and _is_strategy(one)]
 
@@ -102,13 +145,13 @@ def _is_strategy(candidate: object) -> TypeGuard[type[Strategy]]:
     return isinstance(candidate, type) and issubclass(candidate, Strategy)
 
 
-def parse_flags(strategy: type[Strategy], tokens: Sequence[str]) -> dict[str, Any]:
+def parse_flags(strategy: StrategyClass, tokens: Sequence[str]) -> dict[str, Any]:
     """Values from flags like `--threshold 0.4`, `--threshold=0.4`, `--fast`, `--no-fast`.
 
     Raises:
         InvalidValue: an unknown flag, one without its value, or a value of the wrong type.
     """
-    known = strategy.parameters
+    known = parameters_of(strategy)
     values: dict[str, Any] = {}
     rest = list(tokens)
     while rest:
@@ -129,7 +172,7 @@ def parse_flags(strategy: type[Strategy], tokens: Sequence[str]) -> dict[str, An
     return values
 
 
-def parse_assignments(strategy: type[Strategy], assignments: Sequence[str]) -> dict[str, Any]:
+def parse_assignments(strategy: StrategyClass, assignments: Sequence[str]) -> dict[str, Any]:
     """Values from `name=value` words, as `--param` takes them.
 
     Raises:
@@ -142,13 +185,13 @@ def parse_assignments(strategy: type[Strategy], assignments: Sequence[str]) -> d
     return checked(strategy, {name: text for name, _, text in pairs})
 
 
-def checked(strategy: type[Strategy], values: Mapping[str, Any]) -> dict[str, Any]:
+def checked(strategy: StrategyClass, values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` with the names checked and each converted to its parameter's type.
 
     Raises:
         InvalidValue: an unknown name, or a value of the wrong type.
     """
-    known = strategy.parameters
+    known = parameters_of(strategy)
     found = {}
     for name, value in values.items():
         parameter = known.get(name.replace("-", "_"))
@@ -177,7 +220,7 @@ def _find(known: Mapping[str, Parameter], flag: str) -> tuple[Parameter | None, 
     return (known.get(name[3:]), True) if name.startswith("no_") else (None, False)
 
 
-def _unknown(strategy: type[Strategy], known: Mapping[str, Parameter], flag: str) -> str:
+def _unknown(strategy: StrategyClass, known: Mapping[str, Parameter], flag: str) -> str:
     flags = [flag_of(parameter) for parameter in known.values()]
     near = difflib.get_close_matches(flag, flags, n=1)
     hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(flags) or 'no parameters'}"

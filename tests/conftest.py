@@ -1,0 +1,14 @@
+"""What all tests share: generated data is kept in pytest's cache, not in the user's data folder."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Points data sets at the cache, for this process and those it starts."""
+    if config.cache is not None:
+        folder = config.cache.mkdir("mainspring-data")
+        os.environ.setdefault("MAINSPRING_DATA_HOME", str(folder))
