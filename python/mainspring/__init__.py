@@ -9,6 +9,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mainspring.strategy.base import Strategy as Strategy
+    from mainspring.strategy.parameters import Qty as Qty
+    from mainspring.strategy.parameters import Price as Price
+    from mainspring.strategy import native as native
+    from mainspring.backtesting.engine import backtest as backtest
+    from mainspring.backtesting.run import Run as Run
+    from mainspring.backtesting.config import Venue as Venue
+    from mainspring.backtesting.config import Latency as Latency
+    from mainspring.backtesting.config import Fees as Fees
+    from mainspring.backtesting.config import Limits as Limits
+    from mainspring.errors import StaleView as StaleView
+    from mainspring._core import Market as Market
+    from mainspring._core import Table as Table
     from mainspring.errors import MainspringError as MainspringError
 
 __version__ = "0.1.0"
@@ -16,6 +29,19 @@ __version__ = "0.1.0"
 # Public name -> "module:attribute", or "module" where the name is the module itself. One line here
 # and its import under TYPE_CHECKING above is all that a public name needs.
 _LAZY = {
+    "Strategy": "mainspring.strategy.base:Strategy",
+    "Qty": "mainspring.strategy.parameters:Qty",
+    "Price": "mainspring.strategy.parameters:Price",
+    "native": "mainspring.strategy.native",
+    "backtest": "mainspring.backtesting.engine:backtest",
+    "Run": "mainspring.backtesting.run:Run",
+    "Venue": "mainspring.backtesting.config:Venue",
+    "Latency": "mainspring.backtesting.config:Latency",
+    "Fees": "mainspring.backtesting.config:Fees",
+    "Limits": "mainspring.backtesting.config:Limits",
+    "StaleView": "mainspring.errors:StaleView",
+    "Market": "mainspring._core:Market",
+    "Table": "mainspring._core:Table",
     "MainspringError": "mainspring.errors:MainspringError",
     "errors": "mainspring.errors",
 }

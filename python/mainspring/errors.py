@@ -49,3 +49,11 @@ class CapacityError(MainspringError):
 
 class Interrupted(MainspringError):  # noqa: N818 - a request, not a fault
     """The person asked to stop; what was recorded so far is kept."""
+
+
+class StaleView(StrategyError):  # noqa: N818 - says what the view is
+    """A market view was used after its callback; copy values that are needed later."""
+
+
+class InternalError(MainspringError):
+    """A broken promise inside the engine; please report it."""

@@ -1,1 +1,26 @@
-//! The single-writer loop that wires data, books, features, strategies and venues.
+//! The single-writer loop that wires data, books, features, strategies and the simulated venue.
+
+mod backtest;
+pub mod config;
+mod delay;
+pub mod host;
+pub mod intent;
+mod kernel;
+pub mod market;
+mod merge;
+pub mod native;
+mod recorder;
+mod run;
+mod sample;
+mod scale;
+mod source;
+mod tables;
+pub mod view;
+
+pub use backtest::{Progress, Watch};
+pub use config::RunConfig;
+pub use recorder::Counts;
+pub use run::{run, Outcome};
+pub use scale::{Scale, Unit};
+pub use tables::{run_tables, RunTables};
+pub use view::View;

@@ -1,11 +1,36 @@
 //! The extension module `mainspring._core`: conversion, errors, and the Python and numba hosts.
 
+pub mod arrow;
+pub mod errors;
+pub mod flow;
+pub mod host;
+pub mod orders;
+pub mod run;
+pub mod import;
+pub mod table;
+pub mod view;
+
 use pyo3::prelude::*;
 
 /// The compiled half of Mainspring.
 #[pymodule]
 mod _core {
     use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::flow::{flow_markets, flow_version, generate_flow};
+    #[pymodule_export]
+    use crate::import::{detect_format, import_file, import_formats};
+    #[pymodule_export]
+    use crate::orders::{PyBar, PyFill, PyOrder, PyTrade};
+    #[pymodule_export]
+    use crate::run::{
+        file_facts, file_instruments, order_codes, read_run_log, run_backtest, PyRunLog,
+    };
+    #[pymodule_export]
+    use crate::table::PyTable;
+    #[pymodule_export]
+    use crate::view::{PyFeatures, PyMarket};
 
     /// The version of the extension.
     #[pymodule_export]

@@ -1,0 +1,273 @@
+//! The loop of a backtest: two clocks over event files, and everything that is due in between.
+
+use mainspring_core::{Error, ErrorKind, Result, TimeNs};
+
+use crate::kernel::Kernel;
+use crate::market::Changes;
+use crate::merge::Tournament;
+use crate::source::Source;
+
+/// How far a run is, told every few thousand messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows delivered to us.
+    pub rows: u64,
+    /// Logical time.
+    pub now_ns: TimeNs,
+}
+
+/// Told how far a run is; may end it by an error.
+pub type Watch<'w> = dyn FnMut(Progress) -> Result<()> + 'w;
+
+/// Market messages between two calls of the watch.
+const WATCH_EVERY: u32 = 4_096;
+
+/// What comes next. The order of the variants is the order of work at equal times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Request,
+    VenueTimer,
+    Answer,
+    Timer,
+    VenueRow,
+    LocalRow,
+}
+
+/// A run over sources.
+pub struct Backtest<'a, 'w> {
+    kernel: &'a mut Kernel,
+    sources: Vec<Source<'a>>,
+    venue: Tournament,
+    local: Tournament,
+    span: Span,
+    watch: &'a mut Watch<'w>,
+    until_watch: u32,
+}
+
+/// Which part of the data strategies see.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Strategies start at the first item from here on.
+    pub start_ns: TimeNs,
+    /// The run ends with the last item up to here.
+    pub end_ns: TimeNs,
+}
+
+impl<'a, 'w> Backtest<'a, 'w> {
+    /// A run of `kernel` over `sources`.
+    pub fn new(
+        kernel: &'a mut Kernel,
+        sources: Vec<Source<'a>>,
+        span: Span,
+        watch: &'a mut Watch<'w>,
+    ) -> Self {
+        let mut venue = Tournament::new(sources.len());
+        let mut local = Tournament::new(sources.len());
+        for (i, source) in sources.iter().enumerate() {
+            venue.set(i, source.next_venue_ns());
+            local.set(i, source.next_local_ns());
+        }
+        Self { kernel, sources, venue, local, span, watch, until_watch: WATCH_EVERY }
+    }
+
+    /// Runs to the end of the data, or to the end that the watch or a strategy asked for.
+    ///
+    /// # Errors
+    /// When data is damaged, results cannot be written, or the run was interrupted.
+    pub fn run(&mut self) -> Result<()> {
+        let first = self.venue.next_ns().min(self.local.next_ns());
+        if first == TimeNs::MAX {
+            return Err(Error::new(ErrorKind::Data, "the data has no rows to run over"));
+        }
+        if self.span.start_ns <= first {
+            self.kernel.start(first)?;
+        }
+        while let Some((at_ns, next)) = self.next() {
+            if at_ns > self.span.end_ns {
+                break;
+            }
+            if !self.kernel.is_started() && at_ns >= self.span.start_ns {
+                self.kernel.start(self.span.start_ns)?;
+                continue;
+            }
+            self.kernel.now_ns = self.kernel.now_ns.max(at_ns);
+            match next {
+                Next::Request => self.request()?,
+                Next::VenueTimer => self.venue_timer(at_ns)?,
+                Next::Answer => self.answer()?,
+                Next::Timer => self.timer()?,
+                Next::VenueRow => self.venue_rows()?,
+                Next::LocalRow => self.local_messages()?,
+            }
+            if self.kernel.interrupted {
+                return Err(Error::new(ErrorKind::Interrupted, "the run was interrupted"));
+            }
+        }
+        self.kernel.stop()
+    }
+
+    /// The earliest item, ties by the order of [`Next`]; `None` when only timers are left.
+    #[inline]
+    fn next(&self) -> Option<(TimeNs, Next)> {
+        let kernel = &*self.kernel;
+        let mut best = (kernel.requests.next_ns(), Next::Request);
+        for candidate in [
+            (kernel.next_venue_timer_ns(), Next::VenueTimer),
+            (kernel.answers.next_ns(), Next::Answer),
+            (kernel.timers.next_ns(), Next::Timer),
+            (self.venue.next_ns(), Next::VenueRow),
+            (self.local.next_ns(), Next::LocalRow),
+        ] {
+            if candidate.0 < best.0 {
+                best = candidate;
+            }
+        }
+        if self.local.next_ns() == TimeNs::MAX
+            && self.venue.next_ns() == TimeNs::MAX
+            && kernel.requests.is_empty()
+            && kernel.answers.is_empty()
+        {
+            return None;
+        }
+        Some(best)
+    }
+
+    /// The earliest time of anything but market rows, or of what interrupts reading them.
+    #[inline]
+    fn next_due_ns(&self) -> TimeNs {
+        let kernel = &*self.kernel;
+        if !kernel.is_started() {
+            return self.span.start_ns;
+        }
+        kernel
+            .requests
+            .next_ns()
+            .min(kernel.answers.next_ns())
+            .min(kernel.timers.next_ns())
+            .min(kernel.next_venue_timer_ns())
+            .min(self.span.end_ns.saturating_add(1))
+    }
+
+    fn request(&mut self) -> Result<()> {
+        match self.kernel.requests.pop() {
+            Some((at_ns, request)) => self.kernel.venue_request(&request, at_ns),
+            None => Ok(()),
+        }
+    }
+
+    fn venue_timer(&mut self, at_ns: TimeNs) -> Result<()> {
+        self.kernel.venue_timers(at_ns)
+    }
+
+    fn answer(&mut self) -> Result<()> {
+        match self.kernel.answers.pop() {
+            Some((_, event)) => self.kernel.answer(&event),
+            None => Ok(()),
+        }
+    }
+
+    fn timer(&mut self) -> Result<()> {
+        match self.kernel.timers.pop() {
+            Some((at_ns, timer)) => self.kernel.timer(at_ns, timer),
+            None => Ok(()),
+        }
+    }
+
+    /// Rows of one source at the venue, until something else comes first.
+    fn venue_rows(&mut self) -> Result<()> {
+        let index = self.venue.winner();
+        // Rows at the venue go before rows that reach us at the same time.
+        let mut horizon = self.next_due_ns().min(self.local.next_ns().saturating_add(1));
+        if self.sources.len() > 1 {
+            self.venue.set(index, TimeNs::MAX);
+            let other = self.venue.next_ns();
+            let wins_ties = self.venue.winner() > index;
+            horizon = horizon.min(other.saturating_add(i64::from(wins_ties)));
+        }
+        let source = &mut self.sources[index];
+        let (rows, base) = source.venue.rows();
+        let mut clock = source.venue_clock_ns;
+        let mut used = 0;
+        for row in rows {
+            let at_ns = row.exch_ns.max(clock);
+            // The first row is due in any case; a horizon of ties is looked at from the second on.
+            if at_ns >= horizon && used > 0 {
+                break;
+            }
+            clock = at_ns;
+            used += 1;
+            let instrument = source.instruments[usize::from(row.instrument)];
+            if self.kernel.venue_row(instrument, row, base, at_ns)? {
+                break;
+            }
+        }
+        source.venue_clock_ns = clock;
+        source.venue.advance(used)?;
+        let next = source.next_venue_ns();
+        self.venue.set(index, next);
+        self.kernel.now_ns = self.kernel.now_ns.max(clock);
+        Ok(())
+    }
+
+    /// Messages of one source reaching us, until something else comes first.
+    fn local_messages(&mut self) -> Result<()> {
+        let index = self.local.winner();
+        let mut horizon = self.next_due_ns().min(self.venue.next_ns());
+        if self.sources.len() > 1 {
+            self.local.set(index, TimeNs::MAX);
+            let other = self.local.next_ns();
+            let wins_ties = self.local.winner() > index;
+            horizon = horizon.min(other.saturating_add(i64::from(wins_ties)));
+        }
+        loop {
+            self.local_message(index)?;
+            self.until_watch -= 1;
+            if self.until_watch == 0 {
+                self.until_watch = WATCH_EVERY;
+                let rows = self.kernel.recorder.counts.rows;
+                (self.watch)(Progress { rows, now_ns: self.kernel.now_ns })?;
+            }
+            let next = self.sources[index].next_local_ns();
+            // A callback may have set something in motion that comes before the next message.
+            if next >= horizon || next >= self.next_due_ns() {
+                self.local.set(index, next);
+                return Ok(());
+            }
+        }
+    }
+
+    /// One message of a source: all rows up to its end mark, across chunks.
+    #[inline]
+    fn local_message(&mut self, index: usize) -> Result<()> {
+        let mut changes = Changes::default();
+        let mut first = true;
+        loop {
+            let source = &mut self.sources[index];
+            let (rows, base) = source.local.rows();
+            let Some(head) = rows.first() else { return Ok(()) };
+            let instrument = source.instruments[usize::from(head.instrument)];
+            if first {
+                let at_ns = source.receive_ns(head);
+                source.local_clock_ns = at_ns;
+                self.kernel.now_ns = self.kernel.now_ns.max(at_ns);
+                first = false;
+            }
+            let mut ended = false;
+            let mut used = 0;
+            for row in rows {
+                used += 1;
+                self.kernel.local_row(instrument, row, base, &mut changes);
+                if row.ends_message() {
+                    ended = true;
+                    break;
+                }
+            }
+            self.kernel.recorder.counts.rows += used as u64;
+            let last = rows[used - 1];
+            source.local.advance(used)?;
+            if ended || source.local.peek().is_none() {
+                return self.kernel.local_end(instrument, &last, &changes);
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What a run is configured with, as JSON from Python.
+
+use mainspring_core::limits::{MAX_DRAWDOWN_BPS, MAX_OPEN_ORDERS};
+use mainspring_core::{Decimal, DurationNs, Error, ErrorKind, Instrument, Result, TimeNs};
+use mainspring_features::FeatureSpec;
+use mainspring_sim::{LatencyModel, SimConfig};
+use mainspring_trading::fee::{rate_units, FeeSchedule};
+use mainspring_trading::risk::GateLimits;
+use serde::{Deserialize, Serialize};
+
+/// Configuration of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// The simulated venue.
+    pub venue: SimConfig,
+    /// Latency of requests and answers.
+    pub latency: LatencyModel,
+    /// Time a strategy takes to decide, added in front of the entry latency.
+    pub decision_ns: DurationNs,
+    /// Fees; the instrument's where absent.
+    pub fees: Option<Fees>,
+    /// Money at the start, by currency.
+    pub deposits: Vec<(String, Decimal)>,
+    /// Currency of the equity samples; the first instrument's settlement currency where absent.
+    pub report_currency: Option<String>,
+    /// Interval of equity samples; chosen from the span where absent.
+    pub sample_ns: Option<DurationNs>,
+    /// Features of every instrument.
+    pub features: Vec<FeatureSpec>,
+    /// Limits of every instrument.
+    pub limits: Limits,
+    /// Feed latency in place of what was recorded: we receive each row this long after its
+    /// exchange time.
+    pub feed_ns: Option<DurationNs>,
+    /// Strategies start here; the books are built from what comes before.
+    pub start_ns: Option<TimeNs>,
+    /// The run ends here.
+    pub end_ns: Option<TimeNs>,
+    /// Bars that the kernel builds.
+    pub bars: Vec<String>,
+    /// Whether every order transition is kept, or fills and samples only.
+    pub record_orders: bool,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self {
+            venue: SimConfig::default(),
+            latency: LatencyModel::default(),
+            decision_ns: 0,
+            fees: None,
+            deposits: Vec::new(),
+            report_currency: None,
+            sample_ns: None,
+            features: Vec::new(),
+            limits: Limits::default(),
+            feed_ns: None,
+            start_ns: None,
+            end_ns: None,
+            bars: Vec::new(),
+            record_orders: true,
+        }
+    }
+}
+
+/// Maker and taker rates as fractions of the notional.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fees {
+    /// Maker rate; negative is a rebate.
+    pub maker: Decimal,
+    /// Taker rate.
+    pub taker: Decimal,
+}
+
+/// Risk limits; absent ones are the build's ceilings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest order, in units of the base.
+    pub max_order_qty: Option<Decimal>,
+    /// Largest order value, in the settlement currency.
+    pub max_order_notional: Option<Decimal>,
+    /// Largest absolute position, in units of the base.
+    pub max_position: Option<Decimal>,
+    /// How far a limit price may go through the mid, in basis points.
+    pub price_collar_bps: Option<u32>,
+    /// Most orders open at once.
+    pub max_open_orders: usize,
+    /// Drawdown from the peak of sampled equity at which trading halts, in basis points.
+    pub max_drawdown_bps: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_order_qty: None,
+            max_order_notional: None,
+            max_position: None,
+            price_collar_bps: None,
+            max_open_orders: MAX_OPEN_ORDERS,
+            max_drawdown_bps: MAX_DRAWDOWN_BPS,
+        }
+    }
+}
+
+impl Limits {
+    /// The gate's share of the limits.
+    #[must_use]
+    pub const fn gate(&self) -> GateLimits {
+        GateLimits {
+            max_order_qty: self.max_order_qty,
+            max_order_notional: self.max_order_notional,
+            max_position: self.max_position,
+            price_collar_bps: self.price_collar_bps,
+        }
+    }
+}
+
+impl RunConfig {
+    /// Checks what does not depend on the data.
+    ///
+    /// # Errors
+    /// Names the first value that cannot be used.
+    pub fn validate(&self) -> Result<()> {
+        let wrong = |what: String| Err(Error::new(ErrorKind::Config, what));
+        self.venue.validate()?;
+        self.latency.validate()?;
+        if self.decision_ns < 0 {
+            return wrong(format!("decision latency of {} ns; it cannot be negative", self.decision_ns));
+        }
+        if self.feed_ns.is_some_and(|ns| ns < 0) {
+            return wrong("the feed latency cannot be negative".into());
+        }
+        if let (Some(start), Some(end)) = (self.start_ns, self.end_ns) {
+            if start >= end {
+                return wrong(format!("the run would start at {start} and end at {end}"));
+            }
+        }
+        if self.sample_ns.is_some_and(|ns| ns <= 0) {
+            return wrong("the sampling interval must be positive".into());
+        }
+        if self.limits.max_drawdown_bps == 0 || self.limits.max_drawdown_bps > MAX_DRAWDOWN_BPS {
+            return wrong(format!(
+                "max_drawdown of {} basis points; give 1 to the build's ceiling of {MAX_DRAWDOWN_BPS}",
+                self.limits.max_drawdown_bps
+            ));
+        }
+        Ok(())
+    }
+
+    /// The fees of an instrument.
+    ///
+    /// # Errors
+    /// When a rate is not a fraction with at most nine decimals.
+    pub fn fees_of(&self, instrument: &Instrument) -> Result<FeeSchedule> {
+        let (maker, taker) = match self.fees {
+            Some(fees) => (fees.maker, fees.taker),
+            None => (instrument.maker_fee, instrument.taker_fee),
+        };
+        Ok(FeeSchedule::flat(rate_units(maker)?, rate_units(taker)?))
+    }
+}

@@ -1,0 +1,199 @@
+//! What a strategy asks for in one callback: a bounded buffer.
+
+use mainspring_core::limits::{MAX_INTENTS_PER_CALL, MAX_QUOTE_LEVELS};
+use mainspring_core::order::{OrderFlags, OrderTerms};
+use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Ticks, TimeNs};
+use mainspring_trading::execution::Level;
+
+/// One wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// These quotes and no others should rest in the instrument.
+    Quote {
+        /// Where.
+        instrument: InstrumentId,
+        /// First of its bids in the level buffer; asks follow.
+        first: u16,
+        /// Number of bids.
+        bids: u16,
+        /// Number of asks.
+        asks: u16,
+        /// Options of the orders.
+        flags: OrderFlags,
+    },
+    /// The position should become this.
+    Target {
+        /// Where.
+        instrument: InstrumentId,
+        /// Signed target.
+        position: Lots,
+        /// Limit price; a market order without.
+        price: Option<Ticks>,
+    },
+    /// Place an order.
+    Place {
+        /// Its id, given by [`Intents::place`].
+        id: ClientOrderId,
+        /// Its terms.
+        terms: OrderTerms,
+    },
+    /// Cancel an order.
+    Cancel(ClientOrderId),
+    /// Cancel everything of this strategy in an instrument.
+    CancelAll(InstrumentId),
+    /// Change an order.
+    Amend {
+        /// Which.
+        id: ClientOrderId,
+        /// New limit price.
+        price: Ticks,
+        /// New total quantity.
+        qty: Lots,
+    },
+    /// Call `on_timer` at this time.
+    Timer {
+        /// When.
+        at_ns: TimeNs,
+        /// Given back to the callback.
+        tag: i64,
+    },
+}
+
+/// The wishes of one callback, in order.
+pub struct Intents {
+    list: Vec<Intent>,
+    levels: Vec<Level>,
+    next_order: u64,
+}
+
+const MAX_LEVELS: usize = 2 * MAX_QUOTE_LEVELS * 8;
+
+impl Default for Intents {
+    fn default() -> Self {
+        Self {
+            list: Vec::with_capacity(MAX_INTENTS_PER_CALL),
+            levels: Vec::with_capacity(MAX_LEVELS),
+            next_order: 1,
+        }
+    }
+}
+
+impl Intents {
+    /// Forgets the wishes; order ids go on.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.levels.clear();
+    }
+
+    /// The wishes in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Intent] {
+        &self.list
+    }
+
+    /// Whether nothing was asked.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Levels of a quote: bids and asks.
+    #[must_use]
+    pub fn levels(&self, first: u16, bids: u16, asks: u16) -> (&[Level], &[Level]) {
+        let start = usize::from(first);
+        let middle = start + usize::from(bids);
+        (&self.levels[start..middle], &self.levels[middle..middle + usize::from(asks)])
+    }
+
+    /// Adds a wish.
+    ///
+    /// # Errors
+    /// When the callback asked for more than [`MAX_INTENTS_PER_CALL`] things.
+    #[inline]
+    pub fn push(&mut self, intent: Intent) -> Result<()> {
+        if self.list.len() == MAX_INTENTS_PER_CALL {
+            return Err(Error::new(
+                ErrorKind::Strategy,
+                format!("one callback may ask for at most {MAX_INTENTS_PER_CALL} actions; use quote() for whole books of orders"),
+            ));
+        }
+        self.list.push(intent);
+        Ok(())
+    }
+
+    /// Adds a desired quote.
+    ///
+    /// # Errors
+    /// When there are more than [`MAX_QUOTE_LEVELS`] levels a side, a quantity that is not positive, a
+    /// price twice on one side, or bids at or above asks.
+    pub fn quote(
+        &mut self,
+        instrument: InstrumentId,
+        bids: &[Level],
+        asks: &[Level],
+        flags: OrderFlags,
+    ) -> Result<()> {
+        check_quote(bids, asks)?;
+        if self.levels.len() + bids.len() + asks.len() > MAX_LEVELS {
+            return Err(Error::new(
+                ErrorKind::Strategy,
+                format!("one callback may quote at most {MAX_LEVELS} levels in all"),
+            ));
+        }
+        let first = self.levels.len() as u16;
+        self.levels.extend_from_slice(bids);
+        self.levels.extend_from_slice(asks);
+        let (bids, asks) = (bids.len() as u16, asks.len() as u16);
+        self.push(Intent::Quote { instrument, first, bids, asks, flags })
+    }
+
+    /// Adds an explicit order and returns its id.
+    ///
+    /// # Errors
+    /// As [`Self::push`], or when the quantity is not positive.
+    pub fn place(&mut self, terms: OrderTerms) -> Result<ClientOrderId> {
+        if terms.qty.0 <= 0 {
+            return Err(Error::new(
+                ErrorKind::Strategy,
+                format!("an order of {} lots cannot be placed; the quantity must be positive", terms.qty),
+            ));
+        }
+        let id = self.next_id();
+        self.push(Intent::Place { id, terms })?;
+        Ok(id)
+    }
+
+    /// A fresh order id.
+    #[inline]
+    pub fn next_id(&mut self) -> ClientOrderId {
+        let id = ClientOrderId(self.next_order);
+        self.next_order += 1;
+        id
+    }
+}
+
+fn check_quote(bids: &[Level], asks: &[Level]) -> Result<()> {
+    let wrong = |what: String| Err(Error::new(ErrorKind::Strategy, what));
+    for (name, side) in [("bid", bids), ("ask", asks)] {
+        if side.len() > MAX_QUOTE_LEVELS {
+            return wrong(format!("a quote has at most {MAX_QUOTE_LEVELS} {name} levels, this one {}", side.len()));
+        }
+        for (i, level) in side.iter().enumerate() {
+            if level.qty.0 <= 0 {
+                return wrong(format!("{name} level {i} has a quantity of {} lots; it must be positive", level.qty));
+            }
+            if side[..i].iter().any(|other| other.price == level.price) {
+                return wrong(format!("{name} level {i} repeats the price of another level"));
+            }
+        }
+    }
+    let best_bid = bids.iter().map(|l| l.price).max();
+    let best_ask = asks.iter().map(|l| l.price).min();
+    match (best_bid, best_ask) {
+        (Some(bid), Some(ask)) if bid >= ask => {
+            wrong(format!("the quote crosses itself: bid at {bid} ticks, ask at {ask} ticks"))
+        }
+        _ => Ok(()),
+    }
+}

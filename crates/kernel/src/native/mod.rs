@@ -1,0 +1,81 @@
+//! Strategies that ship with the engine: compiled in, configured from Python or JSON.
+//!
+//! Each has a twin in plain Python under `mainspring.strategies` that sends the same orders.
+
+mod grid;
+mod imbalance;
+mod market_maker;
+mod moving_average;
+mod touch;
+
+use mainspring_core::{Decimal, Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::host::{BookTrigger, Host};
+
+pub use grid::Grid;
+pub use imbalance::Imbalance;
+pub use market_maker::{AvellanedaStoikov, Glft};
+pub use moving_average::MovingAverageCross;
+pub use touch::TouchMaker;
+
+/// A native strategy by name with its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum NativeConfig {
+    /// Does nothing: what the engine itself costs.
+    Noop(NoopConfig),
+    /// Joins both touches.
+    TouchMaker(touch::TouchMakerConfig),
+    /// Avellaneda and Stoikov's quotes.
+    AvellanedaStoikov(market_maker::AvellanedaStoikovConfig),
+    /// The closed-form quotes of Gueant, Lehalle and Fernandez-Tapia.
+    Glft(market_maker::GlftConfig),
+    /// Joins the side that order-book imbalance favours.
+    Imbalance(imbalance::ImbalanceConfig),
+    /// A grid of quotes around the mid price.
+    Grid(grid::GridConfig),
+    /// Long above, short below: two moving averages of bar closes.
+    MovingAverageCross(moving_average::MovingAverageConfig),
+}
+
+/// Parameters of the strategy that does nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoopConfig {
+    /// Whether it reads the best prices at each call, as a strategy would.
+    pub read: bool,
+}
+
+impl NativeConfig {
+    /// The strategy, called at `trigger`.
+    ///
+    /// # Errors
+    /// When a parameter is out of its range.
+    pub fn build(&self, trigger: BookTrigger) -> Result<Box<dyn Host>> {
+        Ok(match self {
+            Self::Noop(config) => Box::new(touch::Noop::new(*config, trigger)),
+            Self::TouchMaker(config) => Box::new(TouchMaker::new(*config, trigger)?),
+            Self::AvellanedaStoikov(config) => Box::new(AvellanedaStoikov::new(*config, trigger)?),
+            Self::Glft(config) => Box::new(Glft::new(*config, trigger)?),
+            Self::Imbalance(config) => Box::new(Imbalance::new(*config, trigger)?),
+            Self::Grid(config) => Box::new(Grid::new(*config, trigger)?),
+            Self::MovingAverageCross(config) => Box::new(MovingAverageCross::new(*config)?),
+        })
+    }
+}
+
+/// Refuses a parameter that is not positive.
+fn positive(strategy: &str, name: &str, value: f64) -> Result<()> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Config,
+        format!("{strategy}: {name} is {value}; it must be a positive number"),
+    ))
+}
+
+fn positive_decimal(strategy: &str, name: &str, value: Decimal) -> Result<()> {
+    positive(strategy, name, value.to_f64())
+}

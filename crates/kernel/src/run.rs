@@ -1,0 +1,229 @@
+//! One run from files and configuration to results.
+
+use mainspring_core::limits::{MAX_INSTRUMENTS, MAX_STRATEGIES};
+use mainspring_core::{DurationNs, Error, ErrorKind, Instrument, InstrumentId, Result, TimeNs};
+use mainspring_data::{ClockState, EventFile};
+use mainspring_features::FeatureChain;
+use mainspring_journal::log::FinishedLog;
+use mainspring_journal::Sink;
+use mainspring_sim::SimMarket;
+use mainspring_trading::ledger::Ledger;
+use mainspring_trading::orders::OrderCounters;
+use mainspring_trading::risk::{Gate, InstrumentLimits};
+
+use crate::backtest::{Backtest, Span, Watch};
+use crate::config::RunConfig;
+use crate::host::Host;
+use crate::kernel::{Kernel, Parts, Slot};
+use crate::market::Market;
+use crate::recorder::{Counts, Recorder};
+use crate::source::Source;
+
+/// What a run leaves behind.
+pub struct Outcome {
+    /// The log of everything that happened.
+    pub log: FinishedLog,
+    /// Counts.
+    pub counts: Counts,
+    /// The run's instruments in kernel order.
+    pub instruments: Vec<Instrument>,
+    /// Names of the strategies in kernel order.
+    pub strategies: Vec<String>,
+    /// Why each strategy was stopped, where it was.
+    pub failures: Vec<Option<String>>,
+    /// Whether a drawdown halted trading.
+    pub halted: bool,
+    /// What the order table counted.
+    pub orders: OrderCounters,
+    /// Logical time at the start and at the end.
+    pub span_ns: (TimeNs, TimeNs),
+    /// The interval of equity samples that was used.
+    pub sample_ns: DurationNs,
+    /// The currency of the equity samples.
+    pub report_currency: String,
+    /// Why the run ended before the end of the data, if it did; results until then are kept.
+    pub ended: Result<()>,
+}
+
+/// Runs strategies over files. Several files are merged by time; equal instruments are one.
+///
+/// # Errors
+/// When configuration or data cannot be used, or results cannot be written. A failing strategy is
+/// no error here: it is stopped and named in [`Outcome::failures`].
+pub fn run(
+    files: &[EventFile],
+    config: &RunConfig,
+    strategies: Vec<Box<dyn Host>>,
+    sink: Sink,
+    watch: &mut Watch<'_>,
+) -> Result<Outcome> {
+    config.validate()?;
+    check_clocks(files)?;
+    let (instruments, maps) = merge_instruments(files)?;
+    let sources = files
+        .iter()
+        .zip(maps)
+        .map(|(file, map)| Source::new(file, map, config.feed_ns))
+        .collect::<Result<Vec<_>>>()?;
+    let sample_ns = config.sample_ns.unwrap_or_else(|| sample_interval(files));
+    let report_currency =
+        config.report_currency.clone().unwrap_or_else(|| instruments[0].settle().to_owned());
+    let names = strategies.iter().map(|s| s.name().to_owned()).collect();
+    let parts = assemble(config, &instruments, strategies, sink, sample_ns, &report_currency)?;
+    let mut kernel = Kernel::new(parts);
+    let span = Span {
+        start_ns: config.start_ns.unwrap_or(TimeNs::MIN),
+        end_ns: config.end_ns.unwrap_or(TimeNs::MAX),
+    };
+    let ended = Backtest::new(&mut kernel, sources, span, watch).run();
+    if ended.as_ref().is_err_and(|e| e.kind() == ErrorKind::Interrupted) {
+        kernel.sample()?;
+    }
+    finish(kernel, instruments, names, ended)
+}
+
+fn finish(
+    kernel: Kernel,
+    instruments: Vec<Instrument>,
+    strategies: Vec<String>,
+    ended: Result<()>,
+) -> Result<Outcome> {
+    Ok(Outcome {
+        counts: kernel.recorder.counts,
+        instruments,
+        strategies,
+        failures: kernel.strategies.into_iter().map(|slot| slot.failure).collect(),
+        halted: kernel.gate.is_halted(),
+        orders: kernel.orders.counters(),
+        span_ns: (kernel.started_ns, kernel.now_ns),
+        sample_ns: kernel.sample_ns,
+        report_currency: kernel.report_currency,
+        log: kernel.recorder.finish()?,
+        ended,
+    })
+}
+
+fn assemble(
+    config: &RunConfig,
+    instruments: &[Instrument],
+    strategies: Vec<Box<dyn Host>>,
+    sink: Sink,
+    sample_ns: DurationNs,
+    report_currency: &str,
+) -> Result<Parts> {
+    if strategies.len() > MAX_STRATEGIES {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("{} strategies; the build's ceiling is {MAX_STRATEGIES}", strategies.len()),
+        ));
+    }
+    let mut markets = Vec::with_capacity(instruments.len());
+    let mut venues = Vec::with_capacity(instruments.len());
+    let mut latency = Vec::with_capacity(instruments.len());
+    let mut fees = Vec::with_capacity(instruments.len());
+    let mut limits = Vec::with_capacity(instruments.len());
+    for (index, instrument) in instruments.iter().enumerate() {
+        let id = InstrumentId(index as u16);
+        let features = FeatureChain::new(&config.features, instrument)?;
+        markets.push(Market::new(id, instrument.clone(), features));
+        venues.push(SimMarket::new(id, instrument, &config.venue)?);
+        latency.push(config.latency.clone());
+        fees.push(config.fees_of(instrument)?);
+        limits.push(InstrumentLimits::new(instrument, &config.limits.gate())?);
+    }
+    let slots = strategies
+        .into_iter()
+        .map(|host| Slot {
+            interest: host.interest(),
+            host,
+            instrument: InstrumentId(0),
+            failure: None,
+        })
+        .collect::<Vec<_>>();
+    Ok(Parts {
+        markets,
+        venues,
+        latency,
+        fees,
+        decision_ns: config.decision_ns,
+        ledger: Ledger::new(instruments, slots.len(), &config.deposits)?,
+        gate: Gate::new(limits, config.limits.max_open_orders)?,
+        max_open_orders: config.limits.max_open_orders,
+        strategies: slots,
+        recorder: Recorder::new(sink, config.record_orders)?,
+        max_drawdown_bps: config.limits.max_drawdown_bps,
+        sample_ns,
+        report_currency: report_currency.to_owned(),
+    })
+}
+
+/// Several files on clocks that do not agree would let a run look ahead.
+fn check_clocks(files: &[EventFile]) -> Result<()> {
+    if files.is_empty() {
+        return Err(Error::new(ErrorKind::Data, "a run needs at least one event file"));
+    }
+    match files.iter().find(|f| matches!(f.clock_state(), ClockState::Uncorrected)) {
+        Some(file) if files.len() > 1 => Err(Error::new(
+            ErrorKind::Data,
+            format!(
+                "{}: its receive clock runs behind its exchange clock and was not corrected, so it cannot be merged with other sources; import it again with clock correction",
+                file.path().display()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The instruments of all files, equal ones once, and for each file where its instruments went.
+fn merge_instruments(files: &[EventFile]) -> Result<(Vec<Instrument>, Vec<Vec<InstrumentId>>)> {
+    let mut all: Vec<Instrument> = Vec::new();
+    let mut maps = Vec::with_capacity(files.len());
+    for file in files {
+        let mut map = Vec::with_capacity(file.instruments().len());
+        for instrument in file.instruments() {
+            instrument.validate().map_err(|e| e.at(file.path().display()))?;
+            let known = all
+                .iter()
+                .position(|i| i.symbol == instrument.symbol && i.venue == instrument.venue);
+            let index = match known {
+                Some(index) if all[index] == *instrument => index,
+                Some(_) => {
+                    return Err(Error::new(
+                        ErrorKind::Data,
+                        format!(
+                            "{}: {} on {} is defined differently than in another file of this run",
+                            file.path().display(), instrument.symbol, instrument.venue
+                        ),
+                    ))
+                }
+                None => {
+                    all.push(instrument.clone());
+                    all.len() - 1
+                }
+            };
+            map.push(InstrumentId(index as u16));
+        }
+        maps.push(map);
+    }
+    if all.is_empty() || all.len() > MAX_INSTRUMENTS {
+        return Err(Error::new(
+            ErrorKind::Data,
+            format!("{} instruments; a run has 1 to {MAX_INSTRUMENTS}", all.len()),
+        ));
+    }
+    Ok((all, maps))
+}
+
+/// Steps that people read easily, from one second to a day.
+const SAMPLE_STEPS_S: [i64; 9] = [1, 5, 10, 30, 60, 300, 900, 3_600, 86_400];
+
+/// Most samples of a run whose interval is not given.
+const MAX_SAMPLES: i64 = 20_000;
+
+fn sample_interval(files: &[EventFile]) -> DurationNs {
+    let first = files.iter().map(|f| f.recv_span_ns().0).min().unwrap_or(0);
+    let last = files.iter().map(|f| f.recv_span_ns().1).max().unwrap_or(0);
+    let span_s = (last - first) / 1_000_000_000;
+    let step = SAMPLE_STEPS_S.iter().find(|step| span_s / **step <= MAX_SAMPLES);
+    step.copied().unwrap_or(86_400) * 1_000_000_000
+}

@@ -1,0 +1,275 @@
+//! Runs: from Python's arguments to the kernel and back.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use mainspring_core::{Error, ErrorKind, Instrument};
+use mainspring_data::EventFile;
+use mainspring_journal::Sink;
+use mainspring_kernel::host::{BookTrigger, Host};
+use mainspring_kernel::native::NativeConfig;
+use mainspring_kernel::{run, run_tables, Outcome, Progress, RunConfig};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::errors::to_py;
+use crate::host::{Causes, PythonHost};
+use crate::table::PyTable;
+
+/// Results that are kept in memory before they spill to a temporary file.
+const LOG_MEMORY_BYTES: usize = 64 << 20;
+
+/// Runs strategies over event files.
+///
+/// `strategies` holds `(strategy, trigger)` pairs, where `strategy` is a Python object with callbacks
+/// or the JSON of a native one, and `trigger` says when `on_book` is called: `message`, `best`,
+/// `trade`, `never` or `every:NANOSECONDS`. `progress(rows, now_ns)` is called now and then.
+#[pyfunction]
+#[pyo3(signature = (paths, config, strategies, base, log_path = None, progress = None))]
+pub fn run_backtest(
+    py: Python<'_>,
+    paths: Vec<PathBuf>,
+    config: &str,
+    strategies: Vec<(Bound<'_, PyAny>, String)>,
+    base: &Bound<'_, PyAny>,
+    log_path: Option<PathBuf>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<PyRunLog> {
+    let config: RunConfig = serde_json::from_str(config)
+        .map_err(|e| to_py(Error::new(ErrorKind::Config, format!("run configuration: {e}"))))?;
+    let causes: Causes = Arc::new(Mutex::new(Vec::new()));
+    let mut hosts: Vec<Box<dyn Host>> = Vec::with_capacity(strategies.len());
+    for (strategy, trigger) in &strategies {
+        hosts.push(build_host(strategy, base, trigger, &causes)?);
+    }
+    let sink = match log_path {
+        Some(path) => Sink::File(path),
+        None => Sink::Memory { limit_bytes: LOG_MEMORY_BYTES },
+    };
+    let mut watch = |progress_now: Progress| -> mainspring_core::Result<()> {
+        Python::attach(|py| {
+            py.check_signals()?;
+            match &progress {
+                Some(call) => {
+                    call.call1(py, (progress_now.rows, progress_now.now_ns)).map(|_| ())
+                }
+                None => Ok(()),
+            }
+        })
+        .map_err(|e: PyErr| {
+            let message = e.to_string();
+            if let Ok(mut causes) = causes.lock() {
+                causes.push(e);
+            }
+            Error::new(ErrorKind::Interrupted, message)
+        })
+    };
+    // Hosts that call into Python attach again at once; native ones run with the interpreter free
+    // only where no Python strategy is in the run.
+    let outcome = open_files(&paths).and_then(|files| run(&files, &config, hosts, sink, &mut watch));
+    let outcome = outcome.map_err(to_py)?;
+    PyRunLog::new(py, outcome, &causes)
+}
+
+fn open_files(paths: &[PathBuf]) -> mainspring_core::Result<Vec<EventFile>> {
+    paths.iter().map(EventFile::open).collect()
+}
+
+fn build_host(
+    strategy: &Bound<'_, PyAny>,
+    base: &Bound<'_, PyAny>,
+    trigger: &str,
+    causes: &Causes,
+) -> PyResult<Box<dyn Host>> {
+    let trigger = read_trigger(trigger).map_err(to_py)?;
+    if let Ok(json) = strategy.extract::<String>() {
+        let config: NativeConfig = serde_json::from_str(&json)
+            .map_err(|e| to_py(Error::new(ErrorKind::Config, format!("native strategy: {e}"))))?;
+        return config.build(trigger).map_err(to_py);
+    }
+    Ok(Box::new(PythonHost::new(strategy, base, trigger, Arc::clone(causes))?))
+}
+
+fn read_trigger(text: &str) -> mainspring_core::Result<BookTrigger> {
+    Ok(match text {
+        "message" => BookTrigger::Message,
+        "best" => BookTrigger::Best,
+        "trade" => BookTrigger::Trade,
+        "never" => BookTrigger::Never,
+        other => {
+            let interval = other.strip_prefix("every:").and_then(|ns| ns.parse::<i64>().ok());
+            match interval.filter(|ns| *ns > 0) {
+                Some(ns) => BookTrigger::Every(ns),
+                None => {
+                    return Err(Error::new(
+                        ErrorKind::Config,
+                        format!("'{other}' is no trigger of on_book; use message, best, trade, never or every:NANOSECONDS"),
+                    ))
+                }
+            }
+        }
+    })
+}
+
+/// The outputs of a run.
+#[pyclass(frozen, module = "mainspring._core", name = "RunLog")]
+pub struct PyRunLog {
+    bytes: Vec<u8>,
+    instruments: Vec<Instrument>,
+    /// Hash over every output record in order, hexadecimal.
+    #[pyo3(get)]
+    hash: String,
+    /// Number of output records.
+    #[pyo3(get)]
+    records: u64,
+    /// Facts of the run as JSON.
+    #[pyo3(get)]
+    facts: String,
+    /// For each strategy why it was stopped, or None.
+    #[pyo3(get)]
+    failures: Vec<Option<String>>,
+    /// Exceptions of strategies and of the watch, in order.
+    causes: Mutex<Vec<PyErr>>,
+    /// Why the run ended before the end of the data, or None.
+    #[pyo3(get)]
+    ended: Option<String>,
+}
+
+impl PyRunLog {
+    fn new(_py: Python<'_>, mut outcome: Outcome, causes: &Causes) -> PyResult<Self> {
+        let facts = serde_json::json!({
+            "counts": outcome.counts,
+            "strategies": outcome.strategies,
+            "instruments": outcome.instruments,
+            "halted": outcome.halted,
+            "span_ns": [outcome.span_ns.0, outcome.span_ns.1],
+            "sample_ns": outcome.sample_ns,
+            "report_currency": outcome.report_currency,
+            "order_anomalies": {
+                "illegal": outcome.orders.illegal,
+                "bad_fills": outcome.orders.bad_fills,
+                "unknown": outcome.orders.unknown,
+                "late_fills": outcome.orders.late_fills,
+                "duplicates": outcome.orders.duplicates,
+            },
+        });
+        if let Err(error) = &outcome.ended {
+            if error.kind() != ErrorKind::Interrupted {
+                return Err(to_py(error.clone()));
+            }
+        }
+        let causes = causes.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default();
+        Ok(Self {
+            hash: hex(&outcome.log.hash()),
+            records: outcome.log.records(),
+            bytes: outcome.log.bytes().map_err(to_py)?.into_owned(),
+            instruments: outcome.instruments,
+            facts: facts.to_string(),
+            failures: outcome.failures,
+            causes: Mutex::new(causes),
+            ended: outcome.ended.err().map(|e| e.message().to_owned()),
+        })
+    }
+}
+
+#[pymethods]
+impl PyRunLog {
+    /// The log's bytes, as they are stored.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.bytes)
+    }
+
+    /// The tables fills, orders, equity and positions, and the messages as (time_ns, text).
+    fn tables(&self, py: Python<'_>) -> PyResult<Tables> {
+        read_tables(py, &self.bytes, &self.instruments)
+    }
+
+    /// The exceptions that strategies raised, in order.
+    fn exceptions(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let causes = self.causes.lock();
+        causes.map_or_else(
+            |_| Vec::new(),
+            |list| list.iter().map(|e| e.clone_ref(py).into_value(py).into_any()).collect(),
+        )
+    }
+}
+
+type Tables = (Py<PyTable>, Py<PyTable>, Py<PyTable>, Py<PyTable>, Vec<(i64, String)>, String);
+
+fn read_tables(py: Python<'_>, bytes: &[u8], instruments: &[Instrument]) -> PyResult<Tables> {
+    let tables = py.detach(|| run_tables(bytes, instruments)).map_err(to_py)?;
+    Ok((
+        Py::new(py, PyTable::from(tables.fills))?,
+        Py::new(py, PyTable::from(tables.orders))?,
+        Py::new(py, PyTable::from(tables.equity))?,
+        Py::new(py, PyTable::from(tables.positions))?,
+        tables.messages.into_iter().map(|m| (m.time_ns, m.text)).collect(),
+        hex(&tables.source.hash),
+    ))
+}
+
+/// Reads the tables of a stored log: fills, orders, equity, positions, messages, and the log's hash.
+#[pyfunction]
+pub fn read_run_log(py: Python<'_>, log: &[u8], instruments: &str) -> PyResult<Tables> {
+    let instruments: Vec<Instrument> = serde_json::from_str(instruments)
+        .map_err(|e| to_py(Error::new(ErrorKind::Data, format!("stored instruments: {e}"))))?;
+    read_tables(py, log, &instruments)
+}
+
+/// Definitions of a file's instruments, as JSON.
+#[pyfunction]
+pub fn file_instruments(path: PathBuf) -> PyResult<String> {
+    let file = EventFile::open(&path).map_err(to_py)?;
+    Ok(serde_json::json!(file.instruments()).to_string())
+}
+
+/// What a run notes of an input file, as JSON: source, hash, rows, span, clock.
+#[pyfunction]
+pub fn file_facts(path: PathBuf) -> PyResult<String> {
+    let file = EventFile::open(&path).map_err(to_py)?;
+    let span = file.recv_span_ns();
+    Ok(serde_json::json!({
+        "path": path.display().to_string(),
+        "source": file.provenance().source,
+        "hash": file.content_hash(),
+        "rows": file.rows(),
+        "span_ns": [span.0, span.1],
+        "clock": file.clock_state().to_string(),
+    })
+    .to_string())
+}
+
+/// Names of the codes that the orders table uses, as JSON.
+#[pyfunction]
+pub fn order_codes() -> String {
+    let states: serde_json::Map<_, _> = mainspring_trading::orders::OrderState::ALL
+        .iter()
+        .map(|s| ((*s as u8).to_string(), s.name().into()))
+        .collect();
+    serde_json::json!({
+        "state": states,
+        "order_type": {"0": "limit", "1": "market", "2": "stop", "3": "stop_limit",
+            "4": "take_profit", "5": "trailing_stop", "6": "iceberg", "7": "pegged"},
+        "reason": {
+            "0": "", "1": "post_only_would_take", "2": "reduce_only_would_increase",
+            "3": "price_off_grid", "4": "bad_quantity", "5": "below_min_notional",
+            "6": "unknown_order", "7": "halted", "8": "overloaded", "9": "insufficient_margin",
+            "10": "would_trigger_immediately", "11": "fok_not_filled", "12": "self_trade",
+            "13": "duplicate_order", "14": "no_liquidity",
+            "51": "requested", "52": "ioc_remainder", "53": "no_liquidity", "54": "self_trade",
+            "55": "expired", "56": "reduce_only", "57": "oco", "58": "liquidation",
+            "101": "risk_halted", "102": "risk_quantity", "103": "risk_order_quantity",
+            "104": "risk_order_notional", "105": "risk_position", "106": "risk_price_collar",
+            "107": "risk_open_orders"
+        },
+    })
+    .to_string()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,681 @@
+//! `Market`: the reused view that Python strategies read the kernel through.
+//!
+//! The object is made once per instrument and run. A callback opens the window behind it and closes it
+//! at its end; a view used outside raises `StaleView`.
+
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::Arc;
+
+use mainspring_book::{NO_ASK, NO_BID};
+use mainspring_core::order::{OrderFlags, OrderTerms};
+use mainspring_core::{
+    ClientOrderId, InstrumentId, Lots, OrderType, Side, Ticks, TimeInForce, TimeNs,
+};
+use mainspring_kernel::intent::Intent;
+use mainspring_kernel::market::Market as KernelMarket;
+use mainspring_kernel::View;
+use mainspring_trading::execution::Level;
+use pyo3::exceptions::{PyKeyError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use crate::errors::{stale_view, to_py};
+use crate::orders::PyOrder;
+
+/// The way from Python to the kernel's view while a callback runs.
+pub struct Window {
+    view: AtomicPtr<View<'static>>,
+}
+
+impl Window {
+    /// A closed window.
+    pub fn closed() -> Arc<Self> {
+        Arc::new(Self { view: AtomicPtr::new(std::ptr::null_mut()) })
+    }
+
+    /// Runs `body` with the window open on `view`, and closes it whatever happens.
+    pub fn open<R>(&self, view: &mut View<'_>, body: impl FnOnce() -> R) -> R {
+        struct Close<'a>(&'a AtomicPtr<View<'static>>, *mut View<'static>);
+        impl Drop for Close<'_> {
+            fn drop(&mut self) {
+                self.0.store(self.1, Ordering::Release);
+            }
+        }
+        let pointer = std::ptr::from_mut(view).cast::<View<'static>>();
+        let before = self.view.swap(pointer, Ordering::AcqRel);
+        let _close = Close(&self.view, before);
+        body()
+    }
+
+    /// Reads or writes the kernel's view.
+    #[inline]
+    fn with<R>(
+        &self,
+        py: Python<'_>,
+        use_view: impl FnOnce(&mut View<'_>) -> PyResult<R>,
+    ) -> PyResult<R> {
+        let pointer = self.view.load(Ordering::Acquire);
+        if pointer.is_null() {
+            return Err(stale_view(py));
+        }
+        // SAFETY: the pointer is set only inside `open`, whose caller holds the view exclusively and
+        // does nothing with it until `body` returns, and is taken back before that. `with` runs with
+        // the interpreter attached and `use_view` never calls into Python, so that no two calls of
+        // `with` overlap. The lifetime in the type is not relied on: `use_view` is generic over it.
+        use_view(unsafe { &mut *pointer })
+    }
+}
+
+/// One instrument of the run, as a strategy sees it inside a callback.
+#[pyclass(frozen, module = "mainspring", name = "Market")]
+pub struct PyMarket {
+    window: Arc<Window>,
+    /// Fixed for `m["SYMBOL"]`; the event's instrument otherwise.
+    fixed: Option<InstrumentId>,
+    features: Py<PyFeatures>,
+}
+
+impl PyMarket {
+    /// The view of the event's instrument, or of a fixed one.
+    pub fn new(py: Python<'_>, window: &Arc<Window>, fixed: Option<InstrumentId>) -> PyResult<Py<Self>> {
+        let features = Py::new(py, PyFeatures { window: Arc::clone(window), fixed })?;
+        Py::new(py, Self { window: Arc::clone(window), fixed, features })
+    }
+
+    #[inline]
+    fn read<R>(
+        &self,
+        py: Python<'_>,
+        read: impl FnOnce(&View<'_>, &KernelMarket) -> R,
+    ) -> PyResult<R> {
+        self.window.with(py, |view| {
+            let instrument = self.fixed.unwrap_or(view.instrument);
+            Ok(read(view, &view.markets[instrument.index()]))
+        })
+    }
+
+    #[inline]
+    fn change<R>(
+        &self,
+        py: Python<'_>,
+        change: impl FnOnce(&mut View<'_>, InstrumentId) -> mainspring_core::Result<R>,
+    ) -> PyResult<R> {
+        self.window.with(py, |view| {
+            let instrument = self.fixed.unwrap_or(view.instrument);
+            change(view, instrument).map_err(to_py)
+        })
+    }
+}
+
+#[inline]
+fn price_or_nan(market: &KernelMarket, price: Ticks, none: Ticks) -> f64 {
+    if price == none {
+        f64::NAN
+    } else {
+        market.scale.tick.to_f64(price.0)
+    }
+}
+
+#[pymethods]
+impl PyMarket {
+    /// Logical time, nanoseconds since the epoch.
+    #[getter]
+    fn time_ns(&self, py: Python<'_>) -> PyResult<TimeNs> {
+        self.window.with(py, |view| Ok(view.now_ns))
+    }
+
+    /// The instrument's symbol.
+    #[getter]
+    fn symbol(&self, py: Python<'_>) -> PyResult<String> {
+        self.read(py, |_, market| market.instrument.symbol.clone())
+    }
+
+    /// The venue's name.
+    #[getter]
+    fn venue(&self, py: Python<'_>) -> PyResult<String> {
+        self.read(py, |_, market| market.instrument.venue.clone())
+    }
+
+    /// Best bid price; NaN when there is none.
+    #[getter]
+    fn bid(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |_, market| price_or_nan(market, market.book.best_bid(), NO_BID))
+    }
+
+    /// Best ask price; NaN when there is none.
+    #[getter]
+    fn ask(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |_, market| price_or_nan(market, market.book.best_ask(), NO_ASK))
+    }
+
+    /// Best bid in ticks; None when there is none.
+    #[getter]
+    fn bid_ticks(&self, py: Python<'_>) -> PyResult<Option<i64>> {
+        self.read(py, |_, market| market.book.best(Side::Buy).map(|p| p.0))
+    }
+
+    /// Best ask in ticks; None when there is none.
+    #[getter]
+    fn ask_ticks(&self, py: Python<'_>) -> PyResult<Option<i64>> {
+        self.read(py, |_, market| market.book.best(Side::Sell).map(|p| p.0))
+    }
+
+    /// Quantity at the best bid.
+    #[getter]
+    fn bid_qty(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |_, m| m.scale.lot.to_f64(m.book.best_qty(Side::Buy).0))
+    }
+
+    /// Quantity at the best ask.
+    #[getter]
+    fn ask_qty(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |_, m| m.scale.lot.to_f64(m.book.best_qty(Side::Sell).0))
+    }
+
+    /// Quantity at the best bid, in lots.
+    #[getter]
+    fn bid_lots(&self, py: Python<'_>) -> PyResult<i64> {
+        self.read(py, |_, m| m.book.best_qty(Side::Buy).0)
+    }
+
+    /// Quantity at the best ask, in lots.
+    #[getter]
+    fn ask_lots(&self, py: Python<'_>) -> PyResult<i64> {
+        self.read(py, |_, m| m.book.best_qty(Side::Sell).0)
+    }
+
+    /// Middle of best bid and ask; NaN without both.
+    #[getter]
+    fn mid(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |_, market| market.mid())
+    }
+
+    /// Best ask less best bid; NaN without both.
+    #[getter]
+    fn spread(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |_, market| match market.mid2() {
+            Some(_) => {
+                let ticks = market.book.best_ask().0 - market.book.best_bid().0;
+                market.scale.tick.to_f64(ticks)
+            }
+            None => f64::NAN,
+        })
+    }
+
+    /// Price of one tick.
+    #[getter]
+    fn tick(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |_, market| market.scale.tick.to_f64(1))
+    }
+
+    /// Quantity of one lot.
+    #[getter]
+    fn lot(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |_, market| market.scale.lot.to_f64(1))
+    }
+
+    /// Mark price; NaN where the feed has none.
+    #[getter]
+    fn mark(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |_, market| {
+            market.mark_nanoticks.map_or(f64::NAN, |mark| {
+                market.scale.tick.to_f64(1) * (mark as f64 / 1e9)
+            })
+        })
+    }
+
+    /// Price of the last trade on the feed; NaN before the first.
+    #[getter]
+    fn last_price(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |_, market| {
+            market.last_trade.map_or(f64::NAN, |t| market.scale.tick.to_f64(t.price.0))
+        })
+    }
+
+    /// Receive time less exchange time of the last message, nanoseconds.
+    #[getter]
+    fn feed_latency_ns(&self, py: Python<'_>) -> PyResult<i64> {
+        self.read(py, |_, market| market.feed_latency_ns)
+    }
+
+    /// This strategy's signed position.
+    #[getter]
+    fn position(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |view, m| m.scale.lot.to_f64(view.position_in(m.id).0))
+    }
+
+    /// This strategy's signed position in lots.
+    #[getter]
+    fn position_lots(&self, py: Python<'_>) -> PyResult<i64> {
+        self.read(py, |view, market| view.position_in(market.id).0)
+    }
+
+    /// Average entry price of this strategy's position; NaN when flat.
+    #[getter]
+    fn entry_price(&self, py: Python<'_>) -> PyResult<f64> {
+        self.read(py, |view, market| {
+            let position = view.ledger.position(view.strategy, market.id);
+            let contract = view.ledger.contract(market.id);
+            match position.zip(contract).and_then(|(p, c)| p.entry_price(c)) {
+                Some(ticks) => ticks * market.scale.tick.to_f64(1),
+                None => f64::NAN,
+            }
+        })
+    }
+
+    /// The run's features, by name.
+    #[getter]
+    fn features(&self, py: Python<'_>) -> Py<PyFeatures> {
+        self.features.clone_ref(py)
+    }
+
+    /// The best `count` bids as (price, quantity), best first.
+    #[pyo3(signature = (count = 10))]
+    fn bids(&self, py: Python<'_>, count: usize) -> PyResult<Vec<(f64, f64)>> {
+        self.read(py, |_, market| levels(market, Side::Buy, count))
+    }
+
+    /// The best `count` asks as (price, quantity), best first.
+    #[pyo3(signature = (count = 10))]
+    fn asks(&self, py: Python<'_>, count: usize) -> PyResult<Vec<(f64, f64)>> {
+        self.read(py, |_, market| levels(market, Side::Sell, count))
+    }
+
+    /// This strategy's live orders in the instrument, oldest first; copies.
+    fn orders<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let orders = self.read(py, |view, market| {
+            view.live_orders(market.id).map(|o| PyOrder::of(o, market)).collect::<Vec<_>>()
+        })?;
+        PyList::new(py, orders)
+    }
+
+    /// Another instrument of the run, by symbol or by `venue:symbol`.
+    fn __getitem__(&self, py: Python<'_>, symbol: &str) -> PyResult<Py<Self>> {
+        let found = self.window.with(py, |view| {
+            Ok(view.markets.iter().find(|m| is_called(m, symbol)).map(|m| m.id))
+        })?;
+        let Some(id) = found else {
+            let known = self.window.with(py, |view| {
+                let names: Vec<_> =
+                    view.markets.iter().map(|m| m.instrument.symbol.clone()).collect();
+                Ok(names.join(", "))
+            })?;
+            return Err(PyKeyError::new_err(format!("no instrument {symbol}; this run has {known}")));
+        };
+        Self::new(py, &self.window, Some(id))
+    }
+
+    /// Wants exactly these quotes to rest, each side a sequence of (price, quantity).
+    ///
+    /// Orders that stand for a wanted level stay, others are cancelled, missing ones placed. Prices
+    /// are rounded away from the touch to the grid, or must be on it with `exact=True`.
+    #[pyo3(signature = (*, bid = None, ask = None, exact = false, post_only = true))]
+    fn quote(
+        &self,
+        py: Python<'_>,
+        bid: Option<&Bound<'_, PyAny>>,
+        ask: Option<&Bound<'_, PyAny>>,
+        exact: bool,
+        post_only: bool,
+    ) -> PyResult<()> {
+        let bids = QuoteSide::read(bid, "bid")?;
+        let asks = QuoteSide::read(ask, "ask")?;
+        self.change(py, |view, instrument| {
+            let bids = bids.to_levels(view, instrument, Side::Buy, exact)?;
+            let asks = asks.to_levels(view, instrument, Side::Sell, exact)?;
+            let flags = if post_only { OrderFlags::POST_ONLY } else { OrderFlags::default() };
+            view.intents.quote(instrument, bids.as_slice(), asks.as_slice(), flags)
+        })
+    }
+
+    /// Wants this signed position; reached by a market order, or by a limit order at `price`.
+    #[pyo3(signature = (qty, price = None))]
+    fn target_position(&self, py: Python<'_>, qty: f64, price: Option<f64>) -> PyResult<()> {
+        self.change(py, |view, instrument| {
+            let position = view.lots(instrument, qty)?;
+            let now = view.position_in(instrument);
+            let side = if position >= now { Side::Buy } else { Side::Sell };
+            let price = price.map(|p| view.ticks(instrument, side, p, false)).transpose()?;
+            view.intents.push(Intent::Target { instrument, position, price })
+        })
+    }
+
+    /// Places a buy order and returns its id. Without a price it is a market order.
+    #[pyo3(signature = (qty, price = None, **options))]
+    fn buy(
+        &self,
+        py: Python<'_>,
+        qty: f64,
+        price: Option<f64>,
+        options: Option<&Bound<'_, pyo3::types::PyDict>>,
+    ) -> PyResult<u64> {
+        self.place(py, Side::Buy, qty, price, options)
+    }
+
+    /// Places a sell order and returns its id. Without a price it is a market order.
+    #[pyo3(signature = (qty, price = None, **options))]
+    fn sell(
+        &self,
+        py: Python<'_>,
+        qty: f64,
+        price: Option<f64>,
+        options: Option<&Bound<'_, pyo3::types::PyDict>>,
+    ) -> PyResult<u64> {
+        self.place(py, Side::Sell, qty, price, options)
+    }
+
+    /// Cancels an order of this strategy.
+    fn cancel(&self, py: Python<'_>, order_id: u64) -> PyResult<()> {
+        self.change(py, |view, _| view.intents.push(Intent::Cancel(ClientOrderId(order_id))))
+    }
+
+    /// Cancels every order of this strategy in the instrument.
+    fn cancel_all(&self, py: Python<'_>) -> PyResult<()> {
+        self.change(py, |view, instrument| view.intents.push(Intent::CancelAll(instrument)))
+    }
+
+    /// Changes price and total quantity of an order.
+    fn amend(&self, py: Python<'_>, order_id: u64, price: f64, qty: f64) -> PyResult<()> {
+        self.change(py, |view, instrument| {
+            let id = ClientOrderId(order_id);
+            let side = view.orders.get(id).map_or(Side::Buy, |order| order.terms.side);
+            let price = view.ticks(instrument, side, price, false)?;
+            let qty = view.lots(instrument, qty)?;
+            view.intents.push(Intent::Amend { id, price, qty })
+        })
+    }
+
+    /// Calls `on_timer(m, tag)` at this logical time.
+    #[pyo3(signature = (at_ns, tag = 0))]
+    fn set_timer(&self, py: Python<'_>, at_ns: TimeNs, tag: i64) -> PyResult<()> {
+        self.change(py, |view, _| view.intents.push(Intent::Timer { at_ns, tag }))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        self.read(py, |view, market| {
+            format!(
+                "<Market {} bid={} ask={} position={} at {}>",
+                market.instrument.symbol,
+                price_or_nan(market, market.book.best_bid(), NO_BID),
+                price_or_nan(market, market.book.best_ask(), NO_ASK),
+                market.scale.lot.to_f64(view.position_in(market.id).0),
+                view.now_ns,
+            )
+        })
+        .unwrap_or_else(|_| "<Market, stale>".to_owned())
+    }
+}
+
+impl PyMarket {
+    fn place(
+        &self,
+        py: Python<'_>,
+        side: Side,
+        qty: f64,
+        price: Option<f64>,
+        options: Option<&Bound<'_, pyo3::types::PyDict>>,
+    ) -> PyResult<u64> {
+        let options = OrderOptions::read(options)?;
+        self.change(py, |view, instrument| {
+            let terms = options.terms(view, instrument, side, qty, price)?;
+            view.place(terms).map(|id| id.0)
+        })
+    }
+}
+
+fn is_called(market: &KernelMarket, name: &str) -> bool {
+    match name.split_once(':') {
+        Some((venue, symbol)) => {
+            market.instrument.venue == venue && market.instrument.symbol == symbol
+        }
+        None => market.instrument.symbol == name,
+    }
+}
+
+fn levels(market: &KernelMarket, side: Side, count: usize) -> Vec<(f64, f64)> {
+    let scale = &market.scale;
+    let level = |(price, qty): (Ticks, Lots)| (scale.tick.to_f64(price.0), scale.lot.to_f64(qty.0));
+    market.book.levels(side).take(count).map(level).collect()
+}
+
+/// Levels of one side as Python gave them: floats, at most [`MAX`] of them.
+struct QuoteSide {
+    levels: [(f64, f64); MAX],
+    count: usize,
+}
+
+const MAX: usize = mainspring_core::limits::MAX_QUOTE_LEVELS;
+
+impl QuoteSide {
+    fn read(side: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Self> {
+        let mut levels = [(0.0, 0.0); MAX];
+        let mut count = 0;
+        let Some(side) = side else { return Ok(Self { levels, count }) };
+        let mut push = |item: &Bound<'_, PyAny>| {
+            if count == MAX {
+                return Err(too_many(name));
+            }
+            levels[count] = item.extract::<(f64, f64)>().map_err(|_| not_a_level(item, name))?;
+            count += 1;
+            Ok(())
+        };
+        if let Ok(items) = side.cast::<PyTuple>() {
+            for item in items.iter_borrowed() {
+                push(&item)?;
+            }
+        } else {
+            for item in side.try_iter().map_err(|_| not_a_level(side, name))? {
+                push(&item?)?;
+            }
+        }
+        Ok(Self { levels, count })
+    }
+
+    fn to_levels(
+        &self,
+        view: &View<'_>,
+        instrument: InstrumentId,
+        side: Side,
+        exact: bool,
+    ) -> mainspring_core::Result<Levels> {
+        let mut all = Levels { list: [Level { price: Ticks(0), qty: Lots(0) }; MAX], count: self.count };
+        for (level, (price, qty)) in all.list.iter_mut().zip(&self.levels[..self.count]) {
+            level.price = view.ticks(instrument, side, *price, exact)?;
+            level.qty = view.lots(instrument, *qty)?;
+        }
+        Ok(all)
+    }
+}
+
+struct Levels {
+    list: [Level; MAX],
+    count: usize,
+}
+
+impl Levels {
+    fn as_slice(&self) -> &[Level] {
+        &self.list[..self.count]
+    }
+}
+
+fn too_many(name: &str) -> PyErr {
+    PyTypeError::new_err(format!("quote(): at most {MAX} {name} levels"))
+}
+
+fn not_a_level(item: &Bound<'_, PyAny>, name: &str) -> PyErr {
+    PyTypeError::new_err(format!(
+        "quote(): {name} takes a sequence of (price, quantity) pairs, such as ((100.0, 0.01),), not {item}"
+    ))
+}
+
+/// Keyword options of `buy` and `sell`.
+#[derive(Default)]
+struct OrderOptions {
+    post_only: bool,
+    reduce_only: bool,
+    exact: bool,
+    time_in_force: Option<String>,
+    kind: Option<String>,
+    trigger: Option<f64>,
+    trail: Option<f64>,
+    offset: Option<f64>,
+    display: Option<f64>,
+    expire_ns: Option<i64>,
+    oco: Option<u64>,
+}
+
+impl OrderOptions {
+    fn read(options: Option<&Bound<'_, pyo3::types::PyDict>>) -> PyResult<Self> {
+        let mut all = Self::default();
+        let Some(options) = options else { return Ok(all) };
+        for (name, value) in options.iter() {
+            match name.extract::<String>()?.as_str() {
+                "post_only" => all.post_only = value.extract()?,
+                "reduce_only" => all.reduce_only = value.extract()?,
+                "exact" => all.exact = value.extract()?,
+                "tif" => all.time_in_force = value.extract()?,
+                "kind" => all.kind = value.extract()?,
+                "trigger" => all.trigger = value.extract()?,
+                "trail" => all.trail = value.extract()?,
+                "offset" => all.offset = value.extract()?,
+                "display" => all.display = value.extract()?,
+                "expire_ns" => all.expire_ns = value.extract()?,
+                "oco" => all.oco = value.extract()?,
+                other => {
+                    return Err(PyTypeError::new_err(format!(
+                        "an order has no option {other}; options are post_only, reduce_only, exact, tif, kind, trigger, trail, offset, display, expire_ns, oco"
+                    )))
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn terms(
+        &self,
+        view: &View<'_>,
+        instrument: InstrumentId,
+        side: Side,
+        qty: f64,
+        price: Option<f64>,
+    ) -> mainspring_core::Result<OrderTerms> {
+        let qty = view.lots(instrument, qty)?;
+        let mut terms = match price {
+            Some(price) => {
+                OrderTerms::limit(instrument, side, view.ticks(instrument, side, price, self.exact)?, qty)
+            }
+            None => OrderTerms::market(instrument, side, qty),
+        };
+        terms.order_type = self.order_type(price.is_some())?;
+        terms.time_in_force = self.time_in_force(price.is_some())?;
+        if self.post_only {
+            terms.flags = terms.flags.with(OrderFlags::POST_ONLY);
+        }
+        if self.reduce_only {
+            terms.flags = terms.flags.with(OrderFlags::REDUCE_ONLY);
+        }
+        if let Some(trigger) = self.trigger {
+            terms.trigger = view.ticks(instrument, side.opposite(), trigger, self.exact)?;
+        }
+        let market = &view.markets[instrument.index()];
+        for distance in [self.trail, self.offset].into_iter().flatten() {
+            let ticks = market.scale.passive_ticks(side, distance);
+            terms.offset = ticks.ok_or_else(|| {
+                mainspring_core::Error::new(
+                    mainspring_core::ErrorKind::Strategy,
+                    format!("{distance} is not a usable price distance"),
+                )
+            })?;
+        }
+        if let Some(display) = self.display {
+            terms.display = view.lots(instrument, display)?;
+        }
+        terms.expire_ns = self.expire_ns.unwrap_or(0);
+        terms.oco = ClientOrderId(self.oco.unwrap_or(0));
+        Ok(terms)
+    }
+
+    fn order_type(&self, priced: bool) -> mainspring_core::Result<OrderType> {
+        let wrong = |what: String| {
+            Err(mainspring_core::Error::new(mainspring_core::ErrorKind::Strategy, what))
+        };
+        let Some(kind) = self.kind.as_deref() else {
+            return Ok(match (self.trail, self.trigger, self.display, priced) {
+                (Some(_), ..) => OrderType::TrailingStop,
+                (None, Some(_), _, true) => OrderType::StopLimit,
+                (None, Some(_), _, false) => OrderType::Stop,
+                (None, None, Some(_), true) => OrderType::Iceberg,
+                (None, None, _, true) => OrderType::Limit,
+                (None, None, _, false) => OrderType::Market,
+            });
+        };
+        Ok(match kind {
+            "limit" => OrderType::Limit,
+            "market" => OrderType::Market,
+            "stop" => OrderType::Stop,
+            "stop_limit" => OrderType::StopLimit,
+            "take_profit" => OrderType::TakeProfit,
+            "trailing_stop" => OrderType::TrailingStop,
+            "iceberg" => OrderType::Iceberg,
+            "pegged" => OrderType::Pegged,
+            other => {
+                return wrong(format!(
+                    "order kind {other} is unknown; use limit, market, stop, stop_limit, take_profit, trailing_stop, iceberg or pegged"
+                ))
+            }
+        })
+    }
+
+    fn time_in_force(&self, priced: bool) -> mainspring_core::Result<TimeInForce> {
+        Ok(match self.time_in_force.as_deref() {
+            None if self.expire_ns.is_some() => TimeInForce::Gtd,
+            None if priced || self.trigger.is_some() || self.trail.is_some() || self.kind.is_some() => {
+                TimeInForce::Gtc
+            }
+            None => TimeInForce::Ioc,
+            Some("gtc") => TimeInForce::Gtc,
+            Some("ioc") => TimeInForce::Ioc,
+            Some("fok") => TimeInForce::Fok,
+            Some("gtd") => TimeInForce::Gtd,
+            Some(other) => {
+                return Err(mainspring_core::Error::new(
+                    mainspring_core::ErrorKind::Strategy,
+                    format!("time in force {other} is unknown; use gtc, ioc, fok or gtd"),
+                ))
+            }
+        })
+    }
+}
+
+/// Values of the run's features, as attributes.
+#[pyclass(frozen, module = "mainspring", name = "Features")]
+pub struct PyFeatures {
+    window: Arc<Window>,
+    fixed: Option<InstrumentId>,
+}
+
+#[pymethods]
+impl PyFeatures {
+    fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<f64> {
+        let value = self.window.with(py, |view| {
+            let instrument = self.fixed.unwrap_or(view.instrument);
+            let market = &view.markets[instrument.index()];
+            let index = market.features.names().iter().position(|n| n == name);
+            Ok(index.map(|i| market.features.value(i, &market.book)))
+        })?;
+        value.ok_or_else(|| {
+            pyo3::exceptions::PyAttributeError::new_err(format!(
+                "this run has no feature {name}; it has {}",
+                self.names(py).unwrap_or_default().join(", ")
+            ))
+        })
+    }
+
+    /// Names of the features, in order.
+    fn names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.window.with(py, |view| {
+            let instrument = self.fixed.unwrap_or(view.instrument);
+            Ok(view.markets[instrument.index()].features.names().to_vec())
+        })
+    }
+}

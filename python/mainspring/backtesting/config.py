@@ -1,0 +1,211 @@
+"""How a run is configured: the venue, latency, fees, limits. Plain values with stated units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from mainspring.errors import ConfigError
+from mainspring.strategy.time_text import duration_ns
+
+Number = str | int | float | Decimal
+Span = str | int
+"""A span of time: text such as ``"1.5ms"``, or nanoseconds."""
+
+FillModel = Literal["mainspring", "hft_no_partial", "hft_partial"]
+
+
+def decimal_text(value: Number, what: str) -> str:
+    """A number as exact decimal text.
+
+    Raises:
+        ConfigError: When it is not a finite number.
+    """
+    try:
+        number = Decimal(str(value))
+    except ArithmeticError:
+        raise ConfigError(f"{what} is {value!r}; give a number such as '0.0002'") from None
+    if not number.is_finite():
+        raise ConfigError(f"{what} is {value!r}; it must be finite")
+    return format(number, "f")
+
+
+def _span(value: Span, what: str) -> int:
+    if value in (0, "0"):
+        return 0
+    try:
+        return duration_ns(value)
+    except ConfigError as error:
+        raise ConfigError(f"{what}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """How the simulated venue fills orders.
+
+    Attributes:
+        fill_model: ``mainspring`` shares trades and shown depth out, so that nothing is filled twice;
+            ``hft_no_partial`` and ``hft_partial`` behave like hftbacktest 2.4.4.
+        queue_model: How the queue in front of a resting order is estimated, by name, or as a mapping
+            such as ``{"model": "prob_power", "exponent": 2.5}``.
+        self_trade: Which order gives way when two of ours would trade with each other.
+        trigger_source: Which price sets off stops: ``last_trade`` or ``mark``.
+        overload: ``{"max_requests": n, "window_ns": w}`` refuses requests beyond that rate.
+    """
+
+    fill_model: FillModel = "mainspring"
+    queue_model: str | Mapping[str, Any] = "prob_power3"
+    self_trade: Literal["cancel_newest", "cancel_oldest", "cancel_both"] = "cancel_newest"
+    trigger_source: Literal["last_trade", "mark"] = "last_trade"
+    overload: Mapping[str, int] | None = None
+
+    def to_engine(self) -> dict[str, Any]:
+        """The engine's form."""
+        queue = self.queue_model
+        return {
+            "fill_model": self.fill_model,
+            "queue_model": queue if isinstance(queue, str) else dict(queue),
+            "self_trade": self.self_trade,
+            "trigger_source": self.trigger_source,
+            "overload": None if self.overload is None else dict(self.overload),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long things take on their way. Spans are text such as ``"2ms"``, or nanoseconds.
+
+    Attributes:
+        entry: From us to the venue's matching.
+        response: From the venue's matching back to us.
+        decision: What the strategy takes to decide; added in front of `entry`.
+        cancel: ``(entry, response)`` of cancels where it differs.
+        amend: ``(entry, response)`` of amends where it differs.
+        feed: From the exchange to us, in place of what was recorded.
+        model: A whole model instead of `entry` and `response`: ``{"model": "table", "rows": [...]}``,
+            ``{"model": "empirical", "samples": [...], "seed": 1}`` or ``{"model": "feed_scaled", ...}``.
+    """
+
+    entry: Span = "1ms"
+    response: Span = "1ms"
+    decision: Span = 0
+    cancel: tuple[Span, Span] | None = None
+    amend: tuple[Span, Span] | None = None
+    feed: Span | None = None
+    model: Mapping[str, Any] | None = None
+
+    def to_engine(self) -> dict[str, Any]:
+        """The engine's form: the model, the decision latency and the feed latency."""
+        model = self._constant() if self.model is None else dict(self.model)
+        feed = None if self.feed is None else _span(self.feed, "feed latency")
+        return {
+            "latency": model,
+            "decision_ns": _span(self.decision, "decision latency"),
+            "feed_ns": feed,
+        }
+
+    def _constant(self) -> dict[str, Any]:
+        model: dict[str, Any] = {"model": "constant", "new": _legs((self.entry, self.response))}
+        for name, legs in (("cancel", self.cancel), ("amend", self.amend)):
+            if legs is not None:
+                model[name] = _legs(legs)
+        return model
+
+
+def _legs(legs: tuple[Span, Span]) -> dict[str, int]:
+    return {
+        "entry_ns": _span(legs[0], "entry latency"),
+        "response_ns": _span(legs[1], "response latency"),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Fees as fractions of the traded value; a negative one is a rebate.
+
+    Attributes:
+        maker: Of a fill as maker, such as ``"0.0002"``.
+        taker: Of a fill as taker, such as ``"0.0005"``.
+    """
+
+    maker: Number
+    taker: Number
+
+    def to_engine(self) -> dict[str, str]:
+        """The engine's form."""
+        return {
+            "maker": decimal_text(self.maker, "maker fee"),
+            "taker": decimal_text(self.taker, "taker fee"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Risk limits of every instrument. They can only tighten the build's ceilings.
+
+    Attributes:
+        max_order_qty: Largest order, in units of the base.
+        max_order_notional: Largest order value, in the settlement currency.
+        max_position: Largest absolute position, in units of the base.
+        price_collar_bps: How far a limit price may go through the mid price, in basis points.
+        max_open_orders: Most orders open at once.
+        max_drawdown: Fraction lost from the peak of sampled equity at which trading halts.
+    """
+
+    max_order_qty: Number | None = None
+    max_order_notional: Number | None = None
+    max_position: Number | None = None
+    price_collar_bps: int | None = None
+    max_open_orders: int | None = None
+    max_drawdown: float | None = None
+
+    def to_engine(self) -> dict[str, Any]:
+        """The engine's form; what is not given is left out."""
+        limits: dict[str, Any] = {}
+        for name in ("max_order_qty", "max_order_notional", "max_position"):
+            value = getattr(self, name)
+            if value is not None:
+                limits[name] = decimal_text(value, name)
+        if self.price_collar_bps is not None:
+            limits["price_collar_bps"] = self.price_collar_bps
+        if self.max_open_orders is not None:
+            limits["max_open_orders"] = self.max_open_orders
+        if self.max_drawdown is not None:
+            limits["max_drawdown_bps"] = round(self.max_drawdown * 10_000)
+        return limits
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Everything that configures a run apart from strategies and data."""
+
+    venue: Venue = field(default_factory=Venue)
+    latency: Latency = field(default_factory=Latency)
+    fees: Fees | None = None
+    limits: Limits = field(default_factory=Limits)
+    cash: Mapping[str, Number] | None = None
+    report_currency: str | None = None
+    features: Sequence[str] = ()
+    bars: Sequence[str] = ()
+    start_ns: int | None = None
+    end_ns: int | None = None
+    sample: Span | None = None
+
+    def to_engine(self, settle: str) -> dict[str, Any]:
+        """The engine's form. `settle` is the currency that cash without a name is in."""
+        cash = {settle: "100000"} if self.cash is None else self.cash
+        return {
+            "venue": self.venue.to_engine(),
+            **self.latency.to_engine(),
+            "fees": None if self.fees is None else self.fees.to_engine(),
+            "deposits": [[name, decimal_text(amount, "cash")] for name, amount in cash.items()],
+            "report_currency": self.report_currency,
+            "sample_ns": None if self.sample is None else _span(self.sample, "sample"),
+            "features": list(self.features),
+            "bars": list(self.bars),
+            "limits": self.limits.to_engine(),
+            "start_ns": self.start_ns,
+            "end_ns": self.end_ns,
+        }

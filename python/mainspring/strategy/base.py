@@ -1,0 +1,116 @@
+"""The base class of strategies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from mainspring.errors import ConfigError
+from mainspring.strategy.parameters import Parameter, parameters_of
+from mainspring.strategy.time_text import duration_ns
+
+if TYPE_CHECKING:
+    from mainspring._core import Bar, Fill, Market, Order, Trade
+
+Trigger = Literal["message", "best", "trade"]
+"""When `on_book` is called: after each message that changed the book, after each that moved a best
+price, or after each with a trade."""
+
+
+class Strategy:
+    """A strategy: parameters as annotated attributes, behaviour as callbacks.
+
+    Give `every="100ms"` to be called at that interval of logical time, or `on="best"` to be called
+    when a best price moves; without either, `on_book` is called after each message that changed the
+    book::
+
+        class Joiner(ms.Strategy, every="100ms"):
+            size: ms.Qty = "0.01"
+
+            def on_book(self, m):
+                m.quote(bid=((m.bid, self.size),), ask=((m.ask, self.size),))
+
+    `m` is the market of the event. It is one reused object: outside the callback it raises
+    `StaleView`, so copy what you need later.
+
+    Raises:
+        ConfigError: From the constructor, for an unknown, missing or unfitting parameter.
+    """
+
+    _declares_no_parameters: ClassVar[bool] = True
+    _every_ns: ClassVar[int | None] = None
+    _trigger: ClassVar[Trigger] = "message"
+    parameters: ClassVar[dict[str, Parameter]] = {}
+
+    name: str
+
+    def __init_subclass__(
+        cls, *, every: str | int | None = None, on: Trigger | None = None, **kwargs: Any
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._declares_no_parameters = False
+        if every is not None and on is not None:
+            raise ConfigError(f"strategy {cls.__name__}: give either every= or on=, not both")
+        if every is not None:
+            cls._every_ns = duration_ns(every)
+        if on is not None:
+            if on not in ("message", "best", "trade"):
+                raise ConfigError(
+                    f"strategy {cls.__name__}: on={on!r}; use 'message', 'best' or 'trade'"
+                )
+            cls._trigger, cls._every_ns = on, None
+        cls.parameters = parameters_of(cls)
+
+    def __init__(self, **values: Any) -> None:
+        cls = type(self)
+        self.name = cls.__name__
+        for name in values:
+            if name not in cls.parameters:
+                known = ", ".join(cls.parameters) or "none"
+                raise ConfigError(f"{cls.__name__} has no parameter {name!r}; it has {known}")
+        for name, parameter in cls.parameters.items():
+            if name in values:
+                setattr(self, name, parameter.convert(values[name]))
+            elif parameter.required:
+                raise ConfigError(f"{cls.__name__} needs a value for parameter {name!r}")
+            else:
+                setattr(self, name, parameter.default)
+
+    @property
+    def parameter_values(self) -> dict[str, Any]:
+        """The parameters as they are now."""
+        return {name: getattr(self, name) for name in type(self).parameters}
+
+    @property
+    def trigger(self) -> str:
+        """When `on_book` is called, as the engine is told."""
+        return self._trigger if self._every_ns is None else f"every:{self._every_ns}"
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{k}={v!r}" for k, v in self.parameter_values.items())
+        return f"{type(self).__name__}({values})"
+
+    # The callbacks. One that a class does not override is never called and costs nothing.
+
+    def on_start(self, m: Market) -> None:
+        """Before the first event; the book is still empty."""
+
+    def on_book(self, m: Market) -> None:
+        """The book changed, or the interval of `every` passed."""
+
+    def on_trade(self, m: Market, trade: Trade) -> None:
+        """A trade on the feed, after the message that brought it."""
+
+    def on_bar(self, m: Market, bar: Bar) -> None:
+        """A bar is complete."""
+
+    def on_fill(self, m: Market, fill: Fill) -> None:
+        """Part or all of one of our orders traded; position and orders are up to date."""
+
+    def on_order(self, m: Market, order: Order) -> None:
+        """One of our orders changed its state."""
+
+    def on_timer(self, m: Market, tag: int) -> None:
+        """A timer set by `m.set_timer(at_ns, tag)` is due."""
+
+    def on_stop(self, m: Market) -> None:
+        """After the last event."""
