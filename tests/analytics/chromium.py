@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 # The browser reads commands from descriptor 3 and answers on 4.
 TO_FIXED_DESCRIPTORS = """
@@ -67,7 +67,7 @@ class Chromium:
 
     _session: str | None = None
 
-    def __enter__(self) -> Chromium:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -131,9 +131,7 @@ class Chromium:
             case _:
                 pass
 
-    def view(
-        self, width: int, height: int, *, dark: bool = False, scale: float = 1.0
-    ) -> None:
+    def view(self, width: int, height: int, *, dark: bool = False, scale: float = 1.0) -> None:
         """The size of the window and the colour scheme the person prefers."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -145,7 +143,9 @@ class Chromium:
     def open(self, path: Path) -> None:
         """Load a file and wait until its charts are drawn."""
         self.call("Page.navigate", url=path.resolve().as_uri())
-        ready = "document.documentElement?.dataset.charts || document.documentElement?.dataset.failed"
+        ready = (
+            "document.documentElement?.dataset.charts || document.documentElement?.dataset.failed"
+        )
         while not self.evaluate(ready):
             time.sleep(0.05)
         self.settle()

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from mainspring import analytics as an
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"

@@ -1,4 +1,4 @@
-"""Time as performance figures need it: how many periods make a year, and equity on a regular step."""
+"""Time as performance figures need it: periods of a year, and equity on a regular step."""
 
 from __future__ import annotations
 
@@ -69,7 +69,10 @@ class SteppedEquity:
 
 
 def regular_step(span_ns: int, sampling_ns: int, min_periods: int = 30) -> int:
-    """The coarsest of 1 day, 1 h, 1 min, 1 s with ``min_periods`` in the span; not finer than the samples."""
+    """The coarsest of 1 day, 1 h, 1 min, 1 s with ``min_periods`` in the span.
+
+    Where none has, the finest that is not finer than the samples.
+    """
     steps = sorted(STEP_NAMES, reverse=True)
     for step in steps:
         if span_ns >= min_periods * step:

@@ -36,7 +36,12 @@ def student_t_pdf(x: float, dof: float) -> float:
 
 def student_t_cdf(x: float, dof: float) -> float:
     """Distribution function of Student's t with ``dof`` degrees of freedom."""
-    tail = 0.5 * _incomplete_beta(dof / 2, 0.5, dof / (dof + x * x))
+    square = x * x
+    if square < dof:
+        # Near the centre the tail's argument is 1 to rounding: integrate from the middle instead.
+        half = 0.5 * _incomplete_beta(0.5, dof / 2, square / (dof + square))
+        return 0.5 + math.copysign(half, x)
+    tail = 0.5 * _incomplete_beta(dof / 2, 0.5, dof / (dof + square))
     return tail if x < 0 else 1.0 - tail
 
 

@@ -35,7 +35,7 @@ def minmax_indices(
 def _extremes(t: NDArray[np.generic], v: NDArray[np.float64], buckets: int) -> NDArray[np.int64]:
     elapsed = (t - t[0]).astype(np.float64)
     span = elapsed[-1] or 1.0
-    bucket = np.minimum((elapsed * (buckets / span)).astype(np.int64), buckets - 1)
+    bucket = np.minimum((elapsed * buckets / span).astype(np.int64), buckets - 1)
     order = np.lexsort((v, bucket))
     ordered = bucket[order]
     edge = np.flatnonzero(ordered[1:] != ordered[:-1])

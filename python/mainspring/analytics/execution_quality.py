@@ -47,8 +47,10 @@ class FillFigures(Figures):
 
 @dataclass(frozen=True, slots=True)
 class OrderFigures(Figures):
-    """Orders of a run. ``fill_ratio`` is filled over ordered quantity, averaged over all orders sent
-    (each counts the same); ``touched_ratio`` the share of them with any fill.
+    """Orders of a run.
+
+    ``fill_ratio`` is filled over ordered quantity, averaged over all orders (each counts the same);
+    ``touched_ratio`` the share of them with any fill.
     """
 
     n: int

@@ -209,7 +209,8 @@ def _annual_figures(
     total, volatility = values["total_return"], values["volatility_per_period"]
     sharpe, sortino = values["sharpe_per_period"], values["sortino_per_period"]
     drawdown = values["max_drawdown"]
-    assert total is not None and drawdown is not None
+    assert total is not None
+    assert drawdown is not None
     cagr = (1.0 + total) ** (periods_per_year / len(r)) - 1.0
     return {
         "cagr": cagr,

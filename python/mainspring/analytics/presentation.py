@@ -1,4 +1,4 @@
-"""The figures of a summary as labelled rows: one order and wording for text, HTML and comparison."""
+"""The figures of a summary as labelled rows: one wording for text, HTML and comparison."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mainspring.analytics.formatting import (
+    UNDEFINED,
     bps,
     count,
     duration,
@@ -17,6 +18,7 @@ from mainspring.analytics.formatting import (
 )
 
 if TYPE_CHECKING:
+    from mainspring.analytics.inventory import InventoryFigures
     from mainspring.analytics.summary import Summary
 
 
@@ -43,19 +45,16 @@ def sections(s: Summary) -> list[Section]:
     """All rows of a summary, most important first."""
     parts = [
         Section("Profit", _profit_rows(s)),
-        Section("Returns and risk", _return_rows(s)),
+        Section("Returns", _return_rows(s)),
+        Section("Drawdown", _drawdown_rows(s)),
         Section("Fills", _fill_rows(s)),
         Section("Markout, all fills", _markout_rows(s)),
         Section("Orders", _order_rows(s)),
         Section("Round trips", _round_trip_rows(s)),
-        *(Section(f"Inventory {i.instrument}", _inventory_rows(s, n)) for n, i in _inventory(s)),
+        *(Section(f"Inventory {i.instrument}", _inventory_rows(i)) for i in s.inventory),
         Section("Latency", _latency_rows(s)),
     ]
     return [part for part in parts if part.rows]
-
-
-def _inventory(s: Summary) -> list[tuple[int, object]]:
-    return list(enumerate(s.inventory))
 
 
 def _profit_rows(s: Summary) -> list[Row]:
@@ -64,7 +63,7 @@ def _profit_rows(s: Summary) -> list[Row]:
     def amount(label: str, value: float, better: int = 1) -> Row:
         return Row(label, money(value, c, sign=True), value, better)
 
-    rows = [
+    return [
         amount("Profit and loss", m.pnl),
         Row("per value traded", bps(m.pnl_bps), m.pnl_bps, 1),
         amount("Realised", m.realised, 0),
@@ -74,57 +73,58 @@ def _profit_rows(s: Summary) -> list[Row]:
         Row("Start capital", money(m.capital, c), m.capital),
         Row("Final equity", money(m.final_equity, c), m.final_equity, 1),
     ]
-    return rows
 
 
 def _return_rows(s: Summary) -> list[Row]:
-    d = s.drawdown
-    rows = [
-        Row("Max drawdown", percent(d.max_drawdown, 3), d.max_drawdown, 1),
-        Row("in money", money(d.max_drawdown_money, s.currency), d.max_drawdown_money, 1),
-        Row("from", moment(d.peak_ns)),
-        Row("to", moment(d.trough_ns)),
-        Row("recovered", moment(d.recovery_ns) if d.recovery_ns else "not yet"),
-        Row(
-            "Longest under water",
-            duration(d.longest_underwater_ns),
-            float(d.longest_underwater_ns),
-            -1,
-        ),
-    ]
     r = s.returns
     if r is None:
-        return rows
+        return []
     step = s.returns_step
 
     def figure(label: str, name: str, text: str, better: int = 1) -> Row:
-        assert r is not None
         return Row(label, text, getattr(r, name), better, r.undefined.get(name, ""))
 
-    return [
-        figure("Total return", "total_return", percent(r.total_return, 3, sign=True)),
-        figure("Sharpe, annual", "sharpe", number(r.sharpe)),
-        figure(f"Sharpe per {step}", "sharpe_per_period", number(r.sharpe_per_period, 4)),
-        figure("Sortino, annual", "sortino", number(r.sortino)),
-        figure(f"Sortino per {step}", "sortino_per_period", number(r.sortino_per_period, 4)),
+    annual = [
+        figure("Sharpe", "sharpe", number(r.sharpe)),
+        figure("Sortino", "sortino", number(r.sortino)),
         figure("CAGR", "cagr", percent(r.cagr, sign=True)),
         figure("Volatility, annual", "volatility", percent(r.volatility), -1),
+        figure("Calmar", "calmar", number(r.calmar)),
+    ]
+    return [
+        figure("Total return", "total_return", percent(r.total_return, 3, sign=True)),
+        *([Row("Annual figures", UNDEFINED, remark=s.short)] if s.short else annual),
+        figure(f"Sharpe per {step}", "sharpe_per_period", number(r.sharpe_per_period, 4)),
+        figure(f"Sortino per {step}", "sortino_per_period", number(r.sortino_per_period, 4)),
         figure(
             f"Volatility per {step}",
             "volatility_per_period",
             percent(r.volatility_per_period, 4),
             -1,
         ),
-        *rows,
-        figure("Calmar", "calmar", number(r.calmar)),
-        figure("Profit factor", "profit_factor", number(r.profit_factor, 3)),
+        figure(f"Profit factor per {step}", "profit_factor", number(r.profit_factor, 3)),
         figure(f"Winning {step} periods", "win_rate", percent(r.win_rate, 1)),
         figure("Skew", "skew", number(r.skew), 0),
         figure("Excess kurtosis", "kurtosis_excess", number(r.kurtosis_excess), 0),
         figure("Tail ratio", "tail_ratio", number(r.tail_ratio, 3)),
-        figure("Ulcer index", "ulcer_index", percent(r.ulcer_index, 4), -1),
         figure("Stability R²", "stability_r2", number(r.stability_r2, 3)),
     ]
+
+
+def _drawdown_rows(s: Summary) -> list[Row]:
+    d, r = s.drawdown, s.returns
+    longest = float(d.longest_underwater_ns)
+    rows = [
+        Row("Deepest", percent(d.max_drawdown, 3), d.max_drawdown, 1),
+        Row("in money", money(d.max_drawdown_money, s.currency), d.max_drawdown_money, 1),
+        Row("from", moment(d.peak_ns)),
+        Row("to", moment(d.trough_ns)),
+        Row("recovered", moment(d.recovery_ns) if d.recovery_ns else "not yet"),
+        Row("Longest under water", duration(d.longest_underwater_ns), longest, -1),
+    ]
+    if r is not None:
+        rows.append(Row("Ulcer index", percent(r.ulcer_index, 4), r.ulcer_index, -1))
+    return rows
 
 
 def _fill_rows(s: Summary) -> list[Row]:
@@ -185,8 +185,7 @@ def _round_trip_rows(s: Summary) -> list[Row]:
     ]
 
 
-def _inventory_rows(s: Summary, index: int) -> list[Row]:
-    i = s.inventory[index]
+def _inventory_rows(i: InventoryFigures) -> list[Row]:
     return [
         Row("Mean", significant(i.mean, 3, sign=True), i.mean),
         Row("Mean size", significant(i.mean_abs, 3), i.mean_abs),

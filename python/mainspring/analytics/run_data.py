@@ -16,8 +16,8 @@ Table: TypeAlias = Mapping[str, NDArray[Any]]
 class RunData(Protocol):
     """A finished run. The tables' columns are those of ``docs/reference/results.md``.
 
-    A run may also have ``mids``: ``{instrument index: {"time_ns", "mid"}}``, every change of the mid
-    price. Without it, mid prices come from the position samples and the fills, and markouts at
+    A run may also have ``mids``: ``{instrument index: {"time_ns", "mid"}}``, every change of the
+    mid price. Without it, mid prices come from the position samples and the fills, and markouts at
     horizons shorter than the sampling interval are undefined.
     """
 
@@ -63,7 +63,7 @@ class RunData(Protocol):
 
     @property
     def codes(self) -> Mapping[str, Any]:
-        """Names of the codes of ``state``, ``order_type`` and ``reason``: a list or a mapping each."""
+        """Names of the codes of ``state``, ``order_type`` and ``reason``: lists or mappings."""
 
     @property
     def span_ns(self) -> tuple[int, int]:
@@ -97,7 +97,7 @@ def quote_currency(run: RunData) -> str | None:
 
 
 def report_currency(run: RunData) -> str:
-    """The currency of the equity table: configured, else the common settlement currency, else ``""``."""
+    """The currency of the equity table: configured, else of all settlements, else ``""``."""
     named = run.config.get("report_currency") or run.config.get("currency")
     if named:
         return str(named)

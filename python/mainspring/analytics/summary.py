@@ -83,7 +83,11 @@ class DrawdownFigures(Figures):
 
 @dataclass(frozen=True, slots=True)
 class Summary(Figures):
-    """All figures of a run. ``conventions`` says how they were made; undefined is ``None``."""
+    """All figures of a run. ``conventions`` says how they were made; undefined is ``None``.
+
+    ``short`` is why annual figures are withheld, ``None`` when they are not. Without returns
+    (``returns`` is ``None``) the account had no capital or lost it all.
+    """
 
     run_hash: str
     strategies: list[str]
@@ -96,6 +100,7 @@ class Summary(Figures):
     money: MoneyFigures
     returns: PerformanceMetrics | None
     returns_step: str
+    short: str | None
     drawdown: DrawdownFigures
     fills: FillFigures
     orders: OrderFigures
@@ -170,6 +175,7 @@ def summary(
         money=money,
         returns=metrics,
         returns_step=STEP_NAMES[stepped.step_ns] if stepped is not None else "",
+        short=short,
         drawdown=drawdown_figures(run, money.capital),
         fills=fills,
         orders=order_figures(run, fills.n),

@@ -85,7 +85,7 @@ def summary_rich(s: Summary) -> Any:
 def _style(row: Row) -> str:
     if row.text == UNDEFINED:
         return "dim"
-    if not row.better:
+    if row.better <= 0:
         return ""
     if row.text.startswith("+"):
         return "green"

@@ -173,8 +173,9 @@ def markout_bps(
     horizon: float,
 ) -> FloatArray:
     """Side (mid(t + horizon) - price) in basis points of the price, one a fill; NaN undefined."""
+    sign = np.asarray(side, dtype=np.float64)
     later = step_lookup(mid_times, mids, times + np.asarray(horizon, dtype=times.dtype))
-    return np.asarray(side * (later - price) / price * 1e4, dtype=np.float64)
+    return np.asarray(sign * (later - price) / price * 1e4, dtype=np.float64)
 
 
 def markouts(

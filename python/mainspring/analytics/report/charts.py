@@ -1,7 +1,8 @@
 """The charts of the report, as bokeh figures.
 
-A figure carries no colours: each model is tagged with the roles of its colours (``accent``, ``loss``,
-``ink`` ...), and the page paints them from its palette, so that light, dark and print are one file.
+A figure carries no colours: each model is tagged with the roles of its colours (``accent``,
+``loss``, ``ink`` ...), and the page paints them from its palette, so that light, dark and print are
+one file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from bokeh.models import (
     BoxZoomTool,
     ColumnDataSource,
     CrosshairTool,
-
     DatetimeTickFormatter,
     FixedTicker,
     HoverTool,
@@ -21,8 +21,8 @@ from bokeh.models import (
     PrintfTickFormatter,
     Range1d,
     ResetTool,
-    Span,
 )
+from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from mainspring.analytics.formatting import duration
@@ -32,10 +32,14 @@ from mainspring.analytics.report.series import (
     OrderFlow,
     PriceSeries,
     SpreadHistogram,
+    TradedFlow,
 )
 from mainspring.analytics.trades import Markout
 
 FONT = "ui-sans-serif, Inter, system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', sans-serif"
+
+AXIS_WIDTH = 54
+"""Room for the labels of the vertical axis, the same everywhere so that stacked charts align."""
 
 _CLOCK = DatetimeTickFormatter(
     milliseconds="%H:%M:%S.%3N", seconds="%H:%M:%S", minsec="%H:%M:%S", minutes="%H:%M",
@@ -55,7 +59,7 @@ class TimeFrame:
     def __init__(self, start_ms: float, end_ms: float) -> None:
         margin = max(1.0, (end_ms - start_ms) * 0.006)
         low, high = start_ms - margin, end_ms + margin
-        self.x_range = Range1d(low, high, bounds=(low, high), min_interval=1_000)
+        self.x_range = Range1d(start=low, end=high, bounds=(low, high), min_interval=1_000)
         self._hairline = paint(
             Span(dimension="height", line_width=1, line_alpha=0.5), line_color="muted"
         )
@@ -72,15 +76,15 @@ class TimeFrame:
 def _bare(height: int, **options: Any) -> Any:
     """A figure without furniture: hairline grid, quiet ticks, tools that hide."""
     zoom = BoxZoomTool(dimensions="width")
-    chart = figure(
+    chart: Any = figure(
         height=height,
         sizing_mode="stretch_width",
         toolbar_location=None,
         tools=[zoom, ResetTool()],
         active_drag=zoom,
         output_backend="canvas",
-        min_border_left=0,
-        min_border_right=4,
+        min_border_left=AXIS_WIDTH,
+        min_border_right=16,
         **options,
     )
     chart.background_fill_color = None
@@ -110,12 +114,15 @@ def _zero(chart: Any) -> None:
 
 
 def _hover(chart: Any, renderer: Any, rows: list[tuple[str, str]], **options: Any) -> None:
-    """A tooltip in the page's own dress (its look is in the style sheet)."""
-    cells = "".join(f"<span>{name}</span><b>{value}</b>" for name, value in rows)
+    """A tooltip of named values; a row without a name is its heading."""
+    cells = "".join(
+        f"<span>{name}</span><b {_NUMBER}>{value}</b>" if name else f"<b {_HEADING}>{value}</b>"
+        for name, value in rows
+    )
     chart.add_tools(
         HoverTool(
             renderers=[renderer],
-            tooltips=f'<div class="tip">{cells}</div>',
+            tooltips=f"<div {_GRID}>{cells}</div>",
             show_arrow=False,
             point_policy="follow_mouse",
             **options,
@@ -123,6 +130,10 @@ def _hover(chart: Any, renderer: Any, rows: list[tuple[str, str]], **options: An
     )
 
 
+# The inside of a tooltip is out of reach of the style sheet; its frame is not.
+_GRID = 'style="display:grid;grid-template-columns:auto auto;gap:1px 14px"'
+_HEADING = 'style="grid-column:1/-1;font-weight:400;opacity:.65"'
+_NUMBER = 'style="text-align:right;font-weight:600"'
 _WHEN = ("", "@time{%d %b %H:%M:%S}")
 _WHEN_FORMAT = {"@time": "datetime"}
 
@@ -161,10 +172,10 @@ def drawdown_chart(frame: TimeFrame, series: EquitySeries, currency: str) -> Any
 
 def price_chart(frame: TimeFrame, series: PriceSeries) -> Any:
     """Mid price with buys below and sells above."""
-    chart = frame.chart(340, "0,0.[0000]")
+    chart = frame.chart(320, "0,0.[0000]")
     source = ColumnDataSource({"time": series.time_ms, "mid": series.mid})
-    line = chart.line("time", "mid", source=source, line_width=1.1, line_join="round")
-    paint(line.glyph, line_color="ink-soft")
+    line = chart.line("time", "mid", source=source, line_width=1.0, line_join="round")
+    paint(line.glyph, line_color="muted")
     for side, name, marker, role in (
         (1, "bought", "triangle", "accent"),
         (-1, "sold", "inverted_triangle", "sell"),
@@ -177,13 +188,33 @@ def price_chart(frame: TimeFrame, series: PriceSeries) -> Any:
                 "qty": series.fill_qty[own],
             }
         )
-        size = 7 if len(series.fill_ms) < 400 else 5
+        size = 8 if len(series.fill_ms) < 400 else 5
         dots = chart.scatter(
-            "time", "price", source=fills, marker=marker, size=size, line_width=0, fill_alpha=0.75
+            "time", "price", source=fills, marker=marker, size=size, line_width=0, fill_alpha=0.8
         )
         paint(dots.glyph, fill_color=role)
         rows = [_WHEN, (name, "@qty{0,0.[00000000]}"), ("at", "@price{0,0.[00000000]}")]
         _hover(chart, dots, rows, formatters=_WHEN_FORMAT)
+    return chart
+
+
+def flow_chart(frame: TimeFrame, flow: TradedFlow, unit: str) -> Any:
+    """Quantity bought (up) and sold (down) in each period."""
+    chart = frame.chart(120, "0,0.[0000]")
+    chart.yaxis.ticker.desired_num_ticks = 3
+    sides = (("bought", flow.bought, "accent"), ("sold", -flow.sold, "sell"))
+    for name, value, role in sides:
+        source = ColumnDataSource(
+            {"left": flow.left_ms, "right": flow.right_ms, "value": value, "qty": np.abs(value)}
+        )
+        bars = chart.quad(
+            left="left", right="right", bottom=0, top="value", source=source, line_width=0.6,
+            fill_alpha=0.85,
+        )  # fmt: skip
+        paint(bars.glyph, fill_color=role, line_color="surface")
+        rows = [("from", "@left{%H:%M:%S}"), (name, f"@qty{{0,0.[00000000]}} {unit}".strip())]
+        _hover(chart, bars, rows, formatters={"@left": "datetime"})
+    _zero(chart)
     return chart
 
 

@@ -1,4 +1,4 @@
-"""The HTML of the report: structure and words. Looks are in ``style.css``, behaviour in ``page.js``."""
+"""The HTML of the report: structure and words (looks: ``style.css``, behaviour: ``page.js``)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from mainspring.analytics.formatting import (
     compact,
     count,
     duration,
-    money,
     moment,
+    money,
+    number,
     percent,
 )
 from mainspring.analytics.presentation import Row, Section, sections
@@ -103,14 +104,19 @@ def _panels(run: RunData, s: Summary) -> Iterator[Panel]:
         wide=True,
     )
     yield from _instrument_panels(run, frame)
+    yield Panel(
+        "Fees and funding",
+        charts.cost_chart(frame, series.cost_series(run), s.currency),
+        f"{s.currency}, cumulative, up is income",
+        (("sell", "fees"), ("accent", "funding")),
+    )
     detail = fill_detail(run)
-    histogram = series.spread_histogram(detail)
+    histogram = series.spread_histogram(run, detail)
     if histogram is not None:
         yield Panel(
             "Spread captured",
             charts.spread_chart(histogram),
-            "basis points of the price against the mid, share of fills; dashed: median "
-            f"{bps(histogram.median)}",
+            f"share of fills, median {bps(histogram.median)}",
             (("accent", "earned"), ("loss", "paid")),
         )
     curve = series.markout_curve(run, detail)
@@ -118,15 +124,8 @@ def _panels(run: RunData, s: Summary) -> Iterator[Panel]:
         yield Panel(
             "Markout",
             charts.markout_chart(curve),
-            "basis points, how the mid moved for us after a fill",
-            (("accent", "mean of fills, 95 % band"), ("sell", "weighted by value")),
-        )
-    if len(columns(run.equity)["time_ns"]):
-        yield Panel(
-            "Fees and funding",
-            charts.cost_chart(frame, series.cost_series(run), s.currency),
-            f"{s.currency}, cumulative, up is income",
-            (("sell", "fees"), ("accent", "funding")),
+            "bp, price move for us after a fill",
+            (("accent", "mean, 95 % band"), ("sell", "by value")),
         )
     flow = series.order_flow(run)
     if flow is not None:
@@ -140,7 +139,7 @@ def _panels(run: RunData, s: Summary) -> Iterator[Panel]:
         yield Panel(
             "Latency",
             charts.latency_chart(curves),
-            "share of answers within a time, as it was in the run",
+            "share answered within a time",
             tuple((charts.LATENCY_ROLES[name], name) for name in curves),
         )
 
@@ -159,10 +158,17 @@ def _instrument_panels(run: RunData, frame: charts.TimeFrame) -> Iterator[Panel]
             f"Price and fills{several}",
             charts.price_chart(frame, price),
             f"{price.symbol}, mid price{thinned if shown < price.n_fills else ''}",
-            (("ink-soft", "mid"), ("accent", "bought"), ("sell", "sold")),
+            (("muted", "mid"), ("accent", "bought"), ("sell", "sold")),
             wide=True,
         )
         unit = str(run.instruments[index].get("base", ""))
+        yield Panel(
+            f"Traded quantity{several}",
+            charts.flow_chart(frame, series.traded_flow(run, index), unit),
+            f"{unit} in each of {series.FLOW_PERIODS} equal periods",
+            (("accent", "bought"), ("sell", "sold")),
+            wide=True,
+        )
         time_ms, position = series.inventory_series(run, index)
         yield Panel(
             f"Inventory{several}",
@@ -208,10 +214,11 @@ def _key_figures(s: Summary) -> str:
         f"{money(d.max_drawdown_money)} {s.currency}" if d.max_drawdown is not None else "in money"
     )
     sharpe = s.returns.sharpe if s.returns else None
+    fees = money(-s.money.fees, sign=True)
     items = [
         (
             "Profit and loss", money(s.money.pnl, sign=True), s.currency,
-            f"{bps(s.money.pnl_bps)} of the value traded", s.money.pnl,
+            f"{bps(s.money.pnl_bps)} of value", s.money.pnl,
         ),
         (
             "Max drawdown",
@@ -219,11 +226,9 @@ def _key_figures(s: Summary) -> str:
             else money(d.max_drawdown_money),
             "", worst, None,
         ),
-        (
-            "Sharpe", UNDEFINED if sharpe is None else f"{sharpe:.2f}".replace("-", MINUS), "",
-            "annual" if sharpe is not None else "run too short to annualise"
-            if s.returns and "sharpe" in s.returns.undefined else "not defined", None,
-        ),
+        ("Sharpe", number(sharpe), "", "annual", None)
+        if sharpe is not None
+        else ("Fees", fees, s.currency, f"{bps(s.fills.fee_bps)} of value", None),
         (
             "Fills", count(s.fills.n), "",
             f"{percent(s.fills.maker_share, 1)} maker, {count(s.orders.n)} orders", None,
@@ -256,7 +261,7 @@ def _tone(value: float | None) -> str:
 def _monthly(returns: series.MonthlyReturns | None) -> str:
     if returns is None:
         return ""
-    names = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     head = "".join(f"<th>{name}</th>" for name in (*names, "Year"))
     largest = max((abs(v) for row in returns.values.values() for v in row if v), default=1.0)
     rows = []
@@ -290,7 +295,7 @@ def _figure_table(section: Section) -> str:
 
 
 def _figure_row(row: Row) -> str:
-    tone = _tone(row.value) if row.text[:1] in {"+", MINUS} and row.better else ""
+    tone = _tone(row.value) if row.text[:1] in {"+", MINUS} and row.better > 0 else ""
     remark = f"<small>{escape(row.remark)}</small>" if row.remark else ""
     return (
         f'<tr><th scope="row">{escape(row.label)}{remark}</th>'
@@ -321,13 +326,17 @@ def _assumptions(run: RunData, s: Summary) -> str:
 def _input_rows(source: Mapping[str, Any]) -> str:
     rows = []
     for name, value in source.items():
-        if name == "span_ns" and isinstance(value, (list, tuple)):
-            name, value = "span", f"{moment(int(value[0]))} to {moment(int(value[1]))}"
-        elif isinstance(value, int):
-            value = count(value)
         css = ' class="hash"' if "hash" in name else ""
-        rows.append(f"<dt>{escape(name)}</dt><dd{css}>{escape(_scalar(value))}</dd>")
+        label, text = _input_text(name, value)
+        rows.append(f"<dt>{escape(label)}</dt><dd{css}>{escape(text)}</dd>")
     return f"<dl>{''.join(rows)}</dl>"
+
+
+def _input_text(name: str, value: Any) -> tuple[str, str]:
+    if name == "span_ns" and isinstance(value, (list, tuple)):
+        return "span", f"{moment(int(value[0]))} to {moment(int(value[1]))}"
+    text = count(value) if isinstance(value, int) else _scalar(value)
+    return name.replace("_", " "), text
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

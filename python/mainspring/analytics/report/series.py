@@ -28,6 +28,7 @@ LINE_BUCKETS = 1_200
 FILL_BUCKETS = 900
 HISTOGRAM_BINS = 48
 ORDER_PERIODS = 48
+FLOW_PERIODS = 120
 MARKOUT_HORIZONS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
 
 
@@ -82,9 +83,7 @@ def price_series(run: RunData, instrument: int) -> PriceSeries:
     shown = np.concatenate(
         [
             side_rows[
-                minmax_indices(
-                    fills["time_ns"][side_rows], fills["price"][side_rows], FILL_BUCKETS
-                )
+                minmax_indices(fills["time_ns"][side_rows], fills["price"][side_rows], FILL_BUCKETS)
             ]
             for side_rows in (own[fills["side"][own] == s] for s in (1, -1))
         ]
@@ -99,6 +98,43 @@ def price_series(run: RunData, instrument: int) -> PriceSeries:
         fill_side=fills["side"][shown],
         n_fills=len(own),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TradedFlow:
+    """Quantity bought and sold (both positive) of one instrument in equal periods."""
+
+    left_ms: FloatArray
+    right_ms: FloatArray
+    bought: FloatArray
+    sold: FloatArray
+
+
+def traded_flow(run: RunData, instrument: int) -> TradedFlow:
+    """Traded quantity over time."""
+    fills = columns(run.fills)
+    own = np.flatnonzero(fills["instrument"] == instrument)
+    edges = period_edges(run, FLOW_PERIODS)
+    place = period_of(edges, fills["time_ns"][own])
+    qty, side = np.asarray(fills["qty"], dtype=np.float64)[own], fills["side"][own]
+    bought, sold = (
+        np.bincount(place, np.where(side == s, qty, 0.0), FLOW_PERIODS).astype(np.float64)
+        for s in (1, -1)
+    )
+    return TradedFlow(edges[:-1] / 1e6, edges[1:] / 1e6, bought, sold)
+
+
+def period_edges(run: RunData, periods: int) -> FloatArray:
+    """Edges (ns) of equal periods of the run."""
+    start, end = run.span_ns
+    return np.linspace(start, max(end, start + 1), periods + 1)
+
+
+def period_of(edges: FloatArray, time_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The period of each time; those outside fall in the first or last."""
+    place = np.searchsorted(edges, np.asarray(time_ns, dtype=np.float64), side="right") - 1
+    inside: NDArray[np.int64] = np.clip(place, 0, len(edges) - 2)
+    return inside
 
 
 def inventory_series(run: RunData, instrument: int) -> tuple[FloatArray, FloatArray]:
@@ -138,16 +174,33 @@ class SpreadHistogram:
     median: float
 
 
-def spread_histogram(detail: FillDetail) -> SpreadHistogram | None:
+def spread_histogram(run: RunData, detail: FillDetail) -> SpreadHistogram | None:
     """Distribution of the spread captured by each fill, ``None`` without any mid price."""
     bps = detail.spread_bps[np.isfinite(detail.spread_bps)]
     if not len(bps):
         return None
     low, high = np.quantile(bps, [0.01, 0.99])
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    counts, edges = np.histogram(np.clip(bps, low, high), bins=HISTOGRAM_BINS, range=(low, high))
+    tick = _tick_bps(run)
+    # Bins of whole ticks: any other width would show the price grid as a comb. They start a quarter
+    # of a tick under a multiple, because the mid stands on half ticks as often as on whole ones.
+    width = tick * max(1, np.ceil((high - low) / (tick * HISTOGRAM_BINS)))
+    first = np.floor(low / width + 0.25) - 0.25
+    edges = width * (first + np.arange(np.ceil(high / width - first + 1e-9) + 1))
+    inside = np.clip(bps, edges[0], np.nextafter(edges[-1], -np.inf))
+    counts, _ = np.histogram(inside, bins=edges)
     return SpreadHistogram(edges, counts / len(bps), float(np.median(bps)))
+
+
+def _tick_bps(run: RunData) -> float:
+    """The finest tick among the traded instruments in bps of its typical price."""
+    fills = columns(run.fills)
+    ticks = []
+    for index, instrument in enumerate(run.instruments):
+        price = fills["price"][fills["instrument"] == index]
+        if len(price):
+            tick = float(instrument["grids"][0]["tick"])
+            ticks.append(tick / float(np.median(price)) * 1e4)
+    return min(ticks)
 
 
 def markout_curve(run: RunData, detail: FillDetail | None = None) -> list[Markout]:
@@ -176,10 +229,8 @@ def order_flow(run: RunData) -> OrderFlow | None:
     if not len(rows):
         return None
     share = np.asarray(orders["filled_lots"], dtype=np.float64)[rows] / asked
-    start, end = run.span_ns
-    edges = np.linspace(start, max(end, start + 1), ORDER_PERIODS + 1)
-    place = np.searchsorted(edges, orders["time_ns"][rows].astype(np.float64), side="right") - 1
-    place = np.clip(place, 0, ORDER_PERIODS - 1)
+    edges = period_edges(run, ORDER_PERIODS)
+    place = period_of(edges, orders["time_ns"][rows])
     n = np.bincount(place, minlength=ORDER_PERIODS)
     total = np.bincount(place, weights=share, minlength=ORDER_PERIODS)
     ratio = np.divide(total, n, out=np.full(ORDER_PERIODS, np.nan), where=n > 0)
@@ -204,7 +255,7 @@ def latency_curves(run: RunData) -> dict[str, tuple[FloatArray, FloatArray]]:
 
 @dataclass(frozen=True, slots=True)
 class MonthlyReturns:
-    """Return of each calendar month (UTC): ``values[year][month - 1]``, ``None`` outside the run."""
+    """Return of each calendar month (UTC): ``values[year][month - 1]``, ``None`` outside."""
 
     values: dict[int, list[float | None]]
     totals: dict[int, float]
