@@ -113,6 +113,7 @@ impl L2Book {
     }
 
     /// The levels of a side from the best outwards.
+    #[inline]
     pub fn levels(&self, side: Side) -> impl Iterator<Item = (Ticks, Lots)> + '_ {
         let ladder = &self.sides[side as usize];
         ladder.iter().map(move |level| (price_of(side, level.key), Lots(level.qty)))

@@ -34,7 +34,8 @@ pub enum L3Fault {
     UnknownOrder,
     /// An order was added whose id is in the book already.
     DuplicateOrder,
-    /// A quantity that is not positive, or an execution of more than was left.
+    /// A quantity that is not positive, an execution of more than was left, or a level whose
+    /// total would no longer fit 64 bits.
     BadQuantity,
     /// A price that no order can have ([`crate::NO_BID`], [`crate::NO_ASK`]).
     BadPrice,
@@ -219,6 +220,7 @@ impl L3Book {
         if self.len() >= self.max_orders {
             return Err(L3Fault::Full);
         }
+        self.check_room(side, price, qty)?;
         let queue = self.find_or_add_queue(side, price)?;
         let order = RestingOrder { id, side, price, qty };
         let at = self.nodes.insert(Node { order, queue, ahead: NIL, behind: NIL });
@@ -245,6 +247,7 @@ impl L3Book {
         if qty.0 == 0 {
             self.remove(at);
         } else if price != order.price {
+            self.check_room(order.side, price, qty)?;
             let queue = self.find_or_add_queue(order.side, price)?;
             self.unlink(at);
             self.shift_level(order.side, order.price, -order.qty);
@@ -253,6 +256,7 @@ impl L3Book {
             self.append(at);
             self.shift_level(order.side, price, qty);
         } else {
+            self.check_room(order.side, price, qty - order.qty)?;
             if qty > order.qty && self.nodes[at].behind != NIL {
                 self.detach(at);
                 self.append(at);
@@ -301,6 +305,7 @@ impl L3Book {
         if qty.0 < 0 {
             return Err(L3Fault::BadQuantity);
         }
+        self.check_room(side, price, qty - self.anonymous(side, price))?;
         let at = self.find_or_add_queue(side, price)?;
         let previous = std::mem::replace(&mut self.queues[at].anonymous, qty);
         self.shift_level(side, price, qty - previous);
@@ -371,11 +376,11 @@ impl L3Book {
         price: Ticks,
         qty: Lots,
     ) -> Result<(), L3Fault> {
-        let left = self.anonymous(side, price) - qty;
-        if fault != L3Fault::UnknownOrder || qty.0 <= 0 || left.0 < 0 {
+        let held = self.anonymous(side, price);
+        if fault != L3Fault::UnknownOrder || qty.0 <= 0 || qty > held {
             return Err(fault);
         }
-        self.set_anonymous(side, price, left)
+        self.set_anonymous(side, price, held - qty)
     }
 
     #[inline]
@@ -457,6 +462,12 @@ impl L3Book {
         } else {
             self.nodes[behind].ahead = ahead;
         }
+    }
+
+    /// Whether a level can take this much more and still be counted.
+    fn check_room(&self, side: Side, price: Ticks, more: Lots) -> Result<(), L3Fault> {
+        let sum = self.l2.qty(side, price).0.checked_add(more.0);
+        sum.map(|_| ()).ok_or(L3Fault::BadQuantity)
     }
 
     #[inline]

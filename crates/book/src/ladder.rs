@@ -9,7 +9,7 @@
 //! is moved to the best or grown, which copies each level once. So moving windows costs a bounded
 //! number of copies per far operation, whatever the prices do.
 
-use crate::occupancy::Occupancy;
+use crate::occupancy::{Descending, Occupancy};
 
 /// How wide the dense window of a side may be, in ticks.
 ///
@@ -141,8 +141,17 @@ impl Ladder {
     }
 
     /// All levels from the best outwards.
+    #[inline]
     pub(crate) fn iter(&self) -> Levels<'_> {
-        Levels { ladder: self, above: self.above.len(), at: self.occupancy.highest(), below: 0 }
+        let best_at = self.slot(self.best);
+        let is_inside = best_at < self.window.len();
+        let highest = if is_inside { Some(best_at) } else { self.occupancy.highest() };
+        Levels {
+            ladder: self,
+            above: self.above.len(),
+            inside: self.occupancy.descending(highest),
+            below: self.below.iter(),
+        }
     }
 
     /// Index of a key in the window; at or above the window's width when it is outside.
@@ -288,9 +297,10 @@ impl Ladder {
 /// Levels from the best outwards.
 pub(crate) struct Levels<'a> {
     ladder: &'a Ladder,
+    /// How many levels over the window are still to come.
     above: usize,
-    at: Option<usize>,
-    below: usize,
+    inside: Descending<'a>,
+    below: std::slice::Iter<'a, Level>,
 }
 
 impl Iterator for Levels<'_> {
@@ -302,12 +312,9 @@ impl Iterator for Levels<'_> {
             self.above -= 1;
             return Some(self.ladder.above[self.above]);
         }
-        if let Some(at) = self.at {
-            self.at = self.ladder.occupancy.below(at);
+        if let Some(at) = self.inside.next() {
             return Some(Level { key: self.ladder.low + at as i64, qty: self.ladder.window[at] });
         }
-        let level = self.ladder.below.get(self.below).copied();
-        self.below += 1;
-        level
+        self.below.next().copied()
     }
 }

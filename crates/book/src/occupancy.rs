@@ -42,6 +42,13 @@ impl Occupancy {
         }
     }
 
+    /// All members from the highest down, given the highest.
+    #[inline]
+    pub(crate) fn descending(&self, highest: Option<usize>) -> Descending<'_> {
+        let word = highest.map_or(0, |member| member >> 6);
+        Descending { set: self, word, bits: self.words[word] }
+    }
+
     /// The highest member below `limit`, which must itself be below the capacity.
     #[inline]
     pub(crate) fn below(&self, limit: usize) -> Option<usize> {
@@ -87,6 +94,30 @@ impl Occupancy {
     }
 }
 
+/// Members from the highest down, a word at a time.
+#[derive(Clone)]
+pub(crate) struct Descending<'a> {
+    set: &'a Occupancy,
+    word: usize,
+    /// Members of the word that are still to come.
+    bits: u64,
+}
+
+impl Iterator for Descending<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.bits == 0 {
+            self.word = self.set.below_word(self.word)? >> 6;
+            self.bits = self.set.words[self.word];
+        }
+        let bit = highest_bit(self.bits);
+        self.bits ^= 1 << bit;
+        Some((self.word << 6) | bit)
+    }
+}
+
 /// The bits under position `count` (below 64).
 #[inline]
 const fn lower_bits(bits: u64, count: usize) -> u64 {
@@ -118,6 +149,7 @@ mod tests {
                 let changes =
                     if add { oracle.insert(member) } else { oracle.remove(&member) };
                 bits.flip_if(changes, member);
+                prop_assert!(bits.descending(bits.highest()).eq(oracle.iter().rev().copied()));
                 prop_assert_eq!(bits.highest(), oracle.iter().next_back().copied());
                 prop_assert_eq!(bits.below(member), oracle.range(..member).next_back().copied());
             }

@@ -158,6 +158,20 @@ fn run(book: &mut L3Book, oracle: &mut Oracle, step: Step) -> [Result<(), L3Faul
     }
 }
 
+#[test]
+fn quantities_that_do_not_fit_are_refused_and_change_nothing() {
+    let mut book = L3Book::default();
+    let (side, price) = (Side::Buy, Ticks(5));
+    book.add(1, side, price, Lots(i64::MAX - 1)).unwrap();
+    assert_eq!(book.add(2, side, price, Lots(2)), Err(L3Fault::BadQuantity));
+    assert_eq!(book.set_anonymous(side, price, Lots(2)), Err(L3Fault::BadQuantity));
+    book.add(2, side, price, Lots(1)).unwrap();
+    assert_eq!(book.modify(2, price, Lots(2)), Err(L3Fault::BadQuantity));
+    assert_eq!(book.add(3, side, Ticks::MIN, Lots(2)), Err(L3Fault::BadPrice));
+    assert_eq!(book.l2().qty(side, price), Lots::MAX);
+    assert_eq!(book.len(), 2);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

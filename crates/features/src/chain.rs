@@ -111,7 +111,7 @@ impl FeatureChain {
     pub fn on_trade(&mut self, _price: Ticks, qty: Lots, taker: Side, now_ns: TimeNs) {
         self.now_ns = self.now_ns.max(now_ns);
         if self.wants.trades {
-            let signed_lots = (qty.0 * taker.sign()) as f64;
+            let signed_lots = qty.0 as f64 * taker.sign() as f64;
             self.links.iter_mut().for_each(|link| link.on_trade(signed_lots, self.now_ns));
         }
     }

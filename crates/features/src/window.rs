@@ -15,13 +15,21 @@ pub(crate) struct TrailingSum {
     width_ns: DurationNs,
     /// Number of the current bucket since time zero.
     current: i64,
+    /// Where the next bucket begins.
+    next_ns: TimeNs,
     total: f64,
 }
 
 impl TrailingSum {
     pub(crate) fn new(window_ns: DurationNs) -> Self {
         let width_ns = (window_ns / BUCKETS as i64).max(1);
-        Self { buckets: Box::new([0.0; BUCKETS]), width_ns, current: i64::MIN, total: 0.0 }
+        Self {
+            buckets: Box::new([0.0; BUCKETS]),
+            width_ns,
+            current: i64::MIN,
+            next_ns: TimeNs::MIN,
+            total: 0.0,
+        }
     }
 
     #[inline]
@@ -34,12 +42,12 @@ impl TrailingSum {
     /// Forgets what has left the window. Time that goes back counts as now.
     #[inline]
     fn advance(&mut self, now_ns: TimeNs) {
-        let bucket = now_ns.div_euclid(self.width_ns);
-        if bucket > self.current {
-            self.expire(bucket);
+        if now_ns >= self.next_ns {
+            self.expire(now_ns.div_euclid(self.width_ns));
         }
     }
 
+    #[cold]
     fn expire(&mut self, bucket: i64) {
         let passed = bucket.saturating_sub(self.current).min(BUCKETS as i64);
         for n in 0..passed {
@@ -48,6 +56,7 @@ impl TrailingSum {
             *old = 0.0;
         }
         self.current = bucket;
+        self.next_ns = (bucket + 1).saturating_mul(self.width_ns);
     }
 
     /// Whether anything was ever added.
@@ -59,10 +68,10 @@ impl TrailingSum {
     /// The sum in the window that ends now, however long nothing was added.
     #[inline]
     pub(crate) fn total_at(&self, now_ns: TimeNs) -> f64 {
-        let passed = now_ns.div_euclid(self.width_ns).saturating_sub(self.current);
-        if passed <= 0 {
+        if now_ns < self.next_ns {
             return self.total;
         }
+        let passed = now_ns.div_euclid(self.width_ns).saturating_sub(self.current);
         let expired = |n: i64| self.buckets[place(self.current.wrapping_add(n))];
         self.total - (1..=passed.min(BUCKETS as i64)).map(expired).sum::<f64>()
     }
