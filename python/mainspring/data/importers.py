@@ -26,6 +26,7 @@ Stream = Literal["depth", "trades", "best", "mark"]
 
 _STREAMS: tuple[Stream, ...] = ("depth", "trades", "best", "mark")
 _DEFAULT_STREAMS: tuple[Stream, ...] = ("depth", "trades", "mark")
+_DECIMALS = {"tick", "lot", "multiplier", "min_notional", "maker_fee", "taker_fee"}
 _COMPRESSED = {".gz", ".xz", ".zst", ".zip"}
 
 
@@ -169,16 +170,14 @@ def _instruments(
     if given is None:
         return []
     specs = [given] if isinstance(given, Mapping) else list(given)
-    return [{key: _plain(value) for key, value in spec.items()} for spec in specs]
+    return [{key: _plain(key, value) for key, value in spec.items()} for spec in specs]
 
 
-def _plain(value: Any) -> Any:
-    """Numbers of a definition are decimal text; a float is written with its shortest digits."""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, float):
-        return format(Decimal(repr(value)), "f")
-    return value
+def _plain(key: str, value: Any) -> Any:
+    """Decimals of a definition cross as text; a float is written with its shortest digits."""
+    if key not in _DECIMALS or value is None:
+        return value
+    return format(Decimal(str(value)), "f")
 
 
 def _streams(wanted: Iterable[Stream]) -> dict[str, bool]:

@@ -5,9 +5,16 @@
 //! pass, puts every price on its grid, refuses what does not fit with file and line, and writes.
 
 pub mod binance;
+pub mod binary;
+pub mod csv;
 pub mod detect;
+pub mod equities;
+pub mod hftbacktest;
+pub mod hftbacktest_export;
 pub mod input;
 pub mod instrument;
+pub mod lobster;
+pub mod npy;
 pub mod options;
 pub mod pipeline;
 pub mod report;
@@ -27,7 +34,11 @@ pub use report::ImportReport;
 pub type Importer = fn(&[PathBuf], &Path, &Options, OnProgress<'_>) -> Result<ImportReport>;
 
 /// The formats that can be imported, by name.
-pub const FORMATS: &[(&str, Importer)] = &[(binance::NAME, binance::import)];
+pub const FORMATS: &[(&str, Importer)] = &[
+    (binance::NAME, binance::import),
+    (hftbacktest::NAME, hftbacktest::import),
+    (lobster::NAME, lobster::import),
+];
 
 /// The importer of a format.
 ///

@@ -560,8 +560,10 @@ fn place_row(
     if price <= 0 && !matches!(row.kind, RowKind::OrderDelete | RowKind::OrderExecute) {
         return non_positive_price(row, price, instrument).map(|qty| (Ticks(price), qty));
     }
+    // Trades also happen between the prices of orders, at midpoints.
     let grid = instrument.grid();
-    if !matches!(grid.rule, GridRule::Fixed) && !grid.is_valid(Ticks(price)) {
+    let of_order = !matches!(row.kind, RowKind::Trade | RowKind::OrderExecute);
+    if of_order && !matches!(grid.rule, GridRule::Fixed) && !grid.is_valid(Ticks(price)) {
         return Err(format!("the price {} is not on the price grid", row.price));
     }
     place_qty(row.qty, lot).map(|qty| (Ticks(price), qty))

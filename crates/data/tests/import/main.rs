@@ -1,4 +1,6 @@
 //! Importers: on hand-made inputs, on damaged ones, and on real recordings where those are present.
 
 mod binance;
+mod hftbacktest;
+mod lobster;
 mod support;
