@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mainspring import analytics as an
-from mainspring.analytics.report import MissingExtraError
+from mainspring.analytics.run_report import MissingExtraError
 from mainspring.errors import StorageError
 from synthetic_run import SyntheticRun, make_run
 
@@ -68,7 +68,7 @@ def test_millions_of_points_stay_small(tmp_path: Path) -> None:
     seconds = time.perf_counter() - begin
     assert path.stat().st_size < 6e6
     assert seconds < 30
-    from mainspring.analytics.report.series import equity_series
+    from mainspring.analytics.run_report.series import equity_series
 
     series = equity_series(run)
     assert len(series.pnl) < 5_000
@@ -94,7 +94,7 @@ def test_months_only_where_there_are_months(run: SyntheticRun, tmp_path: Path) -
     long_run = make_run(hours=24 * 100, sample_s=3600, n_fills=300)
     page = an.report(long_run, tmp_path / "b.html").read_text()
     assert "Monthly returns" in page
-    from mainspring.analytics.report.series import monthly_returns
+    from mainspring.analytics.run_report.series import monthly_returns
 
     months = monthly_returns(long_run)
     assert months is not None

@@ -15,9 +15,9 @@ from mainspring.analytics.calendar import CRYPTO, Calendar
 from mainspring.analytics.figures import Figures, plain
 from mainspring.analytics.formatting import MINUS, UNDEFINED, significant
 from mainspring.analytics.presentation import Row, sections
-from mainspring.analytics.report import write_whole
 from mainspring.analytics.run_data import RunData
-from mainspring.analytics.summary import Summary, summary
+from mainspring.analytics.run_report import write_whole
+from mainspring.analytics.run_summary import Summary, summary
 from mainspring.errors import InvalidValue
 
 
@@ -185,7 +185,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _page(comparison: Comparison) -> str:
-    style = files("mainspring.analytics.report").joinpath("style.css").read_text("utf-8")
+    style = files("mainspring.analytics.run_report").joinpath("style.css").read_text("utf-8")
     head = "".join(f"<th>{escape(name)}</th>" for name in comparison.names)
     rows, section = [], ""
     span = len(comparison.names) + 1

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 from mainspring.errors import InvalidValue
 
-_STANDARD_NORMAL = NormalDist()
 EULER_GAMMA = 0.5772156649015329
 
 
@@ -25,7 +23,10 @@ def normal_quantile(p: float) -> float:
     """Quantile of the standard normal (Wichura 1988, AS 241). ``p`` in (0, 1)."""
     if not 0.0 < p < 1.0:
         raise InvalidValue(f"a quantile needs a probability between 0 and 1, not {p}")
-    return _STANDARD_NORMAL.inv_cdf(p)
+    # Not at the top: `statistics` is slow to import and most runs need no quantile.
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(p)
 
 
 def student_t_pdf(x: float, dof: float) -> float:

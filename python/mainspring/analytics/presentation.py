@@ -19,7 +19,7 @@ from mainspring.analytics.formatting import (
 
 if TYPE_CHECKING:
     from mainspring.analytics.inventory import InventoryFigures
-    from mainspring.analytics.summary import Summary
+    from mainspring.analytics.run_summary import Summary
 
 
 @dataclass(frozen=True, slots=True)

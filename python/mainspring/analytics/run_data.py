@@ -70,6 +70,47 @@ class RunData(Protocol):
         """First and last time of the run."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunSnapshot:
+    """A run with its tables as arrays, converted once. Satisfies :class:`RunData`."""
+
+    fills: Table
+    orders: Table
+    equity: Table
+    positions: Table
+    instruments: list[dict[str, Any]]
+    strategies: list[str]
+    config: dict[str, Any]
+    hash: str
+    data: list[dict[str, Any]]
+    counts: dict[str, Any]
+    codes: Mapping[str, Any]
+    span_ns: tuple[int, int]
+    mids: Mapping[int, Table]
+
+
+def snapshot(run: RunData) -> RunSnapshot:
+    """The run with every table converted to arrays; a snapshot is returned as it is."""
+    if isinstance(run, RunSnapshot):
+        return run
+    mids = getattr(run, "mids", None) or {}
+    return RunSnapshot(
+        fills=columns(run.fills),
+        orders=columns(run.orders),
+        equity=columns(run.equity),
+        positions=columns(run.positions),
+        instruments=list(run.instruments),
+        strategies=list(run.strategies),
+        config=dict(run.config),
+        hash=run.hash,
+        data=list(run.data),
+        counts=dict(run.counts),
+        codes=run.codes,
+        span_ns=(int(run.span_ns[0]), int(run.span_ns[1])),
+        mids={index: columns(table) for index, table in mids.items()},
+    )
+
+
 def columns(table: Any) -> Table:
     """A table as a mapping of arrays, whether it is one already or has ``to_numpy()``."""
     if isinstance(table, Mapping):
@@ -134,9 +175,8 @@ class MidSeries:
 
 def mid_series(run: RunData, instrument: int) -> MidSeries:
     """The mid prices of an instrument that the run kept (see :class:`RunData`)."""
-    recorded = (getattr(run, "mids", None) or {}).get(instrument)
+    recorded = snapshot(run).mids.get(instrument)
     if recorded is not None:
-        recorded = columns(recorded)
         time_ns = np.asarray(recorded["time_ns"], dtype=np.int64)
         return MidSeries(time_ns, np.asarray(recorded["mid"], dtype=np.float64), 0)
     positions, fills = columns(run.positions), columns(run.fills)

@@ -9,7 +9,7 @@ from mainspring.analytics.formatting import MINUS, UNDEFINED, compact, duration,
 from mainspring.analytics.presentation import Row, Section, sections
 
 if TYPE_CHECKING:
-    from mainspring.analytics.summary import Summary
+    from mainspring.analytics.run_summary import Summary
 
 VALUE_WIDTH = 18
 

@@ -23,7 +23,7 @@ from mainspring.analytics.robustness import (
     probabilistic_sharpe,
 )
 from mainspring.analytics.run_data import RunData
-from mainspring.analytics.summary import stepped_equity
+from mainspring.analytics.run_summary import stepped_equity
 from mainspring.errors import InvalidValue
 
 PBO_BLOCKS = 8

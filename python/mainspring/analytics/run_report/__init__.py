@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 
 from mainspring.analytics.calendar import CRYPTO, Calendar
-from mainspring.analytics.run_data import RunData
-from mainspring.analytics.summary import Summary, summary
-from mainspring.errors import MainspringError, StorageError
+from mainspring.analytics.run_data import RunData, snapshot
+from mainspring.analytics.run_summary import Summary, summary
+from mainspring.errors import ConfigError, StorageError
 
 
-class MissingExtraError(MainspringError, ImportError):
+class MissingExtraError(ConfigError, ImportError):
     """A package that comes with an optional part of Mainspring is not installed."""
 
 
@@ -46,8 +46,9 @@ def report(
             "the report draws its charts with bokeh, which is not installed: "
             "pip install 'mainspring[report]'"
         )
-    from mainspring.analytics.report.page import render
+    from mainspring.analytics.run_report.page import render
 
+    run = snapshot(run)
     return write_whole(path, render(run, figures or summary(run, calendar=calendar), title))
 
 

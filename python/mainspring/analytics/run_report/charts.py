@@ -26,7 +26,7 @@ from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from mainspring.analytics.formatting import duration
-from mainspring.analytics.report.series import (
+from mainspring.analytics.run_report.series import (
     CostSeries,
     EquitySeries,
     OrderFlow,

@@ -19,7 +19,7 @@ from mainspring.analytics.execution_quality import (
 )
 from mainspring.analytics.inventory import position_path
 from mainspring.analytics.run_data import RunData, columns, mid_series
-from mainspring.analytics.summary import capital_of
+from mainspring.analytics.run_summary import capital_of
 from mainspring.analytics.trades import Markout
 
 FloatArray = NDArray[np.float64]

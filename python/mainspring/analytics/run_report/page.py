@@ -27,9 +27,9 @@ from mainspring.analytics.formatting import (
     percent,
 )
 from mainspring.analytics.presentation import Row, Section, sections
-from mainspring.analytics.report import charts, series
 from mainspring.analytics.run_data import RunData, columns
-from mainspring.analytics.summary import Summary
+from mainspring.analytics.run_report import charts, series
+from mainspring.analytics.run_summary import Summary
 
 MAX_INSTRUMENT_CHARTS = 4
 

@@ -40,6 +40,7 @@ from mainspring.analytics.run_data import (
     quote_currency,
     report_currency,
     sampling_interval_ns,
+    snapshot,
 )
 from mainspring.analytics.trades import Markout, TradeStatistics, round_trips, trade_statistics
 from mainspring.errors import InvalidValue
@@ -149,8 +150,8 @@ def summary(
     Raises:
         InvalidValue: when the run has no equity sample.
     """
-    equity = columns(run.equity)
-    if not len(equity["time_ns"]):
+    run = snapshot(run)
+    if not len(run.equity["time_ns"]):
         raise InvalidValue(f"run {run.hash}: there is no equity sample to measure")
     detail = fill_detail(run)
     value = float(detail.notional.sum())
