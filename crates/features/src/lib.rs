@@ -1,7 +1,7 @@
 //! Incremental market features: imbalance, microprice, order-flow imbalance, volatility.
 //!
 //! [`FeatureChain`] computes the features a configuration names, message by message, for the
-//! kernel. The functions beside it are the same mathematics over whole arrays. All is
+//! kernel, and [`FeatureScan`] over stored rows. The functions beside them are the same mathematics over whole arrays. All is
 //! deterministic: transcendental functions come from `libm`, so results are equal on every
 //! machine.
 
@@ -12,6 +12,7 @@ mod link;
 pub mod microprice;
 pub mod ofi;
 mod quote;
+mod scan;
 mod spec;
 pub mod toxicity;
 pub mod volatility;
@@ -20,4 +21,5 @@ mod window;
 pub use chain::FeatureChain;
 pub use microprice::MicropriceTable;
 pub use quote::Quote;
+pub use scan::FeatureScan;
 pub use spec::{FeatureSpec, MAX_FEATURE_LEVELS};

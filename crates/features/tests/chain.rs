@@ -9,7 +9,7 @@ use mainspring_features::imbalance::{multi_level_imbalance, LevelWeights};
 use mainspring_features::ofi::{multi_level_ofi, ofi_events};
 use mainspring_features::toxicity::vpin;
 use mainspring_features::volatility::ewma::ewma_variance_irregular;
-use mainspring_features::{FeatureChain, FeatureSpec, MicropriceTable, Quote};
+use mainspring_features::{FeatureChain, FeatureScan, FeatureSpec, MicropriceTable, Quote};
 use mainspring_memory::CountingAllocator;
 use proptest::prelude::*;
 
@@ -250,6 +250,46 @@ fn a_microprice_uses_its_table_within_its_states() {
     assert!((chain.value(0, &book) - 50.0).abs() < 1e-12, "a spread outside the table");
     let broken = FeatureSpec::Microprice { table: MicropriceTable { spreads: 2, ..table } };
     assert!(FeatureChain::new(&[broken], &instrument()).is_err());
+}
+
+#[test]
+fn a_scan_gives_what_the_chain_gives_message_by_message() {
+    let texts = ["mid", "imbalance:levels=2", "ofi", "ewma_volatility:halflife=1s", "trade_flow"];
+    let specs: Vec<FeatureSpec> = texts.iter().map(|text| text.parse().unwrap()).collect();
+    let rows: Vec<MarketRow> = (0..600)
+        .map(|n: i32| {
+            let side = if n % 2 == 0 { Side::Buy } else { Side::Sell };
+            let kind = if n % 5 == 4 { RowKind::Trade } else { RowKind::Best };
+            let price = 900 + n / 60 + if side == Side::Buy { 0 } else { 2 };
+            let mut row = row(kind, side, price, i64::from(1 + n % 7));
+            row.recv_ns = i64::from(n) * 30_000_000;
+            row.instrument = u16::from(n % 11 == 10);
+            row
+        })
+        .collect();
+    let (mut chain, mut book) = (chain(&texts), L2Book::default());
+    let mut wanted = vec![];
+    for row in rows.iter().filter(|row| row.instrument == 0) {
+        if row.kind == RowKind::Trade as u8 {
+            chain.on_trade(row.price(Ticks(7)), row.qty(), row.side(), row.recv_ns);
+        }
+        book.apply(row, Ticks(7));
+        chain.on_message(&book, row.recv_ns);
+        let mut values = [0.0; 5];
+        chain.values(&book, &mut values);
+        wanted.push((row.recv_ns, values.map(f64::to_bits)));
+    }
+    let scanned = |every_ns: i64| {
+        let mut scan = FeatureScan::new(&specs, &instrument(), 0, every_ns).unwrap();
+        rows.chunks(77).for_each(|chunk| scan.scan(chunk, Ticks(7)));
+        let values = scan.values().chunks(5).map(|v| std::array::from_fn(|n| v[n].to_bits()));
+        scan.times().iter().copied().zip(values).collect::<Vec<(i64, [u64; 5])>>()
+    };
+    assert_eq!(scanned(0), wanted);
+    let mut last = None;
+    wanted.retain(|(at, _)| last.replace(at / SECOND) != Some(at / SECOND));
+    assert_eq!(scanned(SECOND), wanted);
+    assert!(FeatureScan::new(&specs, &instrument(), 0, -1).is_err());
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! Features over stored market rows: the chain of the kernel, without a kernel.
+
+use mainspring_book::L2Book;
+use mainspring_core::error::{Error, ErrorKind, Result};
+use mainspring_core::event::{MarketRow, RowKind};
+use mainspring_core::instrument::Instrument;
+use mainspring_core::units::{DurationNs, Ticks, TimeNs};
+
+use crate::chain::FeatureChain;
+use crate::spec::FeatureSpec;
+
+/// Computes features over rows that come in pieces, such as the chunks of an event file.
+///
+/// Times are receive times, as in the kernel: a value holds what was known then. Memory grows
+/// with the samples, which `every_ns` thins.
+#[derive(Clone, Debug)]
+pub struct FeatureScan {
+    chain: FeatureChain,
+    book: L2Book,
+    instrument: u16,
+    every_ns: DurationNs,
+    next_ns: TimeNs,
+    touched: bool,
+    times: Vec<TimeNs>,
+    values: Vec<f64>,
+}
+
+impl FeatureScan {
+    /// A scan of the rows of one instrument of a file, by its index there. With `every_ns` of
+    /// zero each message that touches book or trades gives a sample, else the first one in each
+    /// span of that length since the epoch.
+    ///
+    /// # Errors
+    /// When a feature's parameter is out of range or `every_ns` is negative.
+    pub fn new(
+        specs: &[FeatureSpec],
+        definition: &Instrument,
+        instrument: u16,
+        every_ns: DurationNs,
+    ) -> Result<Self> {
+        if every_ns < 0 {
+            return Err(Error::new(
+                ErrorKind::Value,
+                format!("the span between samples must not be negative, it is {every_ns} ns"),
+            ));
+        }
+        Ok(Self {
+            chain: FeatureChain::new(specs, definition)?,
+            book: L2Book::default(),
+            instrument,
+            every_ns,
+            next_ns: TimeNs::MIN,
+            touched: false,
+            times: Vec::new(),
+            values: Vec::new(),
+        })
+    }
+
+    /// Takes in the next rows; their prices are relative to `base`.
+    pub fn scan(&mut self, rows: &[MarketRow], base: Ticks) {
+        let instrument = self.instrument;
+        for row in rows.iter().filter(|row| row.instrument == instrument) {
+            self.apply(row, base);
+            if row.ends_message() && std::mem::take(&mut self.touched) {
+                self.chain.on_message(&self.book, row.recv_ns);
+                self.sample(row.recv_ns);
+            }
+        }
+    }
+
+    fn apply(&mut self, row: &MarketRow, base: Ticks) {
+        let kind = RowKind::from_byte(row.kind);
+        if kind == Some(RowKind::Trade) {
+            self.chain.on_trade(row.price(base), row.qty(), row.side(), row.recv_ns);
+        }
+        self.touched |= matches!(
+            kind,
+            Some(RowKind::Trade | RowKind::Depth | RowKind::Best | RowKind::Clear | RowKind::Gap)
+        );
+        self.book.apply(row, base);
+    }
+
+    fn sample(&mut self, now_ns: TimeNs) {
+        if now_ns < self.next_ns {
+            return;
+        }
+        if self.every_ns > 0 {
+            self.next_ns = (now_ns.div_euclid(self.every_ns) + 1).saturating_mul(self.every_ns);
+        }
+        self.times.push(now_ns);
+        let from = self.values.len();
+        self.values.resize(from + self.chain.len(), f64::NAN);
+        self.chain.values(&self.book, &mut self.values[from..]);
+    }
+
+    /// Names of the features, the columns of [`FeatureScan::values`].
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        self.chain.names()
+    }
+
+    /// Receive time of each sample.
+    #[must_use]
+    pub fn times(&self) -> &[TimeNs] {
+        &self.times
+    }
+
+    /// All values, one row of [`FeatureScan::names`] a sample.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+}
