@@ -16,6 +16,12 @@ impl Taken {
         self.sides[side as usize].is_empty()
     }
 
+    /// Whether nothing is taken at all.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.sides.iter().all(Vec::is_empty)
+    }
+
     /// Lots taken at a level.
     #[inline]
     pub fn at(&self, side: Side, price: Ticks) -> i64 {

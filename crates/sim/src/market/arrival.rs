@@ -49,7 +49,7 @@ impl SimMarket {
         let Some(limit) = taking_limit(terms) else {
             return Err(RejectReason::PostOnlyWouldTake);
         };
-        if self.book.best(theirs).is_some_and(|best| theirs.at_least(best, limit)) {
+        if self.feed().best(theirs).is_some_and(|best| theirs.at_least(best, limit)) {
             return Err(RejectReason::PostOnlyWouldTake);
         }
         if self.orders.best(theirs).is_some_and(|ours| theirs.at_least(ours, limit)) {
@@ -63,7 +63,7 @@ impl SimMarket {
         let (theirs, limit) = (terms.side.opposite(), taking_limit(terms));
         let wall = self.orders.best(theirs);
         let mut left = qty;
-        for (price, shown) in self.book.levels(theirs) {
+        for (price, shown) in self.feed().levels(theirs) {
             let walled = wall.is_some_and(|ours| theirs.at_least(ours, price));
             if left <= 0 || walled || !within(limit, theirs, price) {
                 break;
@@ -129,7 +129,7 @@ impl SimMarket {
         let mut left = self.fillable(slot);
         let mut plan = std::mem::take(&mut self.plan);
         plan.clear();
-        for (price, shown) in self.book.levels(theirs) {
+        for (price, shown) in self.feed().levels(theirs) {
             let walled = wall.is_some_and(|ours| theirs.at_least(ours, price));
             if left == 0 || walled || !within(limit, theirs, price) {
                 break;
@@ -184,8 +184,8 @@ impl SimMarket {
     /// best by a tick at least, and outside our own best there.
     pub(super) fn peg_price(&self, terms: &OrderTerms) -> Option<Ticks> {
         let (side, theirs) = (terms.side, terms.side.opposite());
-        let mut price = side.inward(self.book.best(side)?, -terms.offset.0);
-        for bound in [self.book.best(theirs), self.orders.best(theirs)].into_iter().flatten() {
+        let mut price = side.inward(self.feed().best(side)?, -terms.offset.0);
+        for bound in [self.feed().best(theirs), self.orders.best(theirs)].into_iter().flatten() {
             let last = side.inward(bound, -1);
             if side.better(price, last) {
                 price = last;

@@ -23,7 +23,7 @@ impl SimMarket {
     /// Whether the feed's best on the other side is within an order's limit.
     fn hft_takes(&self, terms: &OrderTerms) -> bool {
         let theirs = terms.side.opposite();
-        self.book
+        self.feed()
             .best(theirs)
             .is_some_and(|best| taking_limit(terms).is_none_or(|l| theirs.at_least(best, l)))
     }
@@ -47,7 +47,7 @@ impl SimMarket {
     /// What the feed shows within an order's limit.
     fn hft_shown(&self, terms: &OrderTerms) -> i64 {
         let (theirs, reach) = (terms.side.opposite(), self.hft_reach(terms));
-        self.book
+        self.feed()
             .levels(theirs)
             .take_while(|(price, _)| reach.is_some_and(|reach| theirs.at_least(*price, reach)))
             .fold(0, |sum: i64, (_, shown)| sum.saturating_add(shown.0))
@@ -59,7 +59,7 @@ impl SimMarket {
         taking_limit(terms).or_else(|| {
             // The models walk 100 ticks up from the best ask, and 101 down from the best bid.
             let ticks = MARKET_REACH - i64::from(theirs == Side::Sell);
-            Some(theirs.inward(self.book.best(theirs)?, -ticks))
+            Some(theirs.inward(self.feed().best(theirs)?, -ticks))
         })
     }
 
@@ -70,7 +70,7 @@ impl SimMarket {
         }
         let theirs = terms.side.opposite();
         if !self.hft_partial() {
-            let (qty, best) = (self.fillable(slot), self.book.best(theirs));
+            let (qty, best) = (self.fillable(slot), self.feed().best(theirs));
             if let Some(price) = best.filter(|_| qty > 0) {
                 self.fill(slot, price, qty, false, now_ns, out);
             }
@@ -99,7 +99,7 @@ impl SimMarket {
         let mut left = self.fillable(slot);
         let mut plan = std::mem::take(&mut self.plan);
         plan.clear();
-        for (price, shown) in self.book.levels(theirs) {
+        for (price, shown) in self.feed().levels(theirs) {
             let beyond = !theirs.at_least(price, reach) || (short && price == reach);
             if left == 0 || beyond {
                 break;

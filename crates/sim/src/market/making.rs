@@ -6,7 +6,7 @@ use mainspring_core::units::{Ticks, TimeNs};
 use super::SimMarket;
 use crate::config::FillModel;
 use crate::orders::{Slot, NONE};
-use crate::queue::QueuePosition;
+use crate::queue::{QueueModel, QueuePosition};
 
 /// What float error may not take from a whole lot.
 const SLIVER: f64 = 1e-9;
@@ -23,27 +23,47 @@ impl SimMarket {
         out: &mut Vec<VenueEvent>,
     ) {
         let side = taker.opposite();
+        let mut given = self.fill_through(side, price, qty, now_ns, out);
+        let horizon = self.orders.horizon();
+        let mut slot = self.orders.head_at(side, price);
+        while slot != NONE && self.orders.get(slot).seq < horizon {
+            let order = self.orders.get(slot);
+            let next = order.next;
+            if order.is_open() {
+                given += self.trade_at(slot, qty, given, now_ns, out);
+            }
+            slot = next;
+        }
+    }
+
+    /// Fills our orders on `side` that are better than `price`, best first, then oldest first,
+    /// with up to `qty` lots at their own prices. Returns how many.
+    pub(super) fn fill_through(
+        &mut self,
+        side: Side,
+        price: Ticks,
+        qty: i64,
+        now_ns: TimeNs,
+        out: &mut Vec<VenueEvent>,
+    ) -> i64 {
         let horizon = self.orders.horizon();
         let mut given = 0;
         for index in (0..self.orders.levels(side).len()).rev() {
             let level = self.orders.levels(side)[index];
-            let ours = level.price(side);
-            if side.better(price, ours) {
+            if !side.better(level.price(side), price) {
                 break;
             }
             let mut slot = level.head;
             while slot != NONE && self.orders.get(slot).seq < horizon {
-                let next = self.orders.get(slot).next;
-                if self.orders.get(slot).is_open() {
-                    given += if side.better(ours, price) {
-                        self.trade_through(slot, qty - given, now_ns, out)
-                    } else {
-                        self.trade_at(slot, qty, given, now_ns, out)
-                    };
+                let order = self.orders.get(slot);
+                let next = order.next;
+                if order.is_open() {
+                    given += self.trade_through(slot, qty - given, now_ns, out);
                 }
                 slot = next;
             }
         }
+        given
     }
 
     /// The taker met this order before the price of the trade: it has the first claim.
@@ -72,14 +92,26 @@ impl SimMarket {
         now_ns: TimeNs,
         out: &mut Vec<VenueEvent>,
     ) -> i64 {
-        let allowed = self.fillable(slot);
         let order = self.orders.get_mut(slot);
-        let before = order.queue.front;
-        let past = libm::floor((traded as f64 - before).max(0.0) + SLIVER);
-        order.queue.on_trade(traded as f64);
-        order.queue.front = order.queue.front.max(0.0);
+        let past = libm::floor((traded as f64 - order.queue.front).max(0.0) + SLIVER);
+        if self.config.queue_model != QueueModel::L3Fifo {
+            order.queue.on_trade(traded as f64);
+            order.queue.front = order.queue.front.max(0.0);
+        }
+        self.fill_visible(slot, past as i64 - given, now_ns, out)
+    }
+
+    /// Fills what a resting order shows, up to `left` lots. Returns how many.
+    pub(super) fn fill_visible(
+        &mut self,
+        slot: Slot,
+        left: i64,
+        now_ns: TimeNs,
+        out: &mut Vec<VenueEvent>,
+    ) -> i64 {
+        let order = self.orders.get(slot);
         let (price, visible) = (order.terms.price, order.visible());
-        let qty = (past as i64 - given).min(visible).min(allowed).max(0);
+        let qty = left.min(visible).min(self.fillable(slot)).max(0);
         if qty > 0 {
             self.make(slot, price, qty, now_ns, out);
         }
@@ -97,25 +129,10 @@ impl SimMarket {
         out: &mut Vec<VenueEvent>,
     ) {
         let side = theirs.opposite();
-        let horizon = self.orders.horizon();
-        let mut left = shown;
-        for index in (0..self.orders.levels(side).len()).rev() {
-            let level = self.orders.levels(side)[index];
-            if side.better(price, level.price(side)) {
-                break;
-            }
-            let mut slot = level.head;
-            while slot != NONE && self.orders.get(slot).seq < horizon {
-                let next = self.orders.get(slot).next;
-                if self.orders.get(slot).is_open() {
-                    let qty = self.trade_through(slot, left, now_ns, out);
-                    left -= qty;
-                    if qty > 0 {
-                        self.taken.add(theirs, price, qty);
-                    }
-                }
-                slot = next;
-            }
+        // At the price or better is better than one tick behind it.
+        let given = self.fill_through(side, side.inward(price, -1), shown, now_ns, out);
+        if given > 0 {
+            self.taken.add(theirs, price, given);
         }
     }
 

@@ -6,11 +6,12 @@
 mod arrival;
 mod hft;
 mod making;
+mod order_rows;
 mod requests;
 mod terms;
 mod triggers;
 
-use mainspring_book::L2Book;
+use mainspring_book::{L2Book, L3Book, Trust};
 use mainspring_core::error::{Error, ErrorKind, Result};
 use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::instrument::{Instrument, InstrumentId, PriceGrid};
@@ -39,6 +40,8 @@ pub struct SimMarket {
     grid: usize,
     limits: Limits,
     book: L2Book,
+    /// The feed's orders, once an order row came; the level rows' book is then unused.
+    order_book: Option<Box<L3Book>>,
     taken: Taken,
     orders: OrderTable,
     triggers: Triggers,
@@ -84,6 +87,7 @@ impl SimMarket {
             grid: instrument.grids.len() - 1,
             limits: Limits::of(instrument).map_err(|error| error.at(&instrument.symbol))?,
             book: L2Book::default(),
+            order_book: None,
             taken: Taken::default(),
             orders: OrderTable::default(),
             triggers: Triggers::default(),
@@ -105,7 +109,15 @@ impl SimMarket {
     #[inline]
     #[must_use]
     pub fn book(&self) -> &L2Book {
-        &self.book
+        self.feed()
+    }
+
+    #[inline]
+    fn feed(&self) -> &L2Book {
+        match &self.order_book {
+            None => &self.book,
+            Some(orders) => orders.l2(),
+        }
     }
 
     /// Open orders: resting and armed.
@@ -236,7 +248,7 @@ impl SimMarket {
             self.book.apply(row, base);
             return prev;
         }
-        let fresh = self.book.trust() != mainspring_book::Trust::Snapshotting;
+        let fresh = self.book.trust() != Trust::Snapshotting;
         self.book.apply(row, base);
         if !fresh {
             return prev;
@@ -301,20 +313,33 @@ impl SimMarket {
         let (taker, price, qty) = (row.side(), row.price(base), row.qty().0);
         self.book.apply(row, base);
         self.triggers.set_last_trade(price);
-        if self.orders.len() == 0 || qty <= 0 {
+        if self.orders.len() == 0 {
             return;
         }
-        let ours = taker.opposite();
-        if self.orders.best(ours).is_some_and(|best| ours.at_least(best, price)) {
-            match self.config.fill_model {
-                FillModel::Mainspring => self.trade_resting(taker, price, qty, now_ns, out),
-                FillModel::HftNoPartial | FillModel::HftPartial => {
-                    self.hft_trade(taker, price, qty, now_ns, out);
-                }
-            }
-        }
+        self.trade(taker, price, qty, now_ns, out);
         self.fire_triggers(now_ns, out);
         self.settle(now_ns, out);
+    }
+
+    /// Lets a trade pass our resting orders.
+    fn trade(
+        &mut self,
+        taker: Side,
+        price: Ticks,
+        qty: i64,
+        now_ns: TimeNs,
+        out: &mut Vec<VenueEvent>,
+    ) {
+        let ours = taker.opposite();
+        if qty <= 0 || !self.orders.best(ours).is_some_and(|best| ours.at_least(best, price)) {
+            return;
+        }
+        match self.config.fill_model {
+            FillModel::Mainspring => self.trade_resting(taker, price, qty, now_ns, out),
+            FillModel::HftNoPartial | FillModel::HftPartial => {
+                self.hft_trade(taker, price, qty, now_ns, out);
+            }
+        }
     }
 
     /// A best quote sets its level and removes the better ones.

@@ -153,6 +153,6 @@ impl SimMarket {
     /// Quantity the feed shows at a level less what we took from it.
     #[inline]
     pub(super) fn available(&self, side: Side, price: Ticks) -> Lots {
-        Lots((self.book.qty(side, price).0 - self.taken.at(side, price)).max(0))
+        Lots((self.feed().qty(side, price).0 - self.taken.at(side, price)).max(0))
     }
 }

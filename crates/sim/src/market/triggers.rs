@@ -186,6 +186,8 @@ impl SimMarket {
 
     /// An armed order becomes a market or limit order now.
     fn fire(&mut self, slot: Slot, now_ns: TimeNs, out: &mut Vec<VenueEvent>) {
+        // What the trade in front of it filled is in its way no more.
+        self.orders.sweep();
         let order = self.orders.get(slot);
         let (id, terms) = (order.id, order.terms);
         self.triggers.disarm(slot, order);
