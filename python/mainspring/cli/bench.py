@@ -1,5 +1,3 @@
 """`mainspring bench`: the committed benchmarks."""
 
 from __future__ import annotations
-
-

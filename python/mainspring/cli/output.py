@@ -57,6 +57,10 @@ class Output:
         if not self.quiet:
             sys.stderr.write(text + "\n")
 
+    def warn(self, text: str) -> None:
+        """Says what went wrong without being the end; also with --quiet."""
+        sys.stderr.write(f"mainspring: {text}\n")
+
     def progress(self, doing: str, total: int | None = None, unit: str = "events") -> ProgressBar:
         """A progress bar; use it as a context manager and call `.update(done, total)`."""
         return ProgressBar(doing, total, unit, shown=not self.quiet)

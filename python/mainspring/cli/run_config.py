@@ -22,12 +22,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mainspring.backtesting.config import FillModel
 from mainspring.errors import ConfigError, NotFoundError
 
 FILE_NAME = "mainspring.toml"
 SCHEMA_NAME = "mainspring.schema.json"
 
-DURATION = r"^\d+(\.\d+)?\s*(ns|us|ms|s|m|h)$"
+DURATION = r"^(0|\d+(\.\d+)?\s*(ns|us|ms|s|m|min|h|d))$"
 
 
 def _with_unit(text: str) -> str:
@@ -43,7 +44,6 @@ Duration = Annotated[
 ]
 SelfTradePrevention = Literal["cancel_newest", "cancel_oldest", "cancel_both"]
 TriggerSource = Literal["last_trade", "mark"]
-FillModel = Literal["mainspring", "hft_no_partial", "hft_partial"]
 QueueModel = Literal[
     "risk_averse",
     "prob_power2",
@@ -74,8 +74,14 @@ class RunSection(Section):
     """The folder that runs are written to."""
     every: Duration | None = None
     """Call `on_book` at most this often; without it, on every message."""
-    cash: Annotated[float, Field(gt=0)] | None = None
-    """Money at the start, in the report currency."""
+    cash: Annotated[Decimal, Field(gt=0)] | None = None
+    """Money at the start, in the settlement currency; 100,000 without it."""
+    features: list[str] = []
+    """Features to compute, such as `ofi` or `ewma_volatility:halflife=60s`."""
+    bars: list[str] = []
+    """Bars that the kernel builds, such as `1m` or `volume:10`."""
+    sample: Duration | None = None
+    """Interval of equity samples; chosen from the span without it."""
     report: bool = True
     """Write `report.html` beside the results."""
 

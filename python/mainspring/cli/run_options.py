@@ -11,16 +11,11 @@ from typing import Annotated, Any
 from cyclopts import App, Group, Parameter
 from pydantic import ValidationError
 
+from mainspring.backtesting.config import Fees, FillModel, Latency, Limits, Venue
 from mainspring.cli import strategy_file
-from mainspring.cli.run_config import (
-    FILE_NAME,
-    FillModel,
-    QueueModel,
-    RunConfig,
-    load_config,
-)
+from mainspring.cli.run_config import FILE_NAME, QueueModel, RunConfig, load_config
 from mainspring.cli.strategy_file import StrategyClass
-from mainspring.errors import InvalidValue, NotFoundError
+from mainspring.errors import ConfigError, InvalidValue, NotFoundError
 from mainspring.strategy.parameters import type_name
 
 _RUN = Group("Run", sort_key=1)
@@ -30,6 +25,9 @@ _VENUE = Group("Venue", sort_key=2)
 _PLACES = {
     "data": ("run", "data"),
     "every": ("run", "every"),
+    "cash": ("run", "cash"),
+    "feature": ("run", "features"),
+    "bars": ("run", "bars"),
     "fill_model": ("venue", "fill_model"),
     "queue_model": ("venue", "queue_model"),
     "feed_latency": ("latency", "feed"),
@@ -58,6 +56,12 @@ class RunOptions:
     """Parameter of the strategy as `name=value`; `--name value` does the same."""
     every: Annotated[str | None, Parameter(group=_RUN)] = None
     """Call `on_book` at most this often, as `100ms`."""
+    cash: Annotated[Decimal | None, Parameter(group=_RUN)] = None
+    """Money at the start, in the settlement currency; 100,000 without it."""
+    feature: Annotated[list[str] | None, Parameter(group=_RUN)] = None
+    """Feature to compute, as `ofi`; again for several."""
+    bars: Annotated[list[str] | None, Parameter(group=_RUN)] = None
+    """Bars that the kernel builds, as `1m`; again for several."""
     fill_model: Annotated[FillModel | None, Parameter(group=_VENUE)] = None
     """How orders are filled."""
     queue_model: Annotated[QueueModel | None, Parameter(group=_VENUE)] = None
@@ -105,6 +109,36 @@ class Job:
     strategy: StrategyClass
     parameters: dict[str, Any]
     config: RunConfig
+
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments of `ms.backtest` for this configuration.
+
+        Raises:
+            ConfigError: only one of the two fees is given.
+        """
+        config = self.config
+        latency = {k: v for k, v in config.latency.model_dump().items() if v is not None}
+        return {
+            "venue": Venue(**config.venue.model_dump()),
+            "latency": Latency(**latency),
+            "fees": _fees(config),
+            "limits": Limits(**config.limits.model_dump()),
+            "cash": config.run.cash,
+            "features": config.run.features,
+            "bars": config.run.bars,
+            "every": config.run.every,
+            "sample": config.run.sample,
+        }
+
+
+def _fees(config: RunConfig) -> Fees | None:
+    fees = config.fees
+    if fees.maker is None and fees.taker is None:
+        return None
+    if fees.maker is None or fees.taker is None:
+        missing = "maker" if fees.maker is None else "taker"
+        raise ConfigError(f"fees: the {missing} fee is missing; give both, or neither")
+    return Fees(maker=fees.maker, taker=fees.taker)
 
 
 def prepare(words: Sequence[str], options: RunOptions) -> Job:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainspring.errors import NotFoundError
+from mainspring.errors import NotFoundError, StorageError
 
 if TYPE_CHECKING:
     from mainspring import Run
 
 RUNS = Path("runs")
 LATEST = "latest"
+HASH_DIGITS = 8
+"""Digits of the hash in the name of a run."""
 
 
 def find(name: str) -> Path:
@@ -39,6 +44,31 @@ def load(name: str) -> Run:
     import mainspring as ms
 
     return ms.Run.load(find(name))
+
+
+def pending(out: Path) -> Path:
+    """Where a run is written until its hash, and with it its name, is known."""
+    return out / f".pending-{os.getpid()}"
+
+
+def settle(run: Run, out: Path) -> Path:
+    """Moves a run that was written to `pending(out)` to the folder of its name.
+
+    The name is the strategies and the beginning of the hash: the same run again takes its place.
+
+    Raises:
+        StorageError: the folder cannot be moved.
+    """
+    strategies = "+".join(re.sub(r"\W+", "-", name).lower() for name in run.strategies)
+    folder = out / f"{strategies}-{run.hash[:HASH_DIGITS]}"
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        pending(out).rename(folder)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot store the run: {error.strerror}") from None
+    run.folder = folder
+    return folder
 
 
 def _stored() -> list[Path]:
