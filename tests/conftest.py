@@ -11,4 +11,4 @@ def pytest_configure(config: pytest.Config) -> None:
     """Points data sets at the cache, for this process and those it starts."""
     if config.cache is not None:
         folder = config.cache.mkdir("mainspring-data")
-        os.environ.setdefault("MAINSPRING_DATA_HOME", str(folder))
+        os.environ.setdefault("MAINSPRING_HOME", str(folder))
