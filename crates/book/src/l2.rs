@@ -23,6 +23,8 @@ pub struct L2Book {
     trust: Trust,
     /// Whether a row of the current message changed the book.
     touched: bool,
+    /// Whether the current message has a gap, which no snapshot in its rest can heal.
+    broken: bool,
     /// Whether levels behind the best come from the feed, not just from earlier best quotes.
     has_depth: bool,
     /// Sides whose best was stated since a gap, as bits; both heal a book without depth.
@@ -54,6 +56,7 @@ impl L2Book {
             sides: [Ladder::new(config), Ladder::new(config)],
             trust: Trust::Empty,
             touched: false,
+            broken: false,
             has_depth: false,
             restated: 0,
         }
@@ -135,6 +138,7 @@ impl L2Book {
         self.clear_side(Side::Sell);
         self.trust = Trust::Empty;
         self.touched = false;
+        self.broken = false;
         self.has_depth = false;
         self.restated = 0;
     }
@@ -183,7 +187,8 @@ impl L2Book {
     ///
     /// Trust follows these rules. A gap is remembered until a snapshot is complete. A snapshot is
     /// one message: a [`RowKind::Clear`] row or the first row with [`flags::SNAPSHOT`] empties the
-    /// book, and the end of the message that holds the levels completes it. A feed that starts
+    /// book, and the end of the message that holds the levels completes it; a gap inside spoils it
+    /// unless a clear follows. A feed that starts
     /// without a snapshot is trusted from its first message on, unless it says it has a gap. A
     /// book fed by best quotes alone heals when both sides were stated again. At the end of a
     /// message the book must not be crossed.
@@ -233,9 +238,9 @@ impl L2Book {
         self.trust = Trust::Snapshotting;
     }
 
-    /// Begins a snapshot unless one has begun; says whether it did.
+    /// Begins a snapshot unless one has begun or is spoilt; says whether it did.
     pub(crate) fn begin_snapshot_once(&mut self) -> bool {
-        let begins = self.trust != Trust::Snapshotting;
+        let begins = self.trust != Trust::Snapshotting && !self.broken;
         if begins {
             self.begin_snapshot();
         }
@@ -244,6 +249,7 @@ impl L2Book {
 
     pub(crate) fn mark_gap(&mut self) {
         self.trust = Trust::Gapped;
+        self.broken = true;
         self.restated = 0;
     }
 
@@ -256,6 +262,7 @@ impl L2Book {
 
     #[inline]
     pub(crate) fn end_message(&mut self) {
+        self.broken = false;
         if !std::mem::take(&mut self.touched) {
             return;
         }

@@ -1,8 +1,8 @@
 //! When a book may be believed.
 
-use mainspring_book::{L2Book, Trust};
+use mainspring_book::{L2Book, L3Book, L3Fault, Trust};
 use mainspring_core::event::flags::{ASK, END_OF_MESSAGE as END, SNAPSHOT};
-use mainspring_core::{Lots, MarketRow, RowKind, Side, Ticks};
+use mainspring_core::{Lots, MarketRow, OrderRow, RowKind, Side, Ticks};
 
 fn row(kind: RowKind, price: i32, qty: i64, flags: u8) -> MarketRow {
     MarketRow {
@@ -65,6 +65,35 @@ fn only_a_snapshot_heals_a_gap_of_a_depth_feed() {
     let quotes = [(RowKind::Best, 9, 3, 0), (RowKind::Best, 12, 3, ASK | END)];
     assert_eq!(feed(&mut book, &quotes), Trust::Gapped);
     assert_eq!(feed(&mut book, &SNAPSHOT_ROWS), Trust::Trusted);
+}
+
+#[test]
+fn a_gap_inside_a_snapshot_spoils_it() {
+    let mut book = L2Book::default();
+    feed(&mut book, &SNAPSHOT_ROWS[..2]);
+    let rest = [(RowKind::Gap, 0, 0, 0), SNAPSHOT_ROWS[2]];
+    assert_eq!(feed(&mut book, &rest), Trust::Gapped);
+    assert_eq!(feed(&mut book, &[(RowKind::Depth, 9, 3, END)]), Trust::Gapped);
+    let announced = [&[(RowKind::Gap, 0, 0, 0)], &SNAPSHOT_ROWS[..]].concat();
+    assert_eq!(feed(&mut book, &announced), Trust::Trusted);
+}
+
+#[test]
+fn a_fault_inside_an_order_snapshot_spoils_it() {
+    let add = |id: u64, price: i32, flags: u8| OrderRow {
+        market: row(RowKind::OrderAdd, price, 5, SNAPSHOT | flags),
+        order_id: id,
+    };
+    let mut book = L3Book::default();
+    let whole = [add(1, 10, 0), add(2, 12, ASK), add(3, 13, ASK | END)];
+    whole.iter().for_each(|row| book.apply(row, Ticks(0)).unwrap());
+    assert_eq!(book.trust(), Trust::Trusted);
+    assert!(book.apply(&add(1, 10, 0), Ticks(0)).is_ok(), "a new snapshot");
+    assert_eq!(book.apply(&add(1, 12, ASK), Ticks(0)), Err(L3Fault::DuplicateOrder));
+    book.apply(&add(3, 13, ASK | END), Ticks(0)).unwrap();
+    assert_eq!((book.trust(), book.len()), (Trust::Gapped, 2));
+    whole.iter().for_each(|row| book.apply(row, Ticks(0)).unwrap());
+    assert_eq!((book.trust(), book.len()), (Trust::Trusted, 3));
 }
 
 #[test]
