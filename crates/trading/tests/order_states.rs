@@ -39,17 +39,16 @@ const EVENTS: [OrderEvent; 21] = [
     OrderEvent::Triggered,
 ];
 
-/// `.` illegal, `=` no change, `*` what stands, `j` rejected when the venue never showed it, else
-/// illegal; the letters are states: S O P C(ancel pending) A(mend pending) F X(cancelled) J E U R.
+/// `.` illegal, `=` no change, `*` what stands, `j` rejected while nothing traded, else illegal; the letters are states: S O P C(ancel pending) A(mend pending) F X(cancelled) J E U R.
 #[rustfmt::skip]
 const TABLE: [(OrderState, &str); 12] = [
     //                 risk  cancel  timeout  notfound rejected fill!   expired  gone   amend!   gone  trig
     //                   sub    amend   confirm  accept    fill    cancel  c-rej   amend   a-rej   a-done
     (Created,         "R S . . . . . . . . . . . . . . . . . . ."),
     (RiskRejected,    ". . . . . . . . . . . . . . . . . . . . ."),
-    (Submitted,       ". . C A U * = * J P F X E . U * F . U U *"),
-    (Open,            ". . C A . * U * . P F X E = U * F = U U *"),
-    (PartiallyFilled, ". . C A . * U * . P F X E = U * F = U U *"),
+    (Submitted,       ". . C A U * = * j P F X E . U * F . U U *"),
+    (Open,            ". . C A . * U * j P F X E = U * F = U U *"),
+    (PartiallyFilled, ". . C A . * U * j P F X E = U * F = U U *"),
     (PendingCancel,   ". . . . U = = = j = F X E * U = F = = F ="),
     (PendingReplace,  ". . C . U = = = j = F X E = U * F * U F ="),
     (Filled,          ". . . . . = = = . . . . . = = = = = = = ="),
@@ -64,7 +63,7 @@ fn expected(cell: &str, state: OrderState, standing: OrderState) -> Option<Order
         "." => return None,
         "=" => state,
         "*" => standing,
-        "j" if standing == Submitted => Rejected,
+        "j" if standing == Submitted || standing == Open => Rejected,
         "j" => return None,
         "R" => RiskRejected,
         "S" => Submitted,
@@ -265,11 +264,16 @@ fn only_a_definite_refusal_rejects() {
 }
 
 #[test]
-fn a_refusal_of_an_order_that_the_venue_has_is_illegal() {
+fn a_triggered_stop_can_be_refused_but_not_what_has_traded() {
     let mut case = Case::open();
+    case.says(VenueEventKind::Triggered, Open);
+    case.says(VenueEventKind::Rejected(RejectReason::PostOnlyWouldTake), Rejected);
+
+    let mut case = Case::open();
+    case.says(fill(100, 1), PartiallyFilled);
     let refused = case.venue(VenueEventKind::Rejected(RejectReason::Halted));
     assert!(matches!(refused, Err(OrderError::Illegal { .. })));
-    assert_eq!((case.order().state, case.table.counters().illegal), (Open, 1));
+    assert_eq!((case.order().state, case.table.counters().illegal), (PartiallyFilled, 1));
 }
 
 #[test]

@@ -263,7 +263,7 @@ const fn working(state: OrderState, event: OrderEvent, standing: OrderState) -> 
     let submitted = matches!(state, S::Submitted);
     match event {
         OrderEvent::Accepted | OrderEvent::Confirmed | OrderEvent::Triggered => Some(standing),
-        OrderEvent::Rejected if submitted => Some(S::Rejected),
+        OrderEvent::Rejected if untraded(standing) => Some(S::Rejected),
         OrderEvent::Filled { complete: true } | OrderEvent::Amended { complete: true } => {
             Some(S::Filled)
         }
@@ -300,7 +300,7 @@ const fn pending_cancel(event: OrderEvent, standing: OrderState) -> Option<Order
         | OrderEvent::Filled { .. }
         | OrderEvent::Amended { .. }
         | OrderEvent::AmendRejected { .. } => Some(S::PendingCancel),
-        OrderEvent::Rejected if matches!(standing, S::Submitted) => Some(S::Rejected),
+        OrderEvent::Rejected if untraded(standing) => Some(S::Rejected),
         OrderEvent::Cancelled => Some(S::Cancelled),
         OrderEvent::Expired => Some(S::Expired),
         // It is gone and we have not heard how: a fill or an expiry is on its way.
@@ -325,7 +325,7 @@ const fn pending_replace(event: OrderEvent, standing: OrderState) -> Option<Orde
         OrderEvent::Amended { .. } | OrderEvent::AmendRejected { gone: false, .. } => {
             Some(standing)
         }
-        OrderEvent::Rejected if matches!(standing, S::Submitted) => Some(S::Rejected),
+        OrderEvent::Rejected if untraded(standing) => Some(S::Rejected),
         OrderEvent::Cancelled => Some(S::Cancelled),
         OrderEvent::Expired => Some(S::Expired),
         OrderEvent::AmendRejected { gone: true, .. }
@@ -347,11 +347,17 @@ const fn unknown(event: OrderEvent, standing: OrderState) -> Option<OrderState> 
         | OrderEvent::Triggered
         | OrderEvent::CancelRejected { .. }
         | OrderEvent::AmendRejected { .. } => Some(S::Unknown),
-        OrderEvent::Rejected if matches!(standing, S::Submitted) => Some(S::Rejected),
+        OrderEvent::Rejected if untraded(standing) => Some(S::Rejected),
         OrderEvent::Cancelled | OrderEvent::NotFound => Some(S::Cancelled),
         OrderEvent::Expired => Some(S::Expired),
         _ => None,
     }
+}
+
+/// Some venues acknowledge first and refuse then, and a stop may be refused when it is triggered; but
+/// what has traded cannot be refused any more.
+const fn untraded(standing: OrderState) -> bool {
+    matches!(standing, OrderState::Submitted | OrderState::Open)
 }
 
 const fn ended(state: OrderState, event: OrderEvent) -> Option<OrderState> {
