@@ -135,8 +135,8 @@ def _fill_rows(s: Summary) -> list[Row]:
         Row("Maker share", percent(f.maker_share, 1), f.maker_share),
         Row("Spread captured", bps(f.spread_captured_bps), f.spread_captured_bps, 1),
         Row("in money", money(f.spread_captured, q, sign=True), f.spread_captured, 1),
-        Row("Fees per value", bps(f.fee_bps), f.fee_bps, -1),
-        Row("Fees per fill", money(f.cost_per_fill, s.currency, sign=True), f.cost_per_fill, -1),
+        Row("Fees per value", bps(f.fee_bps, sign=False), f.fee_bps, -1),
+        Row("Fees per fill", money(f.cost_per_fill, s.currency), f.cost_per_fill, -1),
     ]
 
 

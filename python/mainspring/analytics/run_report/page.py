@@ -32,6 +32,7 @@ from mainspring.analytics.run_report import charts, series
 from mainspring.analytics.run_summary import Summary
 
 MAX_INSTRUMENT_CHARTS = 4
+INPUT_ORDER = ("source", "path", "rows", "span_ns", "clock", "hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +229,10 @@ def _key_figures(s: Summary) -> str:
         ),
         ("Sharpe", number(sharpe), "", "annual", None)
         if sharpe is not None
-        else ("Fees", fees, s.currency, f"{bps(s.fills.fee_bps)} of value", None),
+        else ("Fees", fees, s.currency, f"{bps(s.fills.fee_bps, sign=False)} of value", None),
         (
             "Fills", count(s.fills.n), "",
-            f"{percent(s.fills.maker_share, 1)} maker, {count(s.orders.n)} orders", None,
+            f"{percent(s.fills.maker_share, 1)} as maker", None,
         ),
         (
             "Spread captured", bps(s.fills.spread_captured_bps).removesuffix(" bp"), "bp",
@@ -325,7 +326,9 @@ def _assumptions(run: RunData, s: Summary) -> str:
 
 def _input_rows(source: Mapping[str, Any]) -> str:
     rows = []
-    for name, value in source.items():
+    order = [key for key in INPUT_ORDER if key in source]
+    for name in (*order, *(key for key in source if key not in order)):
+        value = source[name]
         css = ' class="hash"' if "hash" in name else ""
         label, text = _input_text(name, value)
         rows.append(f"<dt>{escape(label)}</dt><dd{css}>{escape(text)}</dd>")
@@ -340,11 +343,20 @@ def _input_text(name: str, value: Any) -> tuple[str, str]:
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """A nested configuration as ``(dotted name, text)`` pairs; times in ns are made readable."""
+    """A nested configuration as ``(name, text)`` pairs, without what is not set.
+
+    Times in ns are made readable; of several in a list each is numbered.
+    """
     for name, value in config.items():
         label = f"{prefix}{name}"
         if isinstance(value, Mapping):
-            yield from flat(value, f"{label}.")
+            yield from flat(value, f"{label} · ")
+        elif isinstance(value, (list, tuple)) and any(isinstance(v, Mapping) for v in value):
+            for index, item in enumerate(value, 1):
+                place = label if len(value) == 1 else f"{label} {index}"
+                yield from flat(item if isinstance(item, Mapping) else {"": item}, f"{place} · ")
+        elif value is None or (isinstance(value, (str, list, tuple)) and not value):
+            continue
         elif name.endswith("_ns") and isinstance(value, (int, float)) and abs(value) < 1e17:
             yield label.removesuffix("_ns").replace("_", " "), duration(value)
         else:

@@ -238,18 +238,18 @@ def order_flow(run: RunData) -> OrderFlow | None:
 
 
 def latency_curves(run: RunData) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Cumulative distribution of each leg that varies: ``name -> (milliseconds, share)``."""
+    """Cumulative distribution of each leg: ``name -> (milliseconds, share)``, from a share of 0."""
     fills, orders = columns(run.fills), columns(run.orders)
     legs = {
         "fill report": np.asarray(fills["time_ns"] - fills["exch_ns"]),
         "new order": answer_times(run, orders, "submitted", ANSWERS_TO_NEW),
         "cancel": answer_times(run, orders, "pending_cancel", ANSWERS_TO_CANCEL),
     }
-    share = np.concatenate((np.linspace(0, 0.98, 99), [0.985, 0.99, 0.995, 1.0]))
+    share = np.concatenate((np.linspace(0, 0.98, 99), [0.985, 0.99, 0.995, 0.999, 1.0]))
     return {
-        name: (np.quantile(ns, share) / 1e6, share)
+        name: (np.quantile(ns, share, method="inverted_cdf") / 1e6, share)
         for name, ns in legs.items()
-        if len(ns) > 1 and ns.max() > ns.min()
+        if len(ns)
     }
 
 
