@@ -62,16 +62,26 @@ impl Garch {
                 "GARCH needs a positive first variance, not {initial}"
             )));
         }
-        let mut v = initial;
-        let mut log_likelihood = 0.0;
-        let variance = returns.iter().map(|r| {
-            let (now, surprise) = (v, r - self.mu);
-            log_likelihood -= 0.5 * (libm::log(2.0 * PI * now) + surprise * surprise / now);
-            v = self.omega + self.alpha * surprise * surprise + self.beta * now;
-            now
-        });
-        let variance = variance.collect();
-        Ok(GarchPath { variance, log_likelihood, next_variance: v })
+        let mut variance = Vec::with_capacity(returns.len());
+        let (log_likelihood, next_variance) = self.walk(returns, initial, |now| variance.push(now));
+        Ok(GarchPath { variance, log_likelihood, next_variance })
+    }
+
+    /// Gaussian log-likelihood of the returns, constant included.
+    pub(crate) fn likelihood(&self, returns: &[f64], initial: f64) -> f64 {
+        self.walk(returns, initial, |_| {}).0
+    }
+
+    /// Log-likelihood and the variance after the last return; `each` sees every variance.
+    fn walk(&self, returns: &[f64], initial: f64, mut each: impl FnMut(f64)) -> (f64, f64) {
+        let (mut v, mut log_likelihood) = (initial, 0.0);
+        for r in returns {
+            let surprise = r - self.mu;
+            each(v);
+            log_likelihood -= 0.5 * (libm::log(2.0 * PI * v) + surprise * surprise / v);
+            v = self.omega + self.alpha * surprise * surprise + self.beta * v;
+        }
+        (log_likelihood, v)
     }
 
     /// Forecast of the variance `steps` returns ahead, 1 being the next.

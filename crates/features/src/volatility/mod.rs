@@ -2,6 +2,7 @@
 
 pub mod ewma;
 pub mod garch;
+pub mod garch_fit;
 pub mod range;
 pub mod realized;
 pub mod stochastic;
