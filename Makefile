@@ -49,7 +49,7 @@ bench: $(STAMPS)/dev $(STAMPS)/extension .venv-peers/.stamps/installed ## every 
 	$(BIN)/mainspring bench $(BENCH_ARGS)
 
 bench-smoke: $(STAMPS)/dev $(STAMPS)/extension ## one short benchmark, to see that they run
-	$(BIN)/mainspring bench callback --json
+	$(BIN)/mainspring bench --smoke --json
 
 oracles: .venv-oracles/.stamps/installed ## the environment of the oracle tests
 
@@ -80,9 +80,10 @@ $(STAMPS)/dev: requirements/dev.txt | $(STAMPS)/demo
 
 $(STAMPS)/extension: $(RUST_SOURCES) pyproject.toml | $(STAMPS)/demo
 	@tools/doctor.sh >/dev/null
-	@touch $@.started
-	VIRTUAL_ENV=$(abspath $(VENV)) PIP_QUIET=1 $(BIN)/maturin develop --release --locked
-	@mv $@.started $@
+	@# The stamp is as old as the start: what changed during the build is built next time.
+	@started=$$(mktemp) && \
+	VIRTUAL_ENV=$(abspath $(VENV)) PIP_QUIET=1 $(BIN)/maturin develop --release --locked && \
+	touch -r $$started $@; status=$$?; rm -f $$started; exit $$status
 
 .venv-peers/.stamps/installed: requirements/peers.txt | $(STAMPS)/venv
 	test -x .venv-peers/bin/python || $(BIN)/python -m venv .venv-peers

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mainspring.backtesting.config import Fees as Fees
     from mainspring.backtesting.config import Limits as Limits
     from mainspring.errors import StaleView as StaleView
+    from mainspring import data as data
+    from mainspring.data.sample import sample as sample
     from mainspring._core import Market as Market
     from mainspring._core import Table as Table
     from mainspring.errors import MainspringError as MainspringError
@@ -40,6 +42,8 @@ _LAZY = {
     "Fees": "mainspring.backtesting.config:Fees",
     "Limits": "mainspring.backtesting.config:Limits",
     "StaleView": "mainspring.errors:StaleView",
+    "data": "mainspring.data",
+    "sample": "mainspring.data.sample:sample",
     "Market": "mainspring._core:Market",
     "Table": "mainspring._core:Table",
     "MainspringError": "mainspring.errors:MainspringError",

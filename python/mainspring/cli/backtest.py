@@ -19,7 +19,7 @@ from mainspring.errors import Interrupted
 
 __all__ = ["app", "extend_help", "run_job", "show_run"]
 
-app = verb_app("backtest", "Run a strategy over recorded market data.", "[STRATEGY]")
+app = verb_app("backtest", "[STRATEGY]")
 
 
 @app.default

@@ -8,7 +8,7 @@ from mainspring.cli import stored_runs
 from mainspring.cli.app import verb_app
 from mainspring.cli.output import Output
 
-app = verb_app("compare", "Put stored runs side by side.", "RUN RUN...")
+app = verb_app("compare", "RUN RUN...")
 
 
 @app.default

@@ -18,7 +18,7 @@ from mainspring.cli.dispatch import EXTRA_OF
 from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output, table
 
-app = verb_app("doctor", "Check this machine and this installation.")
+app = verb_app("doctor")
 
 LOW_DISK_BYTES = 2 * 1024**3
 GOOD_CLOCKS = ("tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page")

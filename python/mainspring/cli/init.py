@@ -12,7 +12,7 @@ from mainspring.cli.output import Output
 from mainspring.cli.run_config import FILE_NAME, SCHEMA_NAME, json_schema
 from mainspring.errors import InvalidValue
 
-app = verb_app("init", "Make a project: a strategy, its configuration and a test.")
+app = verb_app("init", "NAME")
 
 NAME = re.compile(r"^[A-Za-z][A-Za-z0-9._-]*$")
 

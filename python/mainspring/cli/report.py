@@ -8,7 +8,7 @@ from mainspring.cli import stored_runs
 from mainspring.cli.app import verb_app
 from mainspring.cli.output import Output
 
-app = verb_app("report", "Write the HTML report of a stored run.", "[RUN]")
+app = verb_app("report", "[RUN]")
 
 
 @app.default
