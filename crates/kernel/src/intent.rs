@@ -85,6 +85,19 @@ impl Intents {
         self.levels.clear();
     }
 
+    /// Takes the wishes out, so that they can be carried out while ids are still given; no allocation.
+    pub(crate) fn take(&mut self) -> Self {
+        let (list, levels) = (std::mem::take(&mut self.list), std::mem::take(&mut self.levels));
+        Self { list, levels, next_order: self.next_order }
+    }
+
+    /// Gives the buffers of taken wishes back, empty.
+    pub(crate) fn give_back(&mut self, mut taken: Self) {
+        taken.clear();
+        self.list = taken.list;
+        self.levels = taken.levels;
+    }
+
     /// The wishes in order.
     #[must_use]
     pub fn as_slice(&self) -> &[Intent] {

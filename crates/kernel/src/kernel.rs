@@ -186,7 +186,7 @@ impl Kernel {
             wants_trades,
             venue_timer_ns: TimeNs::MAX,
             intents: Intents::default(),
-            actions: Actions::default(),
+            actions: Actions::new(),
             venue_out: Vec::with_capacity(64),
             request_sequence: 0,
             last_arrival_ns: vec![TimeNs::MIN; instruments],
@@ -548,13 +548,12 @@ impl Kernel {
 
     /// Does what a strategy asked for.
     fn carry_out(&mut self, strategy: u16) -> Result<()> {
-        let intents = std::mem::take(&mut self.intents);
+        let intents = self.intents.take();
         let done = intents
             .as_slice()
             .iter()
             .try_for_each(|intent| self.carry_out_one(strategy, intent, &intents));
-        self.intents = intents;
-        self.intents.clear();
+        self.intents.give_back(intents);
         done
     }
 

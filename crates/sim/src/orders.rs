@@ -96,14 +96,14 @@ impl Order {
 /// Our orders at one price of one side, oldest first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Level {
-    /// Grows towards the market: the price for bids, its complement for asks.
     key: i64,
     pub head: Slot,
     tail: Slot,
 }
 
+/// Prices as numbers that grow towards the market on either side.
 #[inline]
-const fn key_of(side: Side, price: Ticks) -> i64 {
+pub(crate) const fn key_of(side: Side, price: Ticks) -> i64 {
     price.0 ^ -(side as i64)
 }
 
@@ -294,15 +294,10 @@ impl OrderTable {
         }
     }
 
-    /// Whether a row at `price` lies within our prices on a side.
+    /// The price of ours on a side that is furthest from the market.
     #[inline]
-    pub fn spans(&self, side: Side, price: Ticks) -> bool {
-        let key = key_of(side, price);
-        match self.levels[side as usize].as_slice() {
-            [] => false,
-            [only] => only.key == key,
-            [first, .., last] => first.key <= key && key <= last.key,
-        }
+    pub fn worst(&self, side: Side) -> Option<Ticks> {
+        self.levels[side as usize].first().map(|level| level.price(side))
     }
 }
 

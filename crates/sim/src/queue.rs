@@ -68,11 +68,22 @@ impl QueueModel {
 
     /// The share of a decrease that happened behind us, with `front` ahead and `back` behind.
     ///
-    /// A value that is not finite (an empty level) counts as 1.
+    /// A value that is not finite (an empty level) counts as 1. The log models are not free of
+    /// scale: `unit` is what one of `front` and `back` is in units of the base.
     #[inline]
     #[must_use]
-    pub fn probability(&self, front: f64, back: f64) -> f64 {
-        let p = match *self {
+    pub fn probability(&self, front: f64, back: f64, unit: f64) -> f64 {
+        let p = self.raw_probability(front, back, unit);
+        if p.is_finite() {
+            p
+        } else {
+            1.0
+        }
+    }
+
+    #[inline]
+    fn raw_probability(&self, front: f64, back: f64, unit: f64) -> f64 {
+        match *self {
             Self::RiskAverse | Self::L3Fifo => 1.0,
             Self::ProbPower { exponent } => {
                 let b = power(back, exponent);
@@ -83,15 +94,12 @@ impl QueueModel {
             }
             Self::ProbOneMinusPower { exponent } => 1.0 - power(front / (front + back), exponent),
             Self::ProbLog => {
-                let b = libm::log(1.0 + back);
-                b / (b + libm::log(1.0 + front))
+                let b = libm::log(1.0 + back * unit);
+                b / (b + libm::log(1.0 + front * unit))
             }
-            Self::ProbLog2 => libm::log(1.0 + back) / libm::log(1.0 + back + front),
-        };
-        if p.is_finite() {
-            p
-        } else {
-            1.0
+            Self::ProbLog2 => {
+                libm::log(1.0 + back * unit) / libm::log(1.0 + back * unit + front * unit)
+            }
         }
     }
 }
@@ -130,21 +138,46 @@ impl QueuePosition {
         self.traded += qty;
     }
 
-    /// Our level was set from `prev` to `new` lots.
+    /// Our level was set from `prev` to `new` lots of `unit` each.
     #[inline]
-    pub fn on_depth(&mut self, model: &QueueModel, prev: f64, new: f64) {
+    pub fn on_depth(&mut self, model: &QueueModel, prev: f64, new: f64, unit: f64) {
+        if let Some(change) = self.unexplained(model, prev, new) {
+            let back = prev - self.front;
+            let p = model.probability(self.front.max(0.0), back, unit);
+            self.split(change, back, p, new);
+        }
+    }
+
+    /// The same with hftbacktest's faults: a queue that went below zero is taken as it is, and
+    /// where its logarithm has no value the whole level counts as in front.
+    pub fn on_depth_hft(&mut self, model: &QueueModel, prev: f64, new: f64, unit: f64) {
+        if let Some(change) = self.unexplained(model, prev, new) {
+            let back = prev - self.front;
+            let p = model.raw_probability(self.front, back, unit);
+            self.split(change, back, if p.is_infinite() { 1.0 } else { p }, new);
+        }
+    }
+
+    /// What left the level without trading, for a model to split; otherwise the front is settled.
+    #[inline]
+    fn unexplained(&mut self, model: &QueueModel, prev: f64, new: f64) -> Option<f64> {
         if matches!(model, QueueModel::RiskAverse | QueueModel::L3Fifo) {
             self.front = self.front.min(new);
-            return;
+            return None;
         }
         let change = prev - new - self.traded;
         self.traded = 0.0;
         if change < 0.0 {
             self.front = self.front.min(new);
-            return;
+            return None;
         }
-        let back = prev - self.front;
-        let p = model.probability(self.front.max(0.0), back);
+        Some(change)
+    }
+
+    /// Takes the share `1 - p` of `change` from in front; what cannot come from behind, too. A `p`
+    /// without a value puts the whole level in front.
+    #[inline]
+    fn split(&mut self, change: f64, back: f64, p: f64, new: f64) {
         let moved = self.front - (1.0 - p) * change + (back - p * change).min(0.0);
         self.front = moved.min(new);
     }

@@ -36,7 +36,7 @@ fn queue_position_vectors() {
                     break;
                 }
             } else {
-                queue.on_depth(&model, lots(1), lots(2));
+                queue.on_depth(&model, lots(1), lots(2), 1.0);
                 fronts.push(queue.front * lot);
             }
         }
@@ -100,7 +100,7 @@ proptest! {
         let p = model.probability(front, back);
         prop_assert!((0.0..=1.0).contains(&p), "{p}");
         let mut queue = QueuePosition::at_back(front);
-        queue.on_depth(&model, front + back, new);
+        queue.on_depth(&model, front + back, new, 1.0);
         prop_assert!(queue.front <= front.min(new) + 1e-9, "{}", queue.front);
     }
 }

@@ -171,13 +171,16 @@ impl SimMarket {
     /// A feed level was set: the queues of our orders there move.
     pub(super) fn move_queues(&mut self, side: Side, price: Ticks, prev: i64, new: i64) {
         let model = self.config.queue_model;
+        let unit = self.lot_units;
         let clamped = self.config.fill_model == FillModel::Mainspring;
         let mut slot = self.orders.head_at(side, price);
         while slot != NONE {
             let order = self.orders.get_mut(slot);
-            order.queue.on_depth(&model, prev as f64, new as f64);
             if clamped {
+                order.queue.on_depth(&model, prev as f64, new as f64, unit);
                 order.queue.front = order.queue.front.max(0.0);
+            } else {
+                order.queue.on_depth_hft(&model, prev as f64, new as f64, unit);
             }
             slot = order.next;
         }

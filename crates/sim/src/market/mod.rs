@@ -22,7 +22,7 @@ use mainspring_core::units::{Lots, Ticks, TimeNs};
 
 use crate::config::{FillModel, SimConfig};
 use crate::expiry::Expiries;
-use crate::orders::{OrderTable, Slot, Stage, NONE};
+use crate::orders::{key_of, OrderTable, Slot, Stage, NONE};
 use crate::overload::RateWindow;
 use crate::taken::Taken;
 use terms::Limits;
@@ -53,11 +53,15 @@ pub struct SimMarket {
     reduce_only: usize,
     /// Whether a fill changed the position since reduce-only orders were last looked at.
     position_moved: bool,
+    /// One lot in units of the base, which the log queue models count in.
+    lot_units: f64,
     halted: bool,
     position: Lots,
     /// Open quantity by side, reduce-only orders apart.
     open_lots: [i64; 2],
     margin: Option<MarginLimits>,
+    /// Depth rows of each side that touch anything of ours.
+    watches: [Watch; 2],
     /// Reused lists, so that no step allocates once they have grown.
     plan: Vec<(Ticks, i64)>,
     due: Vec<Slot>,
@@ -70,6 +74,26 @@ pub struct MarginLimits {
     pub long: Lots,
     /// Largest short position in lots, not negative.
     pub short: Lots,
+}
+
+/// Which depth rows of one side touch anything of ours: those at our own prices there, and those
+/// that reach our best on the other side. Bounds are inclusive keys that grow towards the market,
+/// so that one comparison serves both sides without a branch.
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    worst: i64,
+    best: i64,
+    crosses: i64,
+}
+
+impl Watch {
+    const NOTHING: Self = Self { worst: i64::MAX, best: i64::MIN, crosses: i64::MAX };
+    const EVERYTHING: Self = Self { worst: i64::MIN, best: i64::MAX, crosses: i64::MIN };
+
+    #[inline]
+    const fn sees(&self, key: i64) -> bool {
+        (self.worst <= key) & (key <= self.best) | (key >= self.crosses)
+    }
 }
 
 impl SimMarket {
@@ -96,10 +120,12 @@ impl SimMarket {
             pegs: Vec::new(),
             reduce_only: 0,
             position_moved: false,
+            lot_units: instrument.lot.to_f64(),
             halted: false,
             position: Lots(0),
             open_lots: [0; 2],
             margin: None,
+            watches: [Watch::NOTHING; 2],
             plan: Vec::new(),
             due: Vec::new(),
         })
@@ -203,6 +229,9 @@ impl SimMarket {
             } else {
                 self.book.apply(row, base);
             }
+        } else if row.kind == RowKind::Trade as u8 && self.orders.len() == 0 {
+            self.triggers.set_last_trade(row.price(base));
+            self.book.apply(row, base);
         } else {
             self.on_rare(row, base, now_ns, out);
         }
@@ -211,13 +240,26 @@ impl SimMarket {
     /// Whether a depth row touches anything of ours.
     #[inline]
     fn concerns(&self, row: &MarketRow, base: Ticks) -> bool {
-        let (side, price) = (row.side(), row.price(base));
-        if !self.taken.is_clear(side) || !self.pegs.is_empty() {
-            return true;
+        let side = row.side();
+        self.watches[side as usize].sees(key_of(side, row.price(base)))
+    }
+
+    /// Works out again which depth rows touch anything of ours.
+    fn watch(&mut self) {
+        let everything = !self.pegs.is_empty();
+        for side in [Side::Buy, Side::Sell] {
+            let theirs = side.opposite();
+            let key = |price| key_of(side, price);
+            self.watches[side as usize] = if everything || !self.taken.is_clear(side) {
+                Watch::EVERYTHING
+            } else {
+                Watch {
+                    worst: self.orders.worst(side).map_or(i64::MAX, key),
+                    best: self.orders.best(side).map_or(i64::MIN, key),
+                    crosses: self.orders.best(theirs).map_or(i64::MAX, key),
+                }
+            };
         }
-        let crossed =
-            self.orders.best(side.opposite()).is_some_and(|ours| side.at_least(price, ours));
-        crossed || self.orders.spans(side, price)
     }
 
     fn on_depth(
@@ -423,6 +465,7 @@ impl SimMarket {
         if std::mem::take(&mut self.position_moved) && self.reduce_only > 0 {
             self.cancel_pointless_reducers(now_ns, out);
         }
+        self.watch();
     }
 
     fn cancel_pointless_reducers(&mut self, now_ns: TimeNs, out: &mut Vec<VenueEvent>) {

@@ -659,7 +659,7 @@ fn move_front(order: &mut Order, model: &QueueModel, prev: f64, new: f64) {
         order.front = front.min(new);
     } else {
         let back = prev - front;
-        let p = model.probability(front, back);
+        let p = model.probability(front, back, 1.0);
         order.front = (front - (1.0 - p) * change + (back - p * change).min(0.0)).min(new);
     }
     order.front = order.front.max(0.0);

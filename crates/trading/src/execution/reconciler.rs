@@ -59,18 +59,20 @@ pub enum Action {
 const MAX_ACTIONS: usize = 4 * MAX_QUOTE_LEVELS + MAX_INTENTS_PER_CALL;
 
 /// A bounded list of actions; when it is full the rest waits for the next call.
-#[derive(Clone, Debug)]
+///
+/// The default has no room of its own: it stands in while a buffer is taken out.
+#[derive(Clone, Debug, Default)]
 pub struct Actions {
     list: Vec<Action>,
 }
 
-impl Default for Actions {
-    fn default() -> Self {
+impl Actions {
+    /// An empty list with all its room.
+    #[must_use]
+    pub fn new() -> Self {
         Self { list: Vec::with_capacity(MAX_ACTIONS) }
     }
-}
 
-impl Actions {
     /// Forgets all.
     pub fn clear(&mut self) {
         self.list.clear();
@@ -205,7 +207,7 @@ mod tests {
     }
 
     fn quotes(live: &[LiveOrder], bids: &[Level], asks: &[Level]) -> Actions {
-        let mut actions = Actions::default();
+        let mut actions = Actions::new();
         let desired = Desired { bids, asks, flags: OrderFlags::POST_ONLY };
         reconcile_quotes(INSTRUMENT, &desired, live.iter().copied(), &mut actions);
         actions
@@ -254,7 +256,7 @@ mod tests {
                 id: ClientOrderId(i as u64), side: if *buy { Side::Buy } else { Side::Sell },
                 price: Ticks(0), qty: Lots(*qty), filled: Lots(0), cancelling: false,
             }).collect();
-            let mut actions = Actions::default();
+            let mut actions = Actions::new();
             reconcile_target(INSTRUMENT, Lots(position), Lots(target), None, live.iter().copied(), &mut actions);
             carry_out(&mut live, &actions, &mut 100);
             let end: i64 = position + live.iter().map(|o| o.side.sign() * o.qty.0).sum::<i64>();
