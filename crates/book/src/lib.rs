@@ -1,7 +1,7 @@
 //! Order books: windowed L2 ladder, L3 queues, trust states.
 
 pub mod bench;
-mod checksum;
+pub mod checksum;
 mod consolidated;
 mod l2;
 mod l3;
@@ -10,7 +10,6 @@ mod occupancy;
 mod slab;
 mod trust;
 
-pub use checksum::{kraken_checksum, okx_checksum};
 pub use consolidated::{CommonUnits, Consolidated, VenueLevel, VenueScale, MAX_VENUES};
 pub use l2::{L2Book, NO_ASK, NO_BID};
 pub use l3::{L3Book, L3Config, L3Fault, RestingOrder};

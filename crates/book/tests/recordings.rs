@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use mainspring_book::{kraken_checksum, okx_checksum, L2Book, L3Book};
+use mainspring_book::checksum::{kraken_checksum, okx_checksum};
+use mainspring_book::{L2Book, L3Book};
 use mainspring_core::event::flags;
 use mainspring_core::{Decimal, Lots, MarketRow, OrderRow, RowKind, Side, Ticks};
 use serde_json::Value;
