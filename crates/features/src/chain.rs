@@ -8,7 +8,7 @@ use mainspring_core::units::{Lots, Ticks, TimeNs};
 
 use crate::link::Link;
 use crate::quote::Quote;
-use crate::spec::FeatureSpec;
+use crate::spec::{attribute_names, FeatureSpec};
 
 /// Units of the instrument that features are stated in.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ impl FeatureChain {
     /// The features in their order.
     ///
     /// # Errors
-    /// When a parameter is out of range.
+    /// When a parameter is out of range or the same feature stands there twice.
     pub fn new(specs: &[FeatureSpec], instrument: &Instrument) -> Result<Self> {
         let multiplier =
             if instrument.kind.is_inverse() { 1.0 } else { instrument.multiplier.to_f64() };
@@ -75,11 +75,12 @@ impl FeatureChain {
             levels: links.iter().any(Link::wants_levels),
             trades: links.iter().any(Link::wants_trades),
         };
-        let names = specs.iter().map(ToString::to_string).collect();
+        let names = attribute_names(specs)?;
         Ok(Self { links, names, wants, ..Self::default() })
     }
 
-    /// The text forms of the features, in order.
+    /// Names of the features, in order, fit for attributes: the sort of the feature (`ofi`), and
+    /// where several are of one sort their parameters too (`imbalance_1`, `imbalance_5`).
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names

@@ -138,6 +138,29 @@ impl FeatureSpec {
     }
 }
 
+/// Names of features that can be attributes: `ofi`, and where several are of one sort their
+/// parameters too, as in `imbalance_1` and `imbalance_5`, `ewma_volatility_10s`.
+///
+/// # Errors
+/// When the same feature stands there twice.
+pub(crate) fn attribute_names(specs: &[FeatureSpec]) -> Result<Vec<String>> {
+    let texts: Vec<String> = specs.iter().map(ToString::to_string).collect();
+    let sort = |text: &str| text.split(':').next().unwrap_or_default().to_owned();
+    let sorts: Vec<String> = texts.iter().map(|text| sort(text)).collect();
+    let name = |n: usize| {
+        let is_only = sorts.iter().filter(|sort| **sort == sorts[n]).count() == 1;
+        let parameters = texts[n].split_once(':').filter(|_| !is_only).map_or("", |(_, rest)| rest);
+        let values = parameters.split(',').filter_map(|pair| Some(pair.split_once('=')?.1));
+        let parts: Vec<&str> = std::iter::once(sorts[n].as_str()).chain(values).collect();
+        parts.join("_").replace('.', "p").replace('-', "m")
+    };
+    let names: Vec<String> = (0..specs.len()).map(name).collect();
+    match names.iter().enumerate().find(|(n, name)| names[..*n].contains(name)) {
+        Some((n, _)) => Err(config_error(format!("feature '{}' is asked for twice", texts[n]))),
+        None => Ok(names),
+    }
+}
+
 fn config_error(message: String) -> Error {
     Error::new(ErrorKind::Config, message)
 }
@@ -353,6 +376,34 @@ mod tests {
                 assert_eq!(spec.to_string(), shown);
             }
         }
+    }
+
+    #[test]
+    fn names_are_short_where_they_can_be_and_never_double() {
+        let names = |texts: &[&str]| {
+            let specs: Vec<_> = texts.iter().map(|text| text.parse().unwrap()).collect();
+            attribute_names(&specs)
+        };
+        let short = names(&["imbalance:levels=5", "ofi:window=1s", "weighted_mid"]).unwrap();
+        assert_eq!(short, ["imbalance", "ofi", "weighted_mid"]);
+        let long = names(&[
+            "imbalance",
+            "imbalance:levels=5",
+            "ewma_volatility:halflife=90s",
+            "ewma_volatility:halflife=10s,sample=1s",
+            "queue_up_probability:rho=-0.5",
+            "queue_up_probability",
+        ]);
+        let wanted = [
+            "imbalance_1",
+            "imbalance_5",
+            "ewma_volatility_90s",
+            "ewma_volatility_10s_1s",
+            "queue_up_probability_m0p5",
+            "queue_up_probability_0",
+        ];
+        assert_eq!(long.unwrap(), wanted);
+        assert!(names(&["ofi", "mid", "ofi:window=10s"]).unwrap_err().message().contains("twice"));
     }
 
     #[test]
