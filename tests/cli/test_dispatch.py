@@ -98,6 +98,7 @@ def test_output_to_a_closed_pipe_is_no_error() -> None:
         (errors.MismatchError("x"), Exit.MISMATCH),
         (errors.CapacityError("x"), Exit.ERROR),
         (errors.StaleView("x"), Exit.ERROR),
+        (errors.InternalError("x"), Exit.ERROR),
         (errors.Interrupted("x"), Exit.INTERRUPTED),
         (KeyboardInterrupt(), Exit.INTERRUPTED),
         (TimeoutError("x"), Exit.TIMEOUT),

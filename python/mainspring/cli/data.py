@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App
 
-from mainspring.cli import market_data
+from mainspring.cli import data_import, market_data
 from mainspring.cli.app import Flag, verb_app
 from mainspring.cli.exits import Exit
-from mainspring.cli.output import Output
-from mainspring.errors import InvalidValue
+from mainspring.cli.output import Output, cell, table
 
 app = verb_app("data", summary="List, import, check, describe and download market data.")
+app.command(data_import.import_app, name="import")
+app.command(data_import.download_app, name="download")
 
-_INSTRUMENT = Group("Instrument", sort_key=2)
 SEVERITIES = ("error", "warning", "note")
 
 
@@ -25,6 +25,85 @@ def _command(name: str, words: str = "") -> App:
     made = verb_app(f"data {name}", words)
     app.command(made, name=name)
     return made
+
+
+@_command("ls").default
+def ls(*, root: Path | None = None, output: Output | None = None) -> int:
+    """List the catalog: what is in each file, its span, gaps and clock.
+
+    Exits 7 when a file cannot be opened; its problem is in the list.
+
+    Parameters
+    ----------
+    root
+        The catalog's folder; the data folder (`MAINSPRING_DATA_HOME`) without it.
+    output
+        Flags of every verb.
+    """
+    from mainspring.data import Catalog
+
+    output = output or Output()
+    catalog = Catalog(root)
+    entries = catalog.ls()
+    documents = [{**asdict(entry), "path": str(entry.path)} for entry in entries]
+    output.result(documents, lambda: _catalog_text(catalog.root, entries))
+    return Exit.PARTIAL if any(entry.problem for entry in entries) else Exit.OK
+
+
+def _catalog_text(root: Path, entries: list[Any]) -> Any:
+    if not entries:
+        return f"{root} holds no event files: try `mainspring data sample` or `data import`"
+    rows = [
+        (
+            entry.name,
+            ", ".join(entry.instruments),
+            entry.rows,
+            _span(entry.span_ns),
+            entry.gaps,
+            entry.problem or entry.clock,
+        )
+        for entry in entries
+    ]
+    return table(str(root), ("name", "instruments", "rows", "span (UTC)", "gaps", "clock"), rows)
+
+
+def _span(span_ns: tuple[int, int] | None) -> str:
+    if span_ns is None:
+        return cell(None)
+    first, last = (dt.datetime.fromtimestamp(ns // 10**9, dt.UTC) for ns in span_ns)
+    return f"{first:%Y-%m-%d %H:%M:%S} for {last - first}"
+
+
+@_command("add", "FILE").default
+def add(
+    file: Path,
+    /,
+    *,
+    name: str | None = None,
+    replace: Flag = False,
+    root: Path | None = None,
+    output: Output | None = None,
+) -> None:
+    """Copy an event file into the catalog, verified.
+
+    Parameters
+    ----------
+    file
+        The event file.
+    name
+        Its name in the catalog, with `/` for folders; the file's own without it.
+    replace
+        Replace a file of that name.
+    root
+        The catalog's folder; the data folder (`MAINSPRING_DATA_HOME`) without it.
+    output
+        Flags of every verb.
+    """
+    from mainspring.data import Catalog
+
+    output = output or Output()
+    entry = Catalog(root).add(file, name, replace=replace)
+    output.result({**asdict(entry), "path": str(entry.path)}, lambda: f"{entry.name}: {entry.path}")
 
 
 @_command("info", "DATA...").default
@@ -79,113 +158,6 @@ def check(*data: str, strict: Flag = False, output: Output | None = None) -> int
     output.result(documents, lambda: "\n\n".join(report.text for report in reports))
     refused = SEVERITIES[: 2 if strict else 1]
     return Exit.ERROR if any(report.worst in refused for report in reports) else Exit.OK
-
-
-@_command("import", "FILE...").default
-def import_(
-    *files: Path,
-    format_: Annotated[str, Parameter(name="--format")] = "auto",
-    out: Path | None = None,
-    streams: list[Literal["depth", "trades", "best", "mark"]] | None = None,
-    symbols: list[str] | None = None,
-    clock: str = "auto",
-    bad_lines: Literal["refuse", "skip"] = "refuse",
-    date: str | None = None,
-    venue: Annotated[str | None, Parameter(group=_INSTRUMENT)] = None,
-    symbol: Annotated[str | None, Parameter(group=_INSTRUMENT)] = None,
-    tick: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
-    lot: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
-    maker_fee: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
-    taker_fee: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
-    output: Output | None = None,
-) -> None:
-    """Import recordings of venues and files of vendors into one event file.
-
-    Parameters
-    ----------
-    files
-        The input; gzip, xz, zstd and zip are read as they are.
-    format_
-        The input's format; told from its content without it. `mainspring data formats` lists them.
-    out
-        The event file; the first input's name with `.mse` in this folder without it.
-    streams
-        What goes in; depth, trades and mark without it.
-    symbols
-        Symbols to keep; all without it.
-    clock
-        `auto` corrects a receive clock that runs behind the exchange's, `keep` changes nothing, a
-        number is the offset in ns.
-    bad_lines
-        Stop at the first line that cannot be read, or count and skip them.
-    date
-        Of files that stamp the time of day only.
-    venue
-        For formats that do not say.
-    symbol
-        For formats that do not say.
-    tick
-        Price step; from the recording without it.
-    lot
-        Quantity step; from the recording without it.
-    maker_fee
-        Fraction of the traded value; negative is a rebate.
-    taker_fee
-        Fraction of the traded value.
-    output
-        Flags of every verb.
-    """
-    from mainspring.data import import_report
-
-    output = output or Output()
-    definition = {"tick": tick, "lot": lot, "maker_fee": maker_fee, "taker_fee": taker_fee}
-    given = {key: value for key, value in definition.items() if value is not None}
-    with output.progress("import", unit="bytes") as bar:
-        report = import_report(
-            files,
-            format_,
-            out,
-            instrument={**given, **({"symbol": symbol} if symbol else {})} if given else None,
-            streams=streams or ("depth", "trades", "mark"),
-            symbols=symbols or (),
-            clock=_clock(clock),
-            bad_lines=bad_lines,
-            venue=venue,
-            symbol=symbol,
-            date=date,
-            progress=lambda _stage, done, total, _rows: bar.update(done, total),
-        )
-    output.result(asdict(report), lambda: _import_text(report))
-
-
-def _clock(text: str) -> Any:
-    if text in ("auto", "keep"):
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise InvalidValue(f"--clock {text!r}: give auto, keep, or an offset in ns") from None
-
-
-def _import_text(report: Any) -> str:
-    lines = [
-        f"{report.output}: {report.rows:,} rows from {report.format} in {report.seconds:.1f} s"
-    ]
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.rows_by_kind.items() if count)
-    lines.append(f"  rows        {kinds}")
-    lines += [f"  instrument  {_instrument_text(one)}" for one in report.instruments]
-    clock = report.clock
-    if clock.get("offset_ns"):
-        lines.append(f"  clock       receive times moved by {clock['offset_ns'] / 1e9:+.6f} s")
-    lines.append(f"  gaps        {report.gap_count}")
-    lines += [f"  refused     {one}" for one in report.refused]
-    if report.checksums:
-        lines.append(f"  checksums   {report.checksums}")
-    return "\n".join([*lines, *(f"  note        {note}" for note in report.notes)])
-
-
-def _instrument_text(one: dict[str, Any]) -> str:
-    return f"{one.get('symbol')}: tick {one.get('tick')}, lot {one.get('lot')}"
 
 
 @_command("formats").default

@@ -1,0 +1,203 @@
+"""`mainspring data import` and `mainspring data download`: from elsewhere to event files."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from mainspring.cli.app import Flag, verb_app
+from mainspring.cli.exits import Exit
+from mainspring.cli.output import Output
+from mainspring.errors import InvalidValue
+
+import_app = verb_app("data import", "FILE...")
+download_app = verb_app("data download", "SYMBOL")
+
+_INSTRUMENT = Group("Instrument", sort_key=2)
+
+
+@import_app.default
+def import_(
+    *files: Path,
+    format_: Annotated[str, Parameter(name="--format")] = "auto",
+    out: Path | None = None,
+    streams: list[Literal["depth", "trades", "best", "mark"]] | None = None,
+    symbols: list[str] | None = None,
+    clock: str = "auto",
+    bad_lines: Literal["refuse", "skip"] = "refuse",
+    date: str | None = None,
+    venue: Annotated[str | None, Parameter(group=_INSTRUMENT)] = None,
+    symbol: Annotated[str | None, Parameter(group=_INSTRUMENT)] = None,
+    tick: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
+    lot: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
+    maker_fee: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
+    taker_fee: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
+    output: Output | None = None,
+) -> None:
+    """Import recordings of venues and files of vendors into one event file.
+
+    Parameters
+    ----------
+    files
+        The input; gzip, xz, zstd and zip are read as they are.
+    format_
+        The input's format; told from its content without it. `mainspring data formats` lists them.
+    out
+        The event file; the first input's name with `.mse` in this folder without it.
+    streams
+        What goes in; depth, trades and mark without it.
+    symbols
+        Symbols to keep; all without it.
+    clock
+        `auto` corrects a receive clock that runs behind the exchange's, `keep` changes nothing, a
+        number is the offset in ns.
+    bad_lines
+        Stop at the first line that cannot be read, or count and skip them.
+    date
+        Of files that stamp the time of day only.
+    venue
+        For formats that do not say.
+    symbol
+        For formats that do not say.
+    tick
+        Price step; from the recording without it.
+    lot
+        Quantity step; from the recording without it.
+    maker_fee
+        Fraction of the traded value; negative is a rebate.
+    taker_fee
+        Fraction of the traded value.
+    output
+        Flags of every verb.
+    """
+    from mainspring.data import import_report
+
+    output = output or Output()
+    definition = {"tick": tick, "lot": lot, "maker_fee": maker_fee, "taker_fee": taker_fee}
+    given = {key: value for key, value in definition.items() if value is not None}
+    with output.progress("import", unit="bytes") as bar:
+        report = import_report(
+            files,
+            format_,
+            out,
+            instrument={**given, **({"symbol": symbol} if symbol else {})} if given else None,
+            streams=streams or ("depth", "trades", "mark"),
+            symbols=symbols or (),
+            clock=_clock(clock),
+            bad_lines=bad_lines,
+            venue=venue,
+            symbol=symbol,
+            date=date,
+            progress=lambda _stage, done, total, _rows: bar.update(done, total),
+        )
+    output.result(asdict(report), lambda: _import_text(report))
+
+
+def _clock(text: str) -> Any:
+    if text in ("auto", "keep"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidValue(f"--clock {text!r}: give auto, keep, or an offset in ns") from None
+
+
+def _import_text(report: Any) -> str:
+    lines = [
+        f"{report.output}: {report.rows:,} rows from {report.format} in {report.seconds:.1f} s"
+    ]
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in report.rows_by_kind.items() if count)
+    lines.append(f"  rows        {kinds}")
+    lines += [f"  instrument  {_instrument_text(one)}" for one in report.instruments]
+    clock = report.clock
+    if clock.get("offset_ns"):
+        lines.append(f"  clock       receive times moved by {clock['offset_ns'] / 1e9:+.6f} s")
+    lines.append(f"  gaps        {report.gap_count}")
+    lines += [f"  refused     {one}" for one in report.refused]
+    if report.checksums:
+        lines.append(f"  checksums   {report.checksums}")
+    return "\n".join([*lines, *(f"  note        {note}" for note in report.notes)])
+
+
+def _instrument_text(one: dict[str, Any]) -> str:
+    return f"{one.get('symbol')}: tick {one.get('tick')}, lot {one.get('lot')}"
+
+
+@download_app.default
+def download(
+    symbol: str,
+    /,
+    *,
+    start: dt.date,
+    end: dt.date | None = None,
+    kind: str = "trades",
+    market: Literal["spot", "usdm", "coinm"] = "spot",
+    period: Literal["daily", "monthly"] = "daily",
+    interval: str = "1m",
+    folder: Path | None = None,
+    base_url: str | None = None,
+    skip_missing: Flag = False,
+    output: Output | None = None,
+) -> int:
+    """Download files of Binance's public archive, resumed where they stopped, and verified.
+
+    Exits 7 when `--skip-missing` left some out.
+
+    Parameters
+    ----------
+    symbol
+        Such as `BTCUSDT`, or `BTCUSD_PERP` for coin-margined contracts.
+    start
+        First day, or any day of the first month.
+    end
+        Last day, included; the first without it.
+    kind
+        `trades`, `aggTrades`, `klines`; for futures also `bookDepth`, `bookTicker`, `fundingRate`,
+        `metrics` and others.
+    market
+        Spot, USD-margined or coin-margined futures.
+    period
+        A file a day or a month.
+    interval
+        Of klines.
+    folder
+        Where files go, laid out as in the archive; `downloads` in the data folder without it.
+    base_url
+        A mirror of the archive.
+    skip_missing
+        Go on where the archive does not have a day.
+    output
+        Flags of every verb.
+    """
+    from mainspring.data.download import BASE_URL
+    from mainspring.data.download import download as fetch
+
+    output = output or Output()
+    with output.progress("download", unit="bytes") as bar:
+        paths = fetch(
+            symbol,
+            kind,
+            start=start,
+            end=end,
+            market=market,
+            period=period,
+            interval=interval,
+            folder=folder,
+            base_url=base_url or BASE_URL,
+            missing="skip" if skip_missing else "refuse",
+            progress=lambda _name, done, total: bar.update(done, total),
+        )
+    output.result([str(path) for path in paths], lambda: "\n".join(map(str, paths)))
+    wanted = _periods(start, end or start, period)
+    return Exit.PARTIAL if len(paths) < wanted else Exit.OK
+
+
+def _periods(first: dt.date, last: dt.date, period: str) -> int:
+    if period == "daily":
+        return (last - first).days + 1
+    return (last.year - first.year) * 12 + last.month - first.month + 1
