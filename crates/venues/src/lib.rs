@@ -5,8 +5,13 @@
 //! hold no session and no file; sequence rules of a venue are beside its codec.
 
 pub mod binance;
+pub mod bybit;
+pub mod feed;
+pub mod hyperliquid;
 pub mod json;
+pub mod kraken;
 pub mod level;
+pub mod okx;
 
 pub use json::Refusal;
 pub use level::Level;

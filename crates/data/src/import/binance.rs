@@ -11,7 +11,7 @@ use mainspring_venues::binance::{Body, Decoder, DepthSync, Market, Message, Step
 use mainspring_venues::json::integer;
 
 use super::input::{Lines, Place};
-use super::instrument::split_joined;
+use super::instrument::{split_joined, InstrumentSpec};
 use super::options::{OnProgress, Options};
 use super::pipeline;
 use super::report::{ImportReport, Tally};
@@ -218,6 +218,16 @@ impl Feed {
         }
     }
 
+    /// Fills in definitions from an instrument list that the recording holds.
+    pub fn state_missing(&mut self, listed: &std::collections::HashMap<String, InstrumentSpec>) {
+        for at in 0..self.symbols.list().len() {
+            let Some(known) = listed.get(&self.symbols.list()[at].name) else { continue };
+            if let Some(spec) = self.symbols.stated_mut(at).filter(|spec| spec.tick.is_none()) {
+                *spec = known.clone().or(spec);
+            }
+        }
+    }
+
     fn symbol(&mut self, message: &Message<'_>) -> usize {
         let shape = self.futures.or(message.futures);
         let at = self.symbols.index(message.symbol, Default::default);
@@ -404,7 +414,7 @@ fn gap_reason(ids: DiffIds) -> String {
 }
 
 /// What the name of a symbol says: `BTCUSD_PERP`, `BTCUSD_240927`, `BTCUSDT_240927`, `BTCUSDT`.
-fn definition(symbol: &str, futures: bool) -> super::instrument::InstrumentSpec {
+fn definition(symbol: &str, futures: bool) -> InstrumentSpec {
     use InstrumentKind::{InverseFuture, InversePerpetual, LinearFuture, LinearPerpetual, Spot};
     let (pair, expiry) = symbol.split_once('_').unwrap_or((symbol, ""));
     let (base, quote) = split_joined(pair);

@@ -2,7 +2,7 @@
 
 use mainspring_core::instrument::MarginTier;
 use mainspring_core::{
-    Decimal, Error, ErrorKind, Instrument, InstrumentKind, Lots, PriceGrid, Result,
+    Decimal, Error, ErrorKind, GridRule, Instrument, InstrumentKind, Lots, PriceGrid, Result,
 };
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +94,9 @@ pub enum Origin {
     Recording,
     /// The finest decimals seen in the data.
     Inferred,
+    /// The recording states a coarser one, which old orders in it do not keep to; the finest
+    /// decimals seen in the data are counted, new orders keep to what is stated.
+    Widened,
 }
 
 /// The finest decimals seen of one symbol.
@@ -134,7 +137,9 @@ pub fn resolve(
     };
     let tick_origin = origin(given.price_tick().is_some(), stated.price_tick().is_some());
     let lot_origin = origin(given.lot.is_some(), stated.lot.is_some());
-    let spec = given.or(stated);
+    let mut spec = given.or(stated);
+    let tick_origin = widen_tick(&mut spec, tick_origin, finest.price)?;
+    let lot_origin = widen_lot(&mut spec, lot_origin, finest.qty)?;
     let kind = spec.kind.unwrap_or(InstrumentKind::Spot);
     let multiplier = match spec.multiplier {
         Some(multiplier) => multiplier,
@@ -160,6 +165,35 @@ pub fn resolve(
     };
     instrument.validate()?;
     Ok(Resolved { instrument, tick_origin, lot_origin })
+}
+
+/// Counts finer ticks than the recording states when its own prices are finer.
+fn widen_tick(spec: &mut InstrumentSpec, origin: Origin, places: u8) -> Result<Origin> {
+    let (Origin::Recording, None, Some(stated)) = (origin, &spec.grids, spec.tick) else {
+        return Ok(origin);
+    };
+    if places <= stated.scale() {
+        return Ok(origin);
+    }
+    let tick = Decimal::new(1, places)?;
+    let step = stated.count_of(tick).unwrap_or(1);
+    let rule = GridRule::Tiers { steps: vec![(0, step)] };
+    spec.grids = Some(vec![PriceGrid { version: 0, tick, rule }]);
+    Ok(Origin::Widened)
+}
+
+/// The same for lots; the smallest order stays what the recording states.
+fn widen_lot(spec: &mut InstrumentSpec, origin: Origin, places: u8) -> Result<Origin> {
+    let (Origin::Recording, Some(stated)) = (origin, spec.lot) else {
+        return Ok(origin);
+    };
+    if places <= stated.scale() {
+        return Ok(origin);
+    }
+    let lot = Decimal::new(1, places)?;
+    spec.min_qty = spec.min_qty.or_else(|| stated.count_of(lot).map(Lots));
+    spec.lot = Some(lot);
+    Ok(Origin::Widened)
 }
 
 fn no_contract_size(symbol: &str) -> Error {
@@ -207,6 +241,24 @@ mod tests {
         assert_eq!(made.instrument.lot.to_string(), "0.001");
         assert_eq!(made.instrument.maker_fee.to_string(), "0.001");
         assert_eq!((made.tick_origin, made.lot_origin), (Origin::Given, Origin::Inferred));
+    }
+
+    #[test]
+    fn a_recording_with_finer_old_orders_is_counted_finer() {
+        let stated = InstrumentSpec {
+            tick: Some("0.5".parse().unwrap()),
+            lot: Some(Decimal::ONE),
+            ..Default::default()
+        };
+        let made = resolve("X", None, &stated, Finest { price: 2, qty: 1 }).unwrap();
+        let instrument = made.instrument;
+        assert_eq!((made.tick_origin, made.lot_origin), (Origin::Widened, Origin::Widened));
+        assert_eq!(
+            (instrument.tick().to_string(), instrument.lot.to_string()),
+            ("0.01".into(), "0.1".into())
+        );
+        assert_eq!(instrument.min_qty, Lots(10));
+        assert_eq!(instrument.grid().step_at(mainspring_core::Ticks(100)), 50);
     }
 
     #[test]

@@ -6,9 +6,11 @@
 
 pub mod binance;
 pub mod binary;
+pub mod cryptofeed;
 pub mod csv;
 pub mod detect;
 pub mod equities;
+pub mod feed;
 pub mod hftbacktest;
 pub mod hftbacktest_export;
 pub mod input;
@@ -17,6 +19,7 @@ pub mod lobster;
 pub mod npy;
 pub mod options;
 pub mod pipeline;
+pub mod raw_feed;
 pub mod report;
 pub mod stage;
 pub mod time;
@@ -38,6 +41,9 @@ pub const FORMATS: &[(&str, Importer)] = &[
     (binance::NAME, binance::import),
     (hftbacktest::NAME, hftbacktest::import),
     (lobster::NAME, lobster::import),
+    (cryptofeed::NAME, cryptofeed::import),
+    (raw_feed::BYBIT_NAME, raw_feed::import_bybit),
+    (raw_feed::HYPERLIQUID_NAME, raw_feed::import_hyperliquid),
 ];
 
 /// The importer of a format.

@@ -316,7 +316,12 @@ impl Plan {
     }
 
     fn notes(&self) -> Vec<String> {
-        use super::instrument::Origin::Inferred;
+        use super::instrument::Origin::{Inferred, Widened};
+        let widened = |made: &&Resolved| [made.tick_origin, made.lot_origin].contains(&Widened);
+        let finer = |made: &Resolved| {
+            let symbol = &made.instrument.symbol;
+            format!("{symbol}: old orders are finer than the stated grid and are counted exactly")
+        };
         let note = |made: &Resolved| {
             let what = match (made.tick_origin == Inferred, made.lot_origin == Inferred) {
                 (true, true) => "tick and lot are",
@@ -327,7 +332,8 @@ impl Plan {
             let symbol = &made.instrument.symbol;
             Some(format!("{symbol}: {what} inferred from the finest decimals in the data"))
         };
-        self.resolved.iter().filter_map(note).collect()
+        let finer = self.resolved.iter().filter(widened).map(finer);
+        self.resolved.iter().filter_map(note).chain(finer).collect()
     }
 }
 
@@ -424,9 +430,13 @@ impl<'a> Gridder<'a> {
         }
     }
 
-    fn instrument(&self, staged: &Staged) -> Option<(u16, &'a Instrument)> {
+    fn resolved(&self, staged: &Staged) -> Option<(u16, &'a Resolved)> {
         let at = self.plan.index.get(staged.symbol).copied().flatten()?;
-        Some((at, &self.plan.resolved[usize::from(at)].instrument))
+        Some((at, &self.plan.resolved[usize::from(at)]))
+    }
+
+    fn instrument(&self, staged: &Staged) -> Option<(u16, &'a Instrument)> {
+        self.resolved(staged).map(|(at, made)| (at, &made.instrument))
     }
 
     fn symbol(&self, staged: &Staged) -> String {
@@ -436,13 +446,13 @@ impl<'a> Gridder<'a> {
     /// Puts prices and quantities on the grid, or says what does not fit.
     fn place(&mut self, staged: &Staged) -> std::result::Result<(), String> {
         self.placed.clear();
-        let Some((_, instrument)) = self.instrument(staged) else {
+        let Some((_, made)) = self.resolved(staged) else {
             return Err("the input changed while it was being read".to_owned());
         };
-        let (tick, lot) = (instrument.tick(), instrument.lot);
+        let (tick, lot) = (made.instrument.tick(), made.instrument.lot);
         let mut snapshot = [Ticks::MIN, Ticks::MAX];
         for row in &staged.rows {
-            let (price, qty) = place_row(row, instrument, tick, lot)?;
+            let (price, qty) = place_row(row, made, tick, lot)?;
             if row.kind == RowKind::Depth && row.flags & flags::SNAPSHOT != 0 && qty > 0 {
                 if row.flags & flags::ASK == 0 {
                     snapshot[0] = snapshot[0].max(price);
@@ -538,7 +548,7 @@ impl<'a> Gridder<'a> {
 #[inline]
 fn place_row(
     row: &StagedRow,
-    instrument: &Instrument,
+    made: &Resolved,
     tick: Decimal,
     lot: Decimal,
 ) -> std::result::Result<(Ticks, i64), String> {
@@ -558,12 +568,13 @@ fn place_row(
         return Err(format!("the price {} is not on the grid (tick {tick})", row.price));
     };
     if price <= 0 && !matches!(row.kind, RowKind::OrderDelete | RowKind::OrderExecute) {
-        return non_positive_price(row, price, instrument).map(|qty| (Ticks(price), qty));
+        return non_positive_price(row, price, &made.instrument).map(|qty| (Ticks(price), qty));
     }
     // Trades also happen between the prices of orders, at midpoints.
-    let grid = instrument.grid();
-    let of_order = !matches!(row.kind, RowKind::Trade | RowKind::OrderExecute);
-    if of_order && !matches!(grid.rule, GridRule::Fixed) && !grid.is_valid(Ticks(price)) {
+    let grid = made.instrument.grid();
+    let free = matches!(row.kind, RowKind::Trade | RowKind::OrderExecute)
+        || made.tick_origin == super::instrument::Origin::Widened;
+    if !free && !matches!(grid.rule, GridRule::Fixed) && !grid.is_valid(Ticks(price)) {
         return Err(format!("the price {} is not on the price grid", row.price));
     }
     place_qty(row.qty, lot).map(|qty| (Ticks(price), qty))

@@ -1,0 +1,101 @@
+//! What the JSON feeds of most venues say, in common words.
+
+use mainspring_core::{Side, TimeNs};
+
+use crate::level::Level;
+
+/// How a book message is tied to the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Sequence {
+    /// Not at all.
+    #[default]
+    None,
+    /// It names the id of the message before it.
+    Chain {
+        /// Id of the message before; negative on a snapshot.
+        previous: i64,
+        /// Its own id.
+        this: i64,
+    },
+    /// Ids grow by one.
+    Counter(i64),
+}
+
+/// A book message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BookEvent<'a> {
+    /// Symbol as the venue writes it.
+    pub symbol: &'a str,
+    /// Whether it replaces the book.
+    pub snapshot: bool,
+    /// When it happened.
+    pub time_ns: Option<TimeNs>,
+    /// Levels of the bid side.
+    pub bids: &'a [Level],
+    /// Levels of the ask side.
+    pub asks: &'a [Level],
+    /// Its place in the sequence.
+    pub sequence: Sequence,
+    /// The checksum of the book behind it.
+    pub checksum: Option<i64>,
+    /// Levels a side that the subscription keeps, where the client must cut.
+    pub depth: Option<usize>,
+    /// Decimal places that the venue writes of prices and quantities.
+    pub places: (u8, u8),
+}
+
+/// A trade.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TradeEvent<'a> {
+    /// Symbol as the venue writes it.
+    pub symbol: &'a str,
+    /// When it happened.
+    pub time_ns: Option<TimeNs>,
+    /// Price and quantity.
+    pub level: Level,
+    /// The taker's side.
+    pub taker: Side,
+}
+
+/// Something a feed says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FeedEvent<'a> {
+    /// Levels.
+    Book(BookEvent<'a>),
+    /// A trade.
+    Trade(TradeEvent<'a>),
+    /// A message of a kind that market data files do not keep.
+    Other(&'a str),
+}
+
+/// Takes events as they are read.
+pub type OnEvent<'f> = &'f mut dyn FnMut(FeedEvent<'_>);
+
+/// Levels of both sides, reused from message to message.
+#[derive(Clone, Debug, Default)]
+pub struct Sides {
+    /// Bids.
+    pub bids: Vec<Level>,
+    /// Asks.
+    pub asks: Vec<Level>,
+}
+
+impl Sides {
+    /// Empties both.
+    pub fn clear(&mut self) {
+        self.bids.clear();
+        self.asks.clear();
+    }
+}
+
+/// Text of a message as UTF-8, which symbols and kinds must be.
+#[must_use]
+pub fn utf8(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text).ok()
+}
+
+/// Milliseconds since 1970 as nanoseconds, when they lie between 2001 and 2261.
+#[must_use]
+pub fn millis_ns(ms: i64) -> Option<TimeNs> {
+    (1_000_000_000_000..9_200_000_000_000).contains(&ms).then(|| ms * 1_000_000)
+}
