@@ -1,8 +1,9 @@
 """hftbacktest's side of `replay` and `replay_mm`, and the step-by-step record of its market maker.
 
-    python hftbacktest_replay.py DIRECTORY {replay,mm,cold,dump} [--depth roi|hash] [--repeats N] [--assets N]
+    python hftbacktest_replay.py DIRECTORY {replay,mm,cold,dump} [--depth roi|hash] [--repeats N] [--serve]
 
-Reads DIRECTORY/l2.npz (see workload.py) and prints one JSON object a line.
+Reads DIRECTORY/l2.npz (see workload.py) and prints one JSON object a run; with `--serve` it runs once
+for each line that it is sent.
 
 The work, the same for every side: 100 ms steps, best bid and ask read at each. The market maker joins
 both touches with 10 lots post-only, cancels an order whose price is no longer the touch (or whose side
@@ -23,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import sys
 import time
 from pathlib import Path
 
@@ -34,11 +36,13 @@ from numba import njit
 FEED_LATENCY_NS = 2_000_000
 ORDER_LATENCY_NS = 1_000_000
 STEP_NS = 100_000_000
+STAGGER_NS = 137_000
 
 
-def events(directory: Path) -> np.ndarray:
-    """The workload as hftbacktest's event rows."""
+def events(directory: Path, share: int = 1) -> np.ndarray:
+    """The workload, or the first `share`-th of it, as hftbacktest's event rows."""
     rows = np.load(directory / "l2.npz")
+    rows = {name: rows[name][: len(rows["ts"]) // share] for name in ("kind", "side", "tick", "lot", "ts")}
     out = np.zeros(len(rows["ts"]), hft.types.event_dtype)
     out["ev"] = (
         np.where(rows["kind"] == 0, hft.DEPTH_EVENT, hft.TRADE_EVENT).astype(np.uint64)
@@ -54,11 +58,16 @@ def events(directory: Path) -> np.ndarray:
 
 
 def engine(data: np.ndarray, depth: str, assets: int = 1):
-    """A backtest of `assets` copies of the same instrument."""
-    def asset():
+    """A backtest of `assets` instruments with the same rows, some microseconds apart."""
+
+    def asset(number: int):
+        rows = data if number == 0 else data.copy()
+        if number:
+            rows["exch_ts"] += number * STAGGER_NS
+            rows["local_ts"] += number * STAGGER_NS
         built = (
             hft.BacktestAsset()
-            .data(data)
+            .data(rows)
             .linear_asset(1.0)
             .constant_order_latency(ORDER_LATENCY_NS, ORDER_LATENCY_NS)
             .log_prob_queue_model()
@@ -71,7 +80,7 @@ def engine(data: np.ndarray, depth: str, assets: int = 1):
         return built.roi_lb(98_000.0).roi_ub(102_000.0) if depth == "roi" else built
 
     kind = hft.ROIVectorMarketDepthBacktest if depth == "roi" else hft.HashMapMarketDepthBacktest
-    return kind([asset() for _ in range(assets)])
+    return kind([asset(number) for number in range(assets)])
 
 
 @njit
@@ -206,15 +215,17 @@ def main() -> None:
     parser.add_argument("--depth", choices=["roi", "hash"], default="roi")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--assets", type=int, default=1)
+    parser.add_argument("--share", type=int, default=1, help="take the first SHARE-th of the rows")
+    parser.add_argument("--serve", action="store_true", help="run once for each line of stdin")
     args = parser.parse_args()
-    data = events(args.directory)
+    data = events(args.directory, args.share)
     if args.mode == "dump":
         print(json.dumps(dump(args.directory, data)))
         return
     mode = "mm" if args.mode == "cold" else args.mode
     if args.mode != "cold":
-        timed(mode, data[:2000], args.depth, args.assets)
-    for _ in range(args.repeats):
+        timed(mode, data[:2000], args.depth, 1)
+    for _ in sys.stdin if args.serve else range(args.repeats):
         line = timed(mode, data, args.depth, args.assets)
         line["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps(line), flush=True)
