@@ -1,15 +1,13 @@
-"""The compiled half of Mainspring. Use it through the Python packages."""
-
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from numpy.typing import NDArray
 
 __version__: str
 
-_Path = str | PathLike[str]
+_Path: TypeAlias = str | PathLike[str]
 
 @final
 class Table:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mainspring.data.convert import write_bars as write_bars
     from mainspring.data.dataset import Dataset as Dataset
     from mainspring.data.dataset import RowKind as RowKind
-    from mainspring.data.dataset import open_dataset
+    from mainspring.data.dataset import open as open  # noqa: A004 - `ms.data.open`
     from mainspring.data.download import download as download
     from mainspring.data.home import data_home as data_home
     from mainspring.data.importers import detect_format as detect_format
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from mainspring.data.instruments import instrument as instrument
     from mainspring.data.sample import sample as sample
     from mainspring.data.sample import sample_names as sample_names
-
-    open = open_dataset
 
 # Public name -> "module:attribute", imported on first use.
 _LAZY = {
@@ -58,7 +56,7 @@ _LAZY = {
     "import_file": "importers:import_file",
     "import_report": "importers:import_report",
     "instrument": "instruments:instrument",
-    "open": "dataset:open_dataset",
+    "open": "dataset:open",
     "sample": "sample:sample",
     "sample_names": "sample:sample_names",
     "write_bars": "convert:write_bars",

@@ -95,7 +95,8 @@ def kind_of(frame: Frame) -> str:
         return "trades"
     raise DataError(
         "the table is neither bars (time, open, high, low, close, volume) nor trades (time, price, "
-        f"qty, side); known columns are {', '.join(sorted(frame)) or 'none'}; name others by columns="
+        f"qty, side); known columns are {', '.join(sorted(frame)) or 'none'}; "
+        "name others by columns="
     )
 
 
@@ -106,7 +107,7 @@ def bar_columns(frame: Frame, interval: str | int | None, stamp: Stamp) -> Frame
         DataError: a column is missing, a time is none, or one bar tells no interval.
         InvalidValue: an interval or stamp that cannot be.
     """
-    if _OURS <= frame.keys():
+    if frame.keys() >= _OURS:
         return frame
     if stamp not in {"open", "close"}:
         raise InvalidValue(f"a bar is stamped at its 'open' or its 'close', not {stamp!r}")
@@ -179,10 +180,7 @@ def times_ns(values: Any, name: str) -> Any:
     if array.dtype.kind == "M":
         return array.astype("datetime64[ns]").astype("int64")
     if array.dtype.kind in "UOT":
-        try:
-            array = array.astype("float64") if _numeric(array) else array
-        except ValueError:
-            pass
+        array = _numbers(array)
     if array.dtype.kind in "iu":
         return array.astype("int64") * _unit_ns(int(np.abs(array).max(initial=0)))
     if array.dtype.kind == "f":
@@ -193,8 +191,14 @@ def times_ns(values: Any, name: str) -> Any:
     return _parsed(array, name)
 
 
-def _numeric(array: Any) -> bool:
-    return len(array) > 0 and re.fullmatch(r"\d{9,}(\.\d+)?", str(array[0])) is not None
+def _numbers(array: Any) -> Any:
+    """Text of nothing but numbers as numbers; other text as it is."""
+    texts = [str(text) for text in array]
+    if all(re.fullmatch(r"\d{9,19}", text) for text in texts):
+        return np.array([int(text) for text in texts], dtype="int64")
+    if all(re.fullmatch(r"\d{9,}\.\d*", text) for text in texts):
+        return np.array(texts, dtype="float64")
+    return array
 
 
 def _unit_ns(largest: float) -> int:

@@ -25,7 +25,7 @@ from mainspring.data.columns import (
     trade_columns,
 )
 from mainspring.data.csv_bars import read_csv
-from mainspring.data.dataset import Dataset, _pyarrow
+from mainspring.data.dataset import Dataset, pyarrow_modules
 from mainspring.data.home import data_home
 from mainspring.data.instruments import Instrument, instrument
 from mainspring.errors import DataError, InvalidValue, NotFoundError, StorageError
@@ -113,7 +113,7 @@ def from_parquet(path: PathArg, instrument: InstrumentArg = None, **options: Any
         ConfigError: pyarrow is not installed.
     """
     file = _existing(path)
-    arrow, parquet = _pyarrow()
+    arrow, parquet = pyarrow_modules()
     try:
         table = parquet.read_table(file)
     except (arrow.ArrowInvalid, arrow.ArrowException) as error:

@@ -82,7 +82,7 @@ class Dataset:
     @cached_property
     def instruments(self) -> list[Instrument]:
         """What is traded in the files, each instrument once."""
-        found = {}
+        found: dict[tuple[str, str], Instrument] = {}
         for file in self.files:
             for definition in json.loads(file.instruments):
                 key = definition["venue"], definition["symbol"]
@@ -160,7 +160,8 @@ class Dataset:
             Columns `recv_ns`, `exch_ns`, `kind` (a `RowKind`), `flags`, `instrument`, `side` (+1
             bid or buyer, -1 ask or seller), `price_ticks`, `qty_lots` (exact), `price`, `qty`, and
             for order-level data `order_id`. Bars have `recv_ns`, `open_ns`, `instrument`, `open`,
-            `high`, `low`, `close`, `volume`, `trades`, and the exact `open_ticks` ... `volume_lots`.
+            `high`, `low`, `close`, `volume`, `trades`, and exact `open_ticks` to
+            `volume_lots`.
 
         Raises:
             InvalidValue: the data set has several files (read one of `parts`), or an unknown
@@ -206,7 +207,7 @@ class Dataset:
             InvalidValue: the data set has several files.
         """
         file = self._single("to_parquet")
-        arrow, parquet = _pyarrow()
+        arrow, parquet = pyarrow_modules()
         target = Path(path)
         partial = target.with_name(f".{target.name}.partial")
         about = {"instruments": file.instruments, "provenance": file.provenance}
@@ -276,7 +277,7 @@ class Dataset:
         )
 
 
-def open_dataset(path: PathArg | Iterable[PathArg]) -> Dataset:
+def open(path: PathArg | Iterable[PathArg]) -> Dataset:  # noqa: A001 - `ms.data.open`
     """Opens one event file or several as a data set; errors are those of `Dataset.open`."""
     return Dataset.open(path)
 
@@ -291,15 +292,16 @@ def _kind(kind: RowKind | str | int) -> RowKind:
 
 def _describe(one: Instrument) -> str:
     kind = one.kind.replace("_", " ")
-    return f"{one.symbol} ({one.venue}, {kind}): tick {one.tick}, lot {one.lot} {one.base}"
+    return f"{one.symbol} ({one.venue}, {kind}): tick {one.tick:f}, lot {one.lot:f} {one.base}"
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def pyarrow_modules() -> tuple[Any, Any]:
+    """`pyarrow` and `pyarrow.parquet`, or a ConfigError that says how to get them."""
     try:
-        import pyarrow
-        import pyarrow.parquet
+        import pyarrow as pa
+        from pyarrow import parquet
     except ModuleNotFoundError:
         raise ConfigError(
             "pyarrow is not installed; `pip install 'mainspring[data]'` brings it"
         ) from None
-    return pyarrow, pyarrow.parquet
+    return pa, parquet

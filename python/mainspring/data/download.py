@@ -34,8 +34,8 @@ _FOLDERS: dict[str, str] = {"spot": "spot", "usdm": "futures/um", "coinm": "futu
 _BY_INTERVAL = {"klines", "markPriceKlines", "indexPriceKlines", "premiumIndexKlines"}
 _SPOT_KINDS = {"aggTrades", "klines", "trades"}
 _FUTURES_KINDS = {
-    *_SPOT_KINDS, "bookDepth", "bookTicker", "fundingRate", "indexPriceKlines", "liquidationSnapshot",
-    "markPriceKlines", "metrics", "premiumIndexKlines",
+    *_SPOT_KINDS, "bookDepth", "bookTicker", "fundingRate", "indexPriceKlines",
+    "liquidationSnapshot", "markPriceKlines", "metrics", "premiumIndexKlines",
 }  # fmt: skip
 
 _BLOCK = 1 << 16
