@@ -44,7 +44,7 @@ fn rows() -> Vec<MarketRow> {
     let mut rows = Vec::with_capacity(ROWS + 1);
     for n in 0.. {
         let draw = mix(7, n);
-        if draw % 64 == 0 {
+        if draw.is_multiple_of(64) {
             let up = draw & 64 == 0;
             // The level that the mid moves into goes first.
             rows.push(row(RowKind::Depth, up, if up { mid + 1 } else { mid }, 0));
@@ -52,7 +52,7 @@ fn rows() -> Vec<MarketRow> {
         }
         let (ask, qty) = (draw & 128 != 0, (draw >> 40) as i64 % 50);
         let away = ((draw >> 16) % 24) as i64;
-        if (draw >> 8) % 10 == 0 {
+        if (draw >> 8).is_multiple_of(10) {
             // A buyer takes asks: a trade's flag is its taker's.
             rows.push(row(RowKind::Trade, !ask, if ask { mid + 1 } else { mid }, qty + 1));
         } else {

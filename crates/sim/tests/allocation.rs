@@ -103,6 +103,7 @@ fn after_warming(config: SimConfig, mut work: impl FnMut(&mut SimMarket, u64)) {
         work(&mut market, 1 + round * 10_000);
     }
     let before = ALLOCATIONS.load(Ordering::Relaxed);
+    assert!(before > 0, "the counter counts");
     work(&mut market, 100_000);
     let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
     assert_eq!(made, 0, "{config:?} allocated {made} times when warm");

@@ -97,7 +97,7 @@ proptest! {
     ) {
         let model: QueueModel = name.parse().unwrap();
         let (front, back, new) = (f64::from(front), f64::from(back), f64::from(new));
-        let p = model.probability(front, back);
+        let p = model.probability(front, back, 1.0);
         prop_assert!((0.0..=1.0).contains(&p), "{p}");
         let mut queue = QueuePosition::at_back(front);
         queue.on_depth(&model, front + back, new, 1.0);
