@@ -24,6 +24,7 @@ def test_compare_names_the_better_run(runs: list) -> None:
     assert row.values == pytest.approx(pnl)
     assert row.deltas == pytest.approx([0.0, pnl[1] - pnl[0]])
     assert row.best == int(np.argmax(pnl))
+    assert row.delta_texts[0] in {"0", "0.00"}
     text = c.to_text()
     assert "near" in text
     assert row.texts[row.best] + "*" in text
@@ -33,6 +34,20 @@ def test_less_is_better_for_fees_under_water(runs: list) -> None:
     row = next(r for r in an.compare(runs).rows if r.label == "Longest under water")
     values = [v for v in row.values if v is not None]
     assert row.best is None or row.values[row.best] == min(values)
+
+
+def test_deltas_are_in_the_unit_of_the_figure(runs: list) -> None:
+    by_label = {(r.section, r.label): r for r in an.compare(runs).rows}
+    share = by_label["Returns", "Total return"]
+    assert share.deltas[1] is not None
+    assert share.delta_texts[1].endswith(" %")
+    shown = float(share.delta_texts[1].removesuffix(" %").replace("\N{MINUS SIGN}", "-"))
+    assert shown == pytest.approx(100 * share.deltas[1], abs=5e-4)
+
+
+def test_a_lead_below_the_printed_digits_is_none(runs: list) -> None:
+    for row in an.compare([runs[0], runs[0]]).rows:
+        assert row.best is None
 
 
 def test_compare_says_what_differs(runs: list) -> None:

@@ -101,3 +101,17 @@ def test_the_mouse_shows_a_tooltip(page: Path, browser_binary: str) -> None:
         browser.settle()
         assert "profit" in browser.evaluate(shown)
         assert browser.console == []
+
+
+def test_print_shows_pictures_of_the_charts(page: Path, browser_binary: str) -> None:
+    pictures = "document.querySelectorAll('.chart > .printed').length"
+    with Chromium(browser_binary) as browser:
+        browser.view(1360, 900)
+        browser.open(page)
+        charts = browser.evaluate("document.querySelectorAll('.chart').length")
+        browser.evaluate("dispatchEvent(new Event('beforeprint')), 1")
+        assert browser.evaluate(pictures) == charts
+        assert browser.evaluate("Math.min(...[...document.images].map(i => i.src.length))") > 1_000
+        browser.evaluate("dispatchEvent(new Event('afterprint')), 1")
+        assert browser.evaluate(pictures) == 0
+        assert browser.console == []

@@ -13,7 +13,7 @@ from typing import Any
 
 from mainspring.analytics.calendar import CRYPTO, Calendar
 from mainspring.analytics.figures import Figures, plain
-from mainspring.analytics.formatting import MINUS, UNDEFINED, significant
+from mainspring.analytics.formatting import UNDEFINED
 from mainspring.analytics.presentation import Row, sections
 from mainspring.analytics.run_data import RunData
 from mainspring.analytics.run_report import write_whole
@@ -34,6 +34,7 @@ class ComparisonRow(Figures):
     texts: list[str]
     values: list[float | None]
     deltas: list[float | None]
+    delta_texts: list[str]
     best: int | None
 
 
@@ -140,15 +141,23 @@ def _rows(summaries: list[Summary]) -> list[ComparisonRow]:
 
 def _row(key: tuple[str, str], cells: list[Row | None]) -> ComparisonRow:
     values = [None if cell is None else cell.value for cell in cells]
+    texts = [UNDEFINED if cell is None else cell.text for cell in cells]
+    best = _best(values, next(cell.better for cell in cells if cell is not None))
+    if best is not None and texts.count(texts[best]) > 1:
+        best = None  # A lead that the printed figures do not show is none.
     base = values[0]
     deltas = [None if v is None or base is None else v - base for v in values]
     return ComparisonRow(
         section=key[0],
         label=key[1],
-        texts=[UNDEFINED if cell is None else cell.text for cell in cells],
+        texts=texts,
         values=values,
         deltas=deltas,
-        best=_best(values, next(cell.better for cell in cells if cell is not None)),
+        delta_texts=[
+            UNDEFINED if cell is None or delta is None else cell.delta_text(delta)
+            for cell, delta in zip(cells, deltas, strict=True)
+        ],
+        best=best,
     )
 
 
@@ -222,10 +231,6 @@ def _html_cell(row: ComparisonRow, index: int) -> str:
     delta = row.deltas[index]
     small = ""
     if index and delta is not None and row.best is not None:
-        small = f"<small>{_delta(delta)}</small>"
+        small = f"<small>{escape(row.delta_texts[index])}</small>"
     best = ' class="best"' if row.best == index else ""
     return f"<td{best}>{escape(row.texts[index])}{small}</td>"
-
-
-def _delta(delta: float) -> str:
-    return "±0" if delta == 0 else significant(delta, 3, sign=True).replace("-", MINUS)

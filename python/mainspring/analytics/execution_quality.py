@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mainspring.analytics.figures import Figures, ratio
+from mainspring.analytics.formatting import duration
 from mainspring.analytics.run_data import (
     MidSeries,
     RunData,
@@ -132,8 +132,9 @@ def order_figures(run: RunData, n_fills: int) -> OrderFigures:
     rows = last_of_each_order(orders)
 
     def count(column: str, codes: NDArray[np.int64]) -> dict[str, int]:
-        tally = Counter(codes.tolist())
-        return {code_name(run.codes, column, k): v for k, v in tally.most_common()}
+        tally = np.bincount(codes)
+        most = sorted(np.flatnonzero(tally).tolist(), key=lambda code: (-tally[code], code))
+        return {code_name(run.codes, column, code): int(tally[code]) for code in most}
 
     reasons = np.asarray(orders["reason"], dtype=np.int64)
     filled = np.asarray(orders["filled_lots"], np.float64)[rows]
@@ -179,7 +180,7 @@ def _trades(fills: Table, instrument: int) -> bool:
 def _too_coarse(interval_ns: int) -> str:
     if interval_ns >= 2**62:
         return "the run kept fewer than two samples of the prices"
-    return f"prices were sampled every {interval_ns / 1e9:g} s; sample finer to have this horizon"
+    return f"prices were sampled every {duration(interval_ns)}; sample finer to have this horizon"
 
 
 def _all_markouts(fills: Table, series: list[MidSeries], horizon_ns: int) -> NDArray[np.float64]:
@@ -216,12 +217,15 @@ ANSWERS_TO_CANCEL = {"cancelled"}
 def answer_times(run: RunData, orders: Table, sent: str, answers: set[str]) -> NDArray[np.int64]:
     """Time from each change into state ``sent`` to the order's next change, if into ``answers``."""
     states = np.asarray(orders["state"], dtype=np.int64)
-    names = {int(s): code_name(run.codes, "state", int(s)).lower() for s in np.unique(states)}
+    present = np.flatnonzero(np.bincount(states)).tolist()
+    names = {s: code_name(run.codes, "state", s).lower() for s in present}
     by_id = np.argsort(np.asarray(orders["order_id"]), kind="stable")
     ids, time_ns = orders["order_id"][by_id], np.asarray(orders["time_ns"], np.int64)[by_id]
     state = states[by_id]
-    is_sent = np.isin(state[:-1], [s for s, name in names.items() if name == sent])
-    is_answer = np.isin(state[1:], [s for s, name in names.items() if name in answers])
+    sends, closes = np.zeros((2, len(present) and present[-1] + 1), dtype=bool)
+    for code, name in names.items():
+        sends[code], closes[code] = name == sent, name in answers
+    is_sent, is_answer = sends[state[:-1]], closes[state[1:]]
     pairs = np.flatnonzero(is_sent & is_answer & (ids[:-1] == ids[1:]))
     waits: NDArray[np.int64] = time_ns[pairs + 1] - time_ns[pairs]
     return waits

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mainspring.analytics.formatting import (
+    MINUS,
     UNDEFINED,
     bps,
     count,
@@ -22,15 +23,33 @@ if TYPE_CHECKING:
     from mainspring.analytics.run_summary import Summary
 
 
+TIME_UNITS = (" d", " h", " min", " s", " ms", " µs", " ns")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure: its name, its text, its value for deltas, whether more is better, a remark."""
+    """One figure: its name, its text, its value, whether more is better (+1, -1, 0), a remark."""
 
     label: str
     text: str
     value: float | None = None
     better: int = 0
     remark: str = ""
+
+    @property
+    def unit(self) -> str:
+        """``share`` (printed as per cent), ``ns`` (a time span), else what the text shows."""
+        if self.text.endswith("%"):
+            return "share"
+        return "ns" if self.text.endswith(TIME_UNITS) else ""
+
+    def delta_text(self, delta: float) -> str:
+        """A difference to this figure, in the unit of its text."""
+        if self.unit == "share":
+            return percent(delta, 3, sign=True)
+        if self.unit == "ns":
+            return (MINUS if delta < 0 else "+") + duration(abs(delta))
+        return significant(delta, 3, sign=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,30 @@
     }
   }
 
+  // Paper is narrower than the window and charts cannot follow at once: print their pictures.
+  function canvases(node) {
+    return [...node.querySelectorAll("*")].flatMap((el) => [
+      ...(el.tagName === "CANVAS" && el.width > 0 && el.height > 0 ? [el] : []),
+      ...(el.shadowRoot ? canvases(el.shadowRoot) : []),
+    ]);
+  }
+
+  function picture(place) {
+    const layers = canvases(place);
+    if (!layers.length) return;
+    const sheet = document.createElement("canvas");
+    sheet.width = layers[0].width;
+    sheet.height = layers[0].height;
+    for (const layer of layers) sheet.getContext("2d").drawImage(layer, 0, 0);
+    const image = new Image();
+    image.src = sheet.toDataURL();
+    image.className = "printed";
+    place.append(image);
+  }
+
+  addEventListener("beforeprint", () => document.querySelectorAll(".chart").forEach(picture));
+  addEventListener("afterprint", () => document.querySelectorAll(".printed").forEach((i) => i.remove()));
+
   async function start() {
     await Bokeh.embed.embed_items(docs, items);
     paint();

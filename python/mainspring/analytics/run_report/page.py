@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -48,10 +48,11 @@ class Panel:
 
 def render(run: RunData, s: Summary, title: str | None = None) -> str:
     """The whole page."""
-    panels = list(_panels(run, s))
+    panels = _without_hole(list(_panels(run, s)))
     document = Document()
-    for panel in panels:
-        document.add_root(panel.chart)
+    with document.models.freeze():
+        for panel in panels:
+            document.add_root(panel.chart)
     docs, (item,) = standalone_docs_json_and_render_items(document)
     places = [root.elementid for root in item.roots]
     heading = title or f"{', '.join(s.strategies)} on {', '.join(s.instruments)}"
@@ -143,6 +144,21 @@ def _panels(run: RunData, s: Summary) -> Iterator[Panel]:
             "share answered within a time",
             tuple((charts.LATENCY_ROLES[name], name) for name in curves),
         )
+
+
+def _without_hole(panels: list[Panel]) -> list[Panel]:
+    """Widen each narrow panel that has no neighbour to share its row with."""
+    result: list[Panel] = []
+    half_filled = False
+    for panel in panels:
+        if panel.wide and half_filled:
+            result[-1] = replace(result[-1], wide=True)
+            half_filled = False
+        result.append(panel)
+        half_filled = not panel.wide and not half_filled
+    if half_filled:
+        result[-1] = replace(result[-1], wide=True)
+    return result
 
 
 def _instrument_panels(run: RunData, frame: charts.TimeFrame) -> Iterator[Panel]:
@@ -239,10 +255,11 @@ def _key_figures(s: Summary) -> str:
             f"{money(s.fills.spread_captured, s.quote or '', sign=True)}", None,
         ),
         (
-            f"Markout {duration(shown.horizon)}" if shown else "Markout",
-            bps(shown.vw_bps).removesuffix(" bp") if shown else UNDEFINED, "bp" if shown else "",
-            "weighted by value" if shown else "no horizon is defined", None,
-        ),
+            f"Markout {duration(shown.horizon)}", bps(shown.vw_bps).removesuffix(" bp"), "bp",
+            "weighted by value", None,
+        )
+        if shown
+        else ("Fill ratio", percent(s.orders.fill_ratio), "", f"{count(s.orders.n)} orders", None),
     ]  # fmt: skip
     cells = "".join(
         f"<div><dt>{escape(label)}</dt>"
