@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use mainspring_core::{Error, ErrorKind, MarketRow, Result};
 
+pub use crate::import::bench::{import, ImportSpeed};
 use crate::reader::EventFile;
 
 /// How fast rows were touched.

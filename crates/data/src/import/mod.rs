@@ -4,6 +4,7 @@
 //! [`pipeline`] does what all have in common: it finds the grids and the clock offset in a first
 //! pass, puts every price on its grid, refuses what does not fit with file and line, and writes.
 
+pub mod bench;
 pub mod binance;
 pub mod binary;
 pub mod cryptofeed;
