@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import heapq
 import json
 import statistics
@@ -68,22 +69,24 @@ def imports(session: Session) -> Iterator[Measurement]:
 
 
 def raw_recording(session: Session) -> Path:
-    """The workload's JSON messages as a recorder would have written them, in receive order."""
+    """The workload's JSON messages as a recorder would have written them, in receive order.
+
+    The snapshot stands behind the first update, which names the symbol, and before what follows it.
+    """
     folder = session.workload.folder
     path = folder / "usdm_btcusdt.gz"
     if path.exists():
         return path
-    snapshot = {"lastUpdateId": 999, "E": 0, "T": 0, "bids": [], "asks": []}
     streams = [_received(folder / f"{kind}.jsonl", stream) for kind, stream in STREAMS.items()]
-    import gzip
-
     with gzip.open(path, "wt", compresslevel=1, encoding="utf-8") as out:
-        first = True
+        snapshot_due = True
         for received, line in heapq.merge(*streams):
-            if first:
-                out.write(f"{received - 1} {json.dumps(snapshot)}\n")
-                first = False
             out.write(f"{received} {line}\n")
+            if snapshot_due and '"depthUpdate"' in line:
+                at = received // 1_000_000
+                empty = {"lastUpdateId": 999, "E": at, "T": at, "bids": [], "asks": []}
+                out.write(f"{received} {json.dumps(empty)}\n")
+                snapshot_due = False
     return path
 
 

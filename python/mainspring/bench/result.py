@@ -39,7 +39,7 @@ class Measurement:
     @property
     def ratio(self) -> float | None:
         """Our speed over the peer's: above 1 we are faster."""
-        if not self.peer_value or not self.value:
+        if not self.peer_value or min(self.peer_value, self.value) <= 0:
             return None
         faster = self.value / self.peer_value
         return faster if self.unit in RATE_UNITS else 1 / faster

@@ -57,14 +57,21 @@ def events(directory: Path, share: int = 1) -> np.ndarray:
     return out
 
 
-def engine(data: np.ndarray, depth: str, assets: int = 1):
-    """A backtest of `assets` instruments with the same rows, some microseconds apart."""
+def instruments(data: np.ndarray, count: int) -> list[np.ndarray]:
+    """The rows of `count` instruments, the same but some microseconds apart."""
+    out = [data]
+    for number in range(1, count):
+        rows = data.copy()
+        rows["exch_ts"] += number * STAGGER_NS
+        rows["local_ts"] += number * STAGGER_NS
+        out.append(rows)
+    return out
 
-    def asset(number: int):
-        rows = data if number == 0 else data.copy()
-        if number:
-            rows["exch_ts"] += number * STAGGER_NS
-            rows["local_ts"] += number * STAGGER_NS
+
+def engine(arrays: list[np.ndarray], depth: str):
+    """A backtest of one instrument per array. It reads the arrays in place: keep them alive."""
+
+    def asset(rows: np.ndarray):
         built = (
             hft.BacktestAsset()
             .data(rows)
@@ -80,7 +87,7 @@ def engine(data: np.ndarray, depth: str, assets: int = 1):
         return built.roi_lb(98_000.0).roi_ub(102_000.0) if depth == "roi" else built
 
     kind = hft.ROIVectorMarketDepthBacktest if depth == "roi" else hft.HashMapMarketDepthBacktest
-    return kind([asset(number) for number in range(assets)])
+    return kind([asset(rows) for rows in arrays])
 
 
 @njit
@@ -174,27 +181,27 @@ def no_log() -> np.ndarray:
     return np.zeros((0, 6), np.int64)
 
 
-def timed(mode: str, data: np.ndarray, depth: str, assets: int) -> dict:
+def timed(mode: str, arrays: list[np.ndarray], depth: str) -> dict:
     """One run; compilation is outside the measured seconds (the first call warms it up)."""
-    hbt = engine(data, depth, assets)
+    hbt = engine(arrays, depth)
     begin = time.perf_counter()
     if mode == "mm":
         steps, submits, cancels, _, _ = market_maker(hbt, no_log(), no_log(), no_log())
         outcome = {"steps": steps, "submits": submits, "cancels": cancels}
     else:
-        steps, checksum = replay(hbt, assets)
+        steps, checksum = replay(hbt, len(arrays))
         outcome = {"steps": steps, "checksum": checksum}
     seconds = time.perf_counter() - begin
     state = hbt.state_values(0)
     outcome |= {"fills": int(state.num_trades), "position": round(float(state.position), 6)}
     hbt.close()
-    return {"seconds": seconds, "rows": len(data) * assets, **outcome}
+    return {"seconds": seconds, "rows": sum(map(len, arrays)), **outcome}
 
 
 def dump(directory: Path, data: np.ndarray) -> dict:
     """Writes the step-by-step record of the market maker."""
     actions, steps, fills = (np.zeros((200_000, 6), np.int64) for _ in range(3))
-    hbt = engine(data, "roi")
+    hbt = engine([data], "roi")
     n_steps, submits, cancels, n_fills, logged = market_maker(hbt, actions, steps, fills)
     state = hbt.state_values(0)
     np.savez_compressed(
@@ -224,9 +231,10 @@ def main() -> None:
         return
     mode = "mm" if args.mode == "cold" else args.mode
     if args.mode != "cold":
-        timed(mode, data[:2000], args.depth, 1)
+        timed(mode, [data[:2000]], args.depth)
+    arrays = instruments(data, args.assets)
     for _ in sys.stdin if args.serve else range(args.repeats):
-        line = timed(mode, data, args.depth, args.assets)
+        line = timed(mode, arrays, args.depth)
         line["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps(line), flush=True)
 
