@@ -21,7 +21,7 @@ pub struct LevelUpdate {
 }
 
 /// Timed passes of each book; the reported figure is their median.
-const PASSES: usize = 9;
+const PASSES: usize = 31;
 
 /// Nanoseconds of one level update followed by a read of both best prices: the median of our
 /// book, and of a flat array over the whole price range with a cursor at each best.

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use crate::trust::Trust;
     use mainspring_core::event::flags;
-    use mainspring_core::{MarketRow, RowKind};
+    use mainspring_core::{InstrumentKind, MarketRow, PriceGrid, RowKind};
 
     fn book(levels: &[(Side, i32, i64)]) -> L2Book {
         let mut book = L2Book::default();
@@ -216,9 +216,43 @@ mod tests {
         assert_eq!(venues, [(1, 5), (2, 30), (1, 2), (2, 40)]);
     }
 
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn instrument(kind: InstrumentKind, tick: &str, lot: &str, multiplier: &str) -> Instrument {
+        Instrument {
+            symbol: "TEST".into(),
+            venue: "test".into(),
+            kind,
+            base: "BTC".into(),
+            quote: "USDT".into(),
+            grids: vec![PriceGrid::fixed(decimal(tick))],
+            lot: decimal(lot),
+            multiplier: decimal(multiplier),
+            min_qty: Lots(1),
+            max_qty: Lots(0),
+            min_notional: Decimal::ZERO,
+            maker_fee: Decimal::ZERO,
+            taker_fee: Decimal::ZERO,
+            margin_tiers: vec![],
+        }
+    }
+
+    #[test]
+    fn instruments_of_two_venues_meet_in_common_units() {
+        let spot = instrument(InstrumentKind::Spot, "0.25", "0.001", "1");
+        let contracts = instrument(InstrumentKind::LinearPerpetual, "0.1", "1", "0.0025");
+        let units = CommonUnits::of(&[&spot, &contracts]).unwrap();
+        assert_eq!((units.tick, units.lot), (decimal("0.05"), decimal("0.0005")));
+        let scales = [VenueScale { ticks: 5, lots: 2 }, VenueScale { ticks: 2, lots: 5 }];
+        assert_eq!(units.scales, scales);
+        let inverse = instrument(InstrumentKind::InversePerpetual, "0.1", "1", "100");
+        assert!(CommonUnits::of(&[&spot, &inverse]).is_err());
+    }
+
     #[test]
     fn common_units_are_the_coarsest() {
-        let decimal = |text: &str| text.parse::<Decimal>().unwrap();
         let unit = common_unit(&[decimal("0.25"), decimal("0.1"), decimal("2")]).unwrap();
         assert_eq!(unit, decimal("0.05"));
         assert!(common_unit(&[]).is_err());
