@@ -144,12 +144,8 @@ impl Market {
                 self.last_trade = Some(trade);
                 changes.trade = true;
                 self.features.on_trade(trade.price, trade.qty, trade.taker, row.recv_ns);
-                self.book.apply(row, base);
             }
-            Some(RowKind::Best | RowKind::Clear | RowKind::Gap) => {
-                self.book.apply(row, base);
-                changes.book = true;
-            }
+            Some(RowKind::Best | RowKind::Clear | RowKind::Gap) => changes.book = true,
             Some(RowKind::Mark) => {
                 self.mark_nanoticks =
                     Some(i128::from(row.price(base).0) * 1_000_000_000 + i128::from(row.qty_lots));
@@ -164,6 +160,8 @@ impl Market {
             }
             _ => {}
         }
+        // Any row may end a message, and with it a snapshot.
+        self.book.apply(row, base);
     }
 
     /// The work at the end of a message: features, and whether the best prices moved.

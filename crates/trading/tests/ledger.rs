@@ -222,6 +222,8 @@ fn what_cannot_be_booked_is_refused_and_changes_nothing() {
 fn a_currency_without_a_rate_is_an_error_until_one_is_set() {
     let mut l = Ledger::new(&instruments()[..1], 1, &[("EUR".into(), decimal("100"))]).unwrap();
     assert!(l.statement("USDT").unwrap_err().message().contains("EUR"));
+    // An instrument between the two will have a price some time: until then its base is left out.
+    assert_eq!(ledger().statement("USDT").unwrap().equity(), money("10000"));
     l.set_rate("EUR", "USDT", money("1.1").0);
     assert_eq!(l.statement("USDT").unwrap().equity(), money("110"));
     l.set_rate("EUR", "USDT", money("1.2").0);

@@ -89,8 +89,8 @@ def _around(
 
 
 def _between(left: tuple[int, int], right: tuple[int, int], at: int) -> int:
-    """Straight line through two points, truncated towards zero."""
+    """Straight line through two points; the way from the left one is truncated towards zero."""
     (x1, y1), (x2, y2) = left, right
     if x1 == x2:
         return y1
-    return int(y1 + Fraction((y2 - y1) * (at - x1), x2 - x1))
+    return y1 + int(Fraction((y2 - y1) * (at - x1), x2 - x1))

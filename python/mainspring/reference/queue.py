@@ -55,6 +55,10 @@ def _log2(unit: float) -> Probability:
     )
 
 
+def _scaled(probability: Probability, unit: float) -> Probability:
+    return lambda front, back: probability(front * unit, back * unit)
+
+
 def probability_of(model: str, exponent: float = 2.0, unit: float = 1.0) -> Probability | None:
     """The probability of a model by name, `None` for the risk-averse one.
 

@@ -137,21 +137,20 @@ class Venue:
     def _row(self, row: Row) -> None:
         if row.kind is RowKind.DEPTH:
             self._depth(row)
-        elif row.kind is RowKind.TRADE:
+            return
+        self.book.apply(row)
+        if row.kind is RowKind.TRADE:
             self.last_trade = row.price_ticks
             if row.qty_lots > 0:
                 self.fills.trade(self, row.side, row.price_ticks, row.qty_lots)
             self._fire_triggers()
         elif row.kind is RowKind.CLEAR:
-            self.book.apply(row)
             self.taken.clear()
         elif row.kind is RowKind.MARK:
             self.mark = row.price_ticks * RATE_UNITS + row.qty_lots
             self._fire_triggers()
         elif row.kind is RowKind.STATUS:
             self.halted = row.qty_lots == 0
-        elif row.kind is RowKind.GAP:
-            self.book.apply(row)
 
     def _depth(self, row: Row) -> None:
         side, price, new = row.side, row.price_ticks, max(row.qty_lots, 0)

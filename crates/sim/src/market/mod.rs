@@ -328,12 +328,17 @@ impl SimMarket {
                 self.settle(now_ns, out);
             }
             Some(RowKind::Mark) => {
+                self.book.apply(row, base);
                 self.triggers.set_mark(row.price(base), row.qty_lots);
                 self.fire_triggers(now_ns, out);
                 self.settle(now_ns, out);
             }
-            Some(RowKind::Status) => self.halted = row.qty_lots == 0,
+            Some(RowKind::Status) => {
+                self.book.apply(row, base);
+                self.halted = row.qty_lots == 0;
+            }
             Some(RowKind::Grid) => {
+                self.book.apply(row, base);
                 if let Some(index) =
                     usize::try_from(row.qty_lots).ok().filter(|index| *index < self.grids.len())
                 {

@@ -303,10 +303,11 @@ impl Ledger {
         at.map_or_else(Statement::default, |at| self.native_at(at))
     }
 
-    /// The whole account in one currency, others converted.
+    /// The whole account in one currency, others converted. While the instrument between two
+    /// currencies has no price yet, the other currency is left out.
     ///
     /// # Errors
-    /// When a currency in use has no known rate to it.
+    /// When a currency in use has no rate to it and no instrument that could give one.
     pub fn statement(&mut self, currency: &str) -> Result<Statement> {
         let to = self.currency_index(currency);
         let mut total = self.native_at(to);
@@ -315,9 +316,14 @@ impl Ledger {
             if from == to || native == Statement::default() {
                 continue;
             }
+            let Some(rate) = self.rate(from, to) else {
+                if self.lines.iter().any(|line| line.is_between(from, to)) {
+                    continue;
+                }
+                return Err(self.no_rate(from, to));
+            };
             let converted = self
-                .rate(from, to)
-                .and_then(|rate| self.converted(from, to, &native, rate))
+                .converted(from, to, &native, rate)
                 .ok_or_else(|| self.no_rate(from, to))?;
             total.deposits += converted.deposits;
             total.conversion += converted.conversion;
@@ -500,6 +506,10 @@ impl Ledger {
 }
 
 impl Line {
+    fn is_between(&self, a: usize, b: usize) -> bool {
+        (self.base, self.quote) == (a, b) || (self.base, self.quote) == (b, a)
+    }
+
     /// Quanta of `to` for one unit of `from` by this instrument's mark.
     fn rate(&self, from: usize, to: usize) -> Option<i128> {
         let price = self.mark?.0.checked_mul(self.tick)?;
