@@ -1,6 +1,8 @@
 //! The extension module `mainspring._core`: conversion, errors, and the Python and numba hosts.
 
 pub mod arrow;
+pub mod bench;
+pub mod data;
 pub mod errors;
 pub mod flow;
 pub mod host;
@@ -18,6 +20,8 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::bench::time_book_updates;
+    #[pymodule_export]
     use crate::flow::{flow_markets, flow_version, generate_flow};
     #[pymodule_export]
     use crate::import::{detect_format, import_file, import_formats};
@@ -26,6 +30,11 @@ mod _core {
     #[pymodule_export]
     use crate::run::{
         file_facts, file_instruments, order_codes, read_run_log, run_backtest, PyRunLog,
+    };
+    #[pymodule_export]
+    use crate::data::{
+        check_event_file, correct_clock, instrument_json, scan_event_file, write_event_file,
+        PyEventFile,
     };
     #[pymodule_export]
     use crate::table::PyTable;
