@@ -7,22 +7,26 @@
 pub mod bench;
 pub mod binance;
 pub mod binary;
+pub mod bitstamp;
 pub mod cryptofeed;
 pub mod csv;
 pub mod detect;
 pub mod equities;
 pub mod feed;
+pub mod gemini;
 pub mod hftbacktest;
 pub mod hftbacktest_export;
 pub mod input;
 pub mod instrument;
 pub mod lobster;
+pub mod merge;
 pub mod npy;
 pub mod options;
 pub mod pipeline;
 pub mod raw_feed;
 pub mod report;
 pub mod stage;
+pub mod tardis;
 pub mod time;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +46,9 @@ pub const FORMATS: &[(&str, Importer)] = &[
     (binance::NAME, binance::import),
     (hftbacktest::NAME, hftbacktest::import),
     (lobster::NAME, lobster::import),
+    (tardis::NAME, tardis::import),
+    (bitstamp::NAME, bitstamp::import),
+    (gemini::NAME, gemini::import),
     (cryptofeed::NAME, cryptofeed::import),
     (raw_feed::BYBIT_NAME, raw_feed::import_bybit),
     (raw_feed::HYPERLIQUID_NAME, raw_feed::import_hyperliquid),

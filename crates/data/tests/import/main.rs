@@ -5,3 +5,4 @@ mod feeds;
 mod hftbacktest;
 mod lobster;
 mod support;
+mod tables;
