@@ -257,3 +257,41 @@ def test_bad_input_is_refused(call) -> None:
     with pytest.raises(InvalidValue) as caught:
         call()
     assert len(str(caught.value)) > 10
+
+
+fills_of_a_group = st.tuples(
+    st.integers(0, 1), st.integers(0, 1), st.sampled_from([1, -1]), st.integers(1, 3)
+)
+
+
+@given(st.lists(fills_of_a_group, max_size=60))
+def test_round_trips_against_a_loop(fills: list[tuple[int, int, int, int]]) -> None:
+    rows = np.array(fills, dtype=np.int64).reshape(-1, 4)
+    net = np.arange(1.0, len(rows) + 1) ** 2
+    trips = an.round_trips(
+        {
+            "time_ns": np.arange(len(rows), dtype=np.int64) * 10,
+            "strategy": rows[:, 0],
+            "instrument": rows[:, 1],
+            "side": rows[:, 2],
+            "qty_lots": rows[:, 3],
+            "realised": net + 0.5,
+            "fee": np.full(len(rows), 0.5),
+        }
+    )
+    state: dict[tuple[int, int], list] = {}
+    expected = []
+    for i, (strategy, instrument, side, lots) in enumerate(fills):
+        open_trip = state.setdefault((strategy, instrument), [0, None, 0.0])
+        before, after = open_trip[0], open_trip[0] + side * lots
+        if open_trip[1] is None:
+            open_trip[1] = i * 10
+        open_trip[2] += net[i]
+        open_trip[0] = after
+        if before and (after == 0 or (after > 0) != (before > 0)):
+            expected.append((open_trip[1], i * 10, strategy, instrument, open_trip[2]))
+            open_trip[1:] = [i * 10 if after else None, 0.0]
+    got = zip(
+        trips.start_ns, trips.end_ns, trips.strategy, trips.instrument, trips.pnl, strict=True
+    )
+    assert [tuple(row) for row in got] == expected

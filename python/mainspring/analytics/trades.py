@@ -93,41 +93,46 @@ class RoundTrips:
 
 
 def round_trips(fills: Mapping[str, NDArray[np.generic]]) -> RoundTrips:
-    """Round trips of a fills table (see ``docs/reference/results.md``)."""
+    """Round trips of a fills table (``docs/reference/results.md``), each group starting flat."""
     strategy = np.asarray(fills["strategy"], dtype=np.int64)
     instrument = np.asarray(fills["instrument"], dtype=np.int64)
-    order = np.lexsort((np.arange(len(strategy)), instrument, strategy))
-    key = strategy[order] * 65_536 + instrument[order]
+    order = np.lexsort((instrument, strategy))
+    strategy, instrument = strategy[order], instrument[order]
     time_ns = np.asarray(fills["time_ns"], dtype=np.int64)[order]
-    after = np.asarray(fills["position_lots"], dtype=np.int64)[order]
     net = np.asarray(fills["realised"], np.float64)[order] - np.asarray(fills["fee"])[order]
-    if not len(key):
-        empty = np.zeros(0, np.int64)
-        return RoundTrips(empty, empty, empty, empty, np.zeros(0))
-    opens = np.concatenate(([True], key[1:] != key[:-1]))
-    before = np.where(opens, 0, np.concatenate(([0], after[:-1])))
+    signed = np.asarray(fills["side"], np.int64) * np.asarray(fills["qty_lots"], np.int64)
+    opens = np.ones(len(order), dtype=bool)
+    opens[1:] = (strategy[1:] != strategy[:-1]) | (instrument[1:] != instrument[:-1])
+    before, after = _positions(signed[order], opens)
     # A trip ends where the position becomes flat or changes its sign.
-    ends = np.flatnonzero((before != 0) & ((after == 0) | (np.sign(after) != np.sign(before))))
-    flat_before = (before == 0) | opens
-    start_rows, start_at = np.zeros(len(ends), np.int64), 0
-    sums = np.concatenate(([0.0], np.cumsum(net)))
-    pnl = np.zeros(len(ends))
-    firsts = np.flatnonzero(flat_before)
-    for i, end in enumerate(ends):
-        first_flat = firsts[np.searchsorted(firsts, end, side="right") - 1]
-        flipped = i > 0 and ends[i - 1] >= first_flat and after[ends[i - 1]] != 0
-        start_at = int(ends[i - 1] if flipped else first_flat)
-        start_rows[i] = start_at
-        pnl[i] = sums[end + 1] - sums[start_at + 1 if flipped else start_at]
-    by_end = np.argsort(time_ns[ends], kind="stable")
-    ends, start_rows, pnl = ends[by_end], start_rows[by_end], pnl[by_end]
+    ended = (before != 0) & (np.sign(after) != np.sign(before))
+    starts = opens.copy()
+    starts[1:] |= ended[:-1]
+    # A fill through zero is also when the next trip begins.
+    began = time_ns.copy()
+    flipped = np.flatnonzero(ended[:-1] & (after[:-1] != 0) & ~opens[1:])
+    began[flipped + 1] = time_ns[flipped]
+    trip = np.cumsum(starts) - 1
+    ends = np.flatnonzero(ended)
+    ends = ends[np.argsort(time_ns[ends], kind="stable")]
+    done = trip[ends]
     return RoundTrips(
-        start_ns=time_ns[start_rows],
+        start_ns=began[np.flatnonzero(starts)[done]],
         end_ns=time_ns[ends],
-        strategy=strategy[order][ends],
-        instrument=instrument[order][ends],
-        pnl=pnl,
+        strategy=strategy[ends],
+        instrument=instrument[ends],
+        pnl=np.bincount(trip, weights=net)[done] if len(ends) else np.zeros(0),
     )
+
+
+def _positions(
+    signed: NDArray[np.int64], opens: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Position before and after each fill; every group (its first row in ``opens``) starts flat."""
+    total = np.cumsum(signed)
+    earlier = total - signed
+    base = earlier[np.flatnonzero(opens)][np.cumsum(opens) - 1]
+    return earlier - base, total - base
 
 
 @dataclass(frozen=True, slots=True)
