@@ -164,7 +164,8 @@ fn a_reduce_only_order_is_cut_and_cancelled_when_pointless() {
     v.trade(Side::Sell, 100, 6);
     let reducing =
         |price| OrderTerms { flags: OrderFlags::REDUCE_ONLY, ..limit(Side::Sell, price, 50) };
-    v.send(2, reducing(103));
+    let cut = VenueEventKind::Amended { price: Ticks(103), qty: Lots(6) };
+    assert_eq!(kinds(&v.send(2, reducing(103))), [accepted(2), (2, cut)]);
     v.send(3, reducing(104));
     let events = v.trade(Side::Buy, 105, 100);
     assert_eq!(kinds(&events), [filled(2, 103, 6, true), cancelled(3, CancelReason::ReduceOnly)]);

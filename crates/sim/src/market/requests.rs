@@ -60,6 +60,7 @@ impl SimMarket {
         now_ns: TimeNs,
         out: &mut Vec<VenueEvent>,
     ) -> Result<(), RejectReason> {
+        let asked = terms.qty;
         let mut terms = *terms;
         self.check_new(id, &mut terms)?;
         let partner = self.partner_of(&terms)?;
@@ -73,6 +74,9 @@ impl SimMarket {
         }
         let slot = self.open(id, terms, partner);
         say(out, id, now_ns, VenueEventKind::Accepted);
+        if terms.qty != asked {
+            say_amended(out, id, now_ns, &terms);
+        }
         if expired {
             self.cancel_slot(slot, CancelReason::Expired, now_ns, out);
             return Ok(());
@@ -167,8 +171,7 @@ impl SimMarket {
             self.orders.unlink(slot);
         }
         self.change_terms(slot, terms, added);
-        let kind = VenueEventKind::Amended { price: working_price(&terms), qty: terms.qty };
-        say(out, id, now_ns, kind);
+        say_amended(out, id, now_ns, &terms);
         if stage != Stage::Armed && !keeps_place {
             self.enter(slot, now_ns, out);
         }
@@ -195,6 +198,17 @@ fn amended_terms(old: &OrderTerms, price: Ticks, qty: Lots) -> OrderTerms {
         OrderType::Market | OrderType::TrailingStop | OrderType::Pegged => {}
     }
     terms
+}
+
+/// Tells price and quantity as they now stand.
+pub(super) fn say_amended(
+    out: &mut Vec<VenueEvent>,
+    id: ClientOrderId,
+    now_ns: TimeNs,
+    terms: &OrderTerms,
+) {
+    let kind = VenueEventKind::Amended { price: working_price(terms), qty: terms.qty };
+    say(out, id, now_ns, kind);
 }
 
 /// The price an amend changes: the trigger of an order without a limit, else the limit.

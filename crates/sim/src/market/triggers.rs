@@ -5,6 +5,7 @@ use mainspring_core::order::{
 };
 use mainspring_core::units::{Lots, Ticks, TimeNs};
 
+use super::requests::say_amended;
 use super::{say, SimMarket};
 use crate::config::TriggerSource;
 use crate::orders::{Order, Slot, Stage};
@@ -198,7 +199,10 @@ impl SimMarket {
             self.cancel_slot(slot, CancelReason::ReduceOnly, now_ns, out);
             return;
         }
-        self.orders.get_mut(slot).terms.qty = Lots(fillable);
+        if fillable < terms.qty.0 {
+            self.orders.get_mut(slot).terms.qty = Lots(fillable);
+            say_amended(out, id, now_ns, &OrderTerms { qty: Lots(fillable), ..terms });
+        }
         if let Err(reason) = self.refuse_entry(&terms, fillable) {
             say(out, id, now_ns, VenueEventKind::Rejected(reason));
             self.retire(slot);

@@ -325,6 +325,7 @@ impl Naive {
         mut terms: OrderTerms,
         now: TimeNs,
     ) -> Result<(), RejectReason> {
+        let asked = terms.qty;
         self.check(&terms)?;
         if self.order(id).is_some() {
             return Err(RejectReason::DuplicateOrder);
@@ -363,12 +364,25 @@ impl Naive {
             self.order_mut(other).pair = Some(id);
         }
         self.say(id, VenueEventKind::Accepted);
+        if terms.qty != asked {
+            self.say_amended(id);
+        }
         if late {
             self.cancel_order(id, CancelReason::Expired);
         } else if !armed {
             self.enter(id);
         }
         Ok(())
+    }
+
+    /// Price and quantity as they stand now.
+    fn say_amended(&mut self, id: u64) {
+        let terms = self.order(id).unwrap().terms;
+        let price = match terms.order_type {
+            OrderType::Stop | OrderType::TakeProfit => terms.trigger,
+            _ => terms.price,
+        };
+        self.say(id, VenueEventKind::Amended { price, qty: terms.qty });
     }
 
     fn must_wait(&self, terms: &OrderTerms) -> Result<bool, RejectReason> {
@@ -587,7 +601,10 @@ impl Naive {
             self.cancel_order(id, CancelReason::ReduceOnly);
             return;
         }
-        self.order_mut(id).terms.qty = Lots(qty);
+        if qty < self.order(id).unwrap().terms.qty.0 {
+            self.order_mut(id).terms.qty = Lots(qty);
+            self.say_amended(id);
+        }
         let terms = self.order(id).unwrap().terms;
         if let Err(reason) = self.refuse(&terms, qty) {
             self.say(id, VenueEventKind::Rejected(reason));
