@@ -108,6 +108,13 @@ fn each_fault_has_its_finding() {
     feed.row_at(7_000_000, RowKind::Depth, BID | END, 90, 1);
     assert_eq!(feed.findings(), [(Warning, "out_of_order", 1)]);
 
+    let mut feed = Feed::new("check-overtaken", Schema::Market);
+    feed.row_at(0, RowKind::Best, BID | END, 90, 1);
+    assert_eq!(feed.findings(), []);
+    let mut feed = Feed::new("check-overtaken", Schema::Market);
+    feed.row_at(2_000_000, RowKind::Best, BID | END, 90, 1);
+    assert_eq!(feed.findings(), [(Note, "overtaken", 1)]);
+
     let mut feed = Feed::new("check-twice", Schema::Market);
     for _ in 0..3 {
         feed.row_at(0, RowKind::Depth, BID, 90, 1);

@@ -121,7 +121,7 @@ class Catalog:
             raise InvalidValue(f"add takes one file, this data set has {len(data.files)}")
         data.files[0].verify()
         path = data.paths[0]
-        wanted = name or path.stem
+        wanted = path.stem if name is None else name
         target = self._path(wanted)
         if target.exists() and not replace:
             raise InvalidValue(

@@ -164,7 +164,7 @@ def _seller_took(frame: Frame, rows: int) -> Any:
     plain = [str(side).lower() for side in sides]
     for row, side in enumerate(plain):
         if side not in known:
-            raise DataError(f"side {sides[row]!r} in row {row} is neither buy nor sell")
+            raise DataError(f"side {str(sides[row])!r} in row {row} is neither buy nor sell")
     return np.array([known[side] for side in plain], dtype=bool).reshape(rows)
 
 
@@ -265,7 +265,7 @@ def infer_unit(columns: Sequence[Any]) -> Decimal:
     together = together[np.isfinite(together)]
     for places in range(11):
         scaled = together * 10.0**places
-        slack = np.maximum(1e-6, np.abs(scaled) * 1e-12)
+        slack = np.maximum(1e-9, np.abs(scaled) * 1e-12)
         if (np.abs(scaled - np.round(scaled)) <= slack).all():
             return Decimal(1).scaleb(-places)
     return Decimal(1).scaleb(-8)

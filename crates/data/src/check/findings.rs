@@ -120,6 +120,9 @@ fn instrument(one: &InstrumentCheck, rows: u64, found: &mut Vec<Finding>) {
             one.largest_step_back_ns as f64 / 1e9
         )
     });
+    add(Note, "overtaken", one.overtaken_rows, &|| {
+        format!("{} rows arrive behind a later row of another stream", one.overtaken_rows)
+    });
     add(Note, "repeated_trade", one.repeated_trades, &|| {
         format!("{} of {} trades repeat the one before", one.repeated_trades, one.trades)
     });
@@ -151,7 +154,7 @@ fn bars(one: &BarCheck, found: &mut Vec<Finding>) {
         Warning,
         "missing_bar",
         missing,
-        format!("{missing} bars are missing between the first and the last"),
+        format!("{missing} bars are missing between the first and the last (closed hours count too)"),
     );
     add(Warning, "duplicate_bar", twice, format!("{twice} bars open when another one did"));
     add(

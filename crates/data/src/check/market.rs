@@ -48,10 +48,14 @@ pub struct InstrumentCheck {
     /// The same for trades. Two fills of one order can look like this where the venue gives no
     /// trade id, so it is a note and no fault.
     pub repeated_trades: u64,
-    /// Rows whose exchange time is before that of an earlier row.
+    /// Rows whose exchange time is before that of an earlier row of the same stream (book, trades,
+    /// best quotes).
     pub out_of_order_rows: u64,
     /// By how much at most.
     pub largest_step_back_ns: DurationNs,
+    /// Rows whose exchange time is before that of an earlier row of another stream only: streams
+    /// travel apart. The venue takes them as happening together with the row in front.
+    pub overtaken_rows: u64,
     /// Rows with a price that the grid in force does not have.
     pub off_grid_rows: u64,
     /// The first row of those.
@@ -140,7 +144,8 @@ struct State<'a, B> {
     book: B,
     best: [Option<Ticks>; 2],
     best_changed: bool,
-    exch_ns: TimeNs,
+    /// Latest exchange time of the book's, the trades' and the best quotes' rows.
+    exch_ns: [TimeNs; 3],
     recv_ns: TimeNs,
     message: Message,
     /// Digest of the last book message and of the last trade message.
@@ -198,7 +203,7 @@ impl<'a, B: Book> State<'a, B> {
             book: B::new(),
             best: [None; 2],
             best_changed: false,
-            exch_ns: TimeNs::MIN,
+            exch_ns: [TimeNs::MIN; 3],
             recv_ns: TimeNs::MIN,
             message: Message::default(),
             last: [0; 2],
@@ -256,12 +261,19 @@ impl<'a, B: Book> State<'a, B> {
 
     fn check_times(&mut self, row: &MarketRow) {
         self.found.negative_latency_rows += u64::from(row.recv_ns < row.exch_ns);
-        if row.exch_ns < self.exch_ns {
+        let stream = match RowKind::from_byte(row.kind) {
+            Some(RowKind::Trade) => 1,
+            Some(RowKind::Best) => 2,
+            _ => 0,
+        };
+        if row.exch_ns < self.exch_ns[stream] {
             self.found.out_of_order_rows += 1;
-            let back = self.exch_ns.saturating_sub(row.exch_ns);
+            let back = self.exch_ns[stream].saturating_sub(row.exch_ns);
             self.found.largest_step_back_ns = self.found.largest_step_back_ns.max(back);
+        } else if self.exch_ns.iter().any(|latest| row.exch_ns < *latest) {
+            self.found.overtaken_rows += 1;
         }
-        self.exch_ns = self.exch_ns.max(row.exch_ns);
+        self.exch_ns[stream] = self.exch_ns[stream].max(row.exch_ns);
         let first = self.found.recv_span_ns.map_or(row.recv_ns, |(first, _)| first);
         self.found.recv_span_ns = Some((first, row.recv_ns));
     }
