@@ -68,7 +68,60 @@ fn read_head(input: &mut Input) -> Result<Head> {
 type Looks = fn(&Head) -> bool;
 
 /// Tests from the most to the least particular.
-const TESTS: &[(&str, Looks)] = &[(super::binance::NAME, looks_like_binance)];
+const TESTS: &[(&str, Looks)] = &[
+    (super::hftbacktest::NAME, |head| head.bytes.starts_with(b"\x93NUMPY")),
+    (super::dbn::NAME, |head| head.bytes.starts_with(b"DBN")),
+    (super::tardis::NAME, |head| super::tardis::is_header(head.first().as_bytes())),
+    (super::gemini::NAME, |head| super::gemini::is_header(head.first().as_bytes())),
+    (super::bitstamp::NAME, |head| {
+        let event = super::bitstamp::split_line(head.first().as_bytes()).map(|(_, event, _)| event);
+        event.is_some_and(|event| event == "trade" || event.starts_with("order_"))
+    }),
+    (super::cryptofeed::NAME, looks_like_cryptofeed),
+    (super::raw_feed::HYPERLIQUID_NAME, |head| {
+        with_time(head).any(|text| text.starts_with(b"{\"channel\":"))
+    }),
+    (super::binance::NAME, looks_like_binance),
+    (super::raw_feed::BYBIT_NAME, |head| {
+        head.first().starts_with('{') && head.first().contains("\"topic\":\"orderbook.")
+    }),
+    (super::bitfinex::NAME, |head| {
+        head.bytes.starts_with(b"[") && memchr::memmem::find(&head.bytes, b"\"chanId\"").is_some()
+    }),
+    (super::pitch::NAME, |head| {
+        head.lines().take(20).count() > 0 && head.lines().take(20).all(super::pitch::is_message)
+    }),
+    (super::itch::NAME, looks_like_itch),
+    (super::lobster::NAME, |head| {
+        head.name.contains("message") && head.first().split(',').count() >= 6
+    }),
+    (super::lean::NAME, |head| {
+        (head.name.contains("_trade") || head.name.contains("_quote"))
+            && head.first().starts_with(|c: char| c.is_ascii_digit())
+    }),
+];
+
+/// The texts of lines that have a receive time in front.
+fn with_time(head: &Head) -> impl Iterator<Item = &[u8]> {
+    head.lines().take(20).filter_map(|line| super::binance::split_line(line).map(|(_, text)| text))
+}
+
+fn looks_like_cryptofeed(head: &Head) -> bool {
+    let first = head.first();
+    let url = first.split(' ').next().unwrap_or("");
+    (url.starts_with("wss://") && first.contains(" <-> "))
+        || (url.starts_with("https://") && first.contains(" -> "))
+}
+
+/// A message of a known type and its length in front, and another one behind it.
+fn looks_like_itch(head: &Head) -> bool {
+    let message = |at: usize| {
+        let [high, low, kind] = head.bytes.get(at..at + 3)? else { return None };
+        let length = usize::from(*high) << 8 | usize::from(*low);
+        (super::itch::length_of(*kind) == Some(length)).then_some(at + 2 + length)
+    };
+    message(0).and_then(message).is_some()
+}
 
 /// The format of a file.
 ///
@@ -90,10 +143,6 @@ pub fn detect(path: &Path) -> Result<&'static str> {
 
 fn looks_like_binance(head: &Head) -> bool {
     let mut decoder = Decoder::default();
-    head.lines().take(20).any(|line| {
-        let text = super::binance::split_line(line).map(|(_, text)| text);
-        text.is_some_and(|text| {
-            decoder.decode(text).is_ok_and(|message| !matches!(message.body, Body::Other))
-        })
-    })
+    with_time(head)
+        .any(|text| decoder.decode(text).is_ok_and(|message| !matches!(message.body, Body::Other)))
 }

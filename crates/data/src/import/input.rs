@@ -1,12 +1,13 @@
 //! Input files: plain, gzip, xz, zstd or the members of a zip, streamed, with bounded lines.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use mainspring_core::{Error, ErrorKind, Result};
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 /// Longest line that is read; a longer one is no market data.
 pub const MAX_LINE_BYTES: usize = 16 << 20;
@@ -146,13 +147,37 @@ pub fn open(path: &Path, meter: &Meter) -> Result<Vec<Input>> {
     let reader: Box<dyn Read + Send> = match magic {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
         [0xfd, b'7', b'z', b'X', b'Z', 0] => Box::new(lzma_rust2::XzReader::new(raw, true)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(
-            ruzstd::decoding::StreamingDecoder::new(raw)
-                .map_err(|error| damaged(format!("not readable as zstd: {error}")))?,
-        ),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            let frame = StreamingDecoder::new(raw)
+                .map_err(|error| damaged(format!("not readable as zstd: {error}")))?;
+            Box::new(Zstd { frame: Some(frame) })
+        }
         _ => Box::new(raw),
     };
     Ok(vec![Input { name, reader }])
+}
+
+/// All frames of a zstd file, one behind the other.
+struct Zstd<R: BufRead> {
+    frame: Option<StreamingDecoder<R, FrameDecoder>>,
+}
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            let Some(frame) = &mut self.frame else { return Ok(0) };
+            let n = frame.read(to)?;
+            if n > 0 || to.is_empty() {
+                return Ok(n);
+            }
+            let Some(done) = self.frame.take() else { return Ok(0) };
+            let mut rest = done.into_inner();
+            if rest.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            self.frame = Some(StreamingDecoder::new(rest).map_err(std::io::Error::other)?);
+        }
+    }
 }
 
 fn open_zip(path: &Path, file: File, meter: &Meter) -> Result<Vec<Input>> {

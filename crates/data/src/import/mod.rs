@@ -7,9 +7,11 @@
 pub mod bench;
 pub mod binance;
 pub mod binary;
+pub mod bitfinex;
 pub mod bitstamp;
 pub mod cryptofeed;
 pub mod csv;
+pub mod dbn;
 pub mod detect;
 pub mod equities;
 pub mod feed;
@@ -18,11 +20,15 @@ pub mod hftbacktest;
 pub mod hftbacktest_export;
 pub mod input;
 pub mod instrument;
+pub mod itch;
+pub mod lean;
 pub mod lobster;
 pub mod merge;
 pub mod npy;
 pub mod options;
+pub mod orders;
 pub mod pipeline;
+pub mod pitch;
 pub mod raw_feed;
 pub mod report;
 pub mod stage;
@@ -49,6 +55,11 @@ pub const FORMATS: &[(&str, Importer)] = &[
     (tardis::NAME, tardis::import),
     (bitstamp::NAME, bitstamp::import),
     (gemini::NAME, gemini::import),
+    (dbn::NAME, dbn::import),
+    (bitfinex::NAME, bitfinex::import),
+    (lean::NAME, lean::import),
+    (itch::NAME, itch::import),
+    (pitch::NAME, pitch::import),
     (cryptofeed::NAME, cryptofeed::import),
     (raw_feed::BYBIT_NAME, raw_feed::import_bybit),
     (raw_feed::HYPERLIQUID_NAME, raw_feed::import_hyperliquid),

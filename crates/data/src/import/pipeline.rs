@@ -554,6 +554,7 @@ fn place_row(
 ) -> std::result::Result<(Ticks, i64), String> {
     match row.kind {
         RowKind::Clear | RowKind::Gap => return Ok((Ticks::ZERO, 0)),
+        RowKind::Status => return Ok((Ticks::ZERO, row.qty.mantissa())),
         RowKind::Mark => return place_mark(row.price, tick),
         RowKind::Funding => {
             let rate = row.qty.to_scale(9).and_then(|rate| i64::try_from(rate).ok());

@@ -6,3 +6,4 @@ mod hftbacktest;
 mod lobster;
 mod support;
 mod tables;
+mod vendors;
