@@ -105,11 +105,13 @@ const MARKET_KINDS: u32 = 0b11_1111_1110;
 /// The same for [`Schema::Order`], which may hold the others too.
 const ORDER_KINDS: u32 = MARKET_KINDS | (0b1111 << 16);
 
+#[inline]
 fn market_row_is_well_formed(row: &MarketRow, kinds: u32, instruments: u16) -> bool {
-    row.kind < 32
-        && kinds & (1 << row.kind) != 0
-        && row.flags & !mainspring_core::event::flags::ALL == 0
-        && row.instrument < instruments
+    // Without branches: this runs over every row of a file once.
+    (row.kind < 32)
+        & (kinds >> (row.kind & 31) & 1 != 0)
+        & (row.flags & !mainspring_core::event::flags::ALL == 0)
+        & (row.instrument < instruments)
 }
 
 impl Row for MarketRow {
