@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from mainspring import _core
 from mainspring.reference import (
     ConstantLatency,

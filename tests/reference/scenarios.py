@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
-
 from mainspring.reference import (
     ConstantLatency,
     Instrument,
@@ -34,9 +34,7 @@ class FeedWriter:
     exch_ns: int = START_NS
     recv_ns: int = START_NS
     mid: int = MID
-    books: dict[Side, dict[int, int]] = field(
-        default_factory=lambda: {Side.BUY: {}, Side.SELL: {}}
-    )
+    books: dict[Side, dict[int, int]] = field(default_factory=lambda: {Side.BUY: {}, Side.SELL: {}})
     message: list[tuple[RowKind, Side, int, int, bool]] = field(default_factory=list)
 
     def level(self, side: Side, price: int, qty: int, *, snapshot: bool = False) -> None:
@@ -70,9 +68,7 @@ class FeedWriter:
         for at, (kind, side, price, qty, snapshot) in enumerate(self.message):
             last = at == len(self.message) - 1
             self.rows.append(
-                Row(
-                    recv_ns, self.exch_ns, kind, side, price, qty, self.instrument, last, snapshot
-                )
+                Row(recv_ns, self.exch_ns, kind, side, price, qty, self.instrument, last, snapshot)
             )
         self.message = []
 
@@ -237,8 +233,10 @@ class Scripted(Strategy):
         elif what == "market":
             self._market(m, touch, *values)
         elif what == "quote":
-            bids, asks = ({touch - d if s else touch + 1 + d: q for d, q in levels}
-                          for s, levels in ((1, values[0]), (0, values[1])))
+            bids, asks = (
+                {touch - d if s else touch + 1 + d: q for d, q in levels}
+                for s, levels in ((1, values[0]), (0, values[1]))
+            )
             m.quote(
                 bid=[(p * m.tick, q * m.lot) for p, q in bids.items()],
                 ask=[(p * m.tick, q * m.lot) for p, q in asks.items()],
@@ -350,7 +348,75 @@ INSTRUMENTS = st.builds(
     multiplier=st.just("1"),
     maker_fee=st.sampled_from(["0", "-0.00005", "0.0002"]),
     taker_fee=st.sampled_from(["0", "0.0005"]),
-    min_notional=st.sampled_from(["0", "0.2"]),
+    min_notional=st.sampled_from(["0", "0", "0.2"]),
     max_qty=st.sampled_from([0, 12]),
 )
 TRIGGERS = st.sampled_from(["message", "message", "best", "trade", "every:250"])
+
+
+def dense_messages(random: Random, count: int) -> list[Any]:
+    """A busy feed: mostly trades and levels near the market."""
+    return [
+        (
+            [_dense_move(random) for _ in range(random.choice([1, 1, 2, 3]))],
+            random.randint(0, 4),
+            random.randint(0, 4),
+        )
+        for _ in range(count)
+    ]
+
+
+def _dense_move(random: Random) -> tuple[Any, ...]:
+    what = random.random()
+    side = random.choice(list(Side))
+    if what < 0.40:
+        return ("level", side, random.randint(1, 4), random.choice([0, 1, 2, 3, 5, 8, 12]))
+    if what < 0.75:
+        return ("trade", side, random.choice([-1, 0, 1, 1, 1, 2]), random.randint(1, 10))
+    if what < 0.95:
+        return ("move", random.choice([-2, -1, 1, 2]), random.randint(1, 8), random.random() < 0.5)
+    rare = random.choice(["mark", "mark", "funding", "snapshot", "open", "halt", "gap"])
+    return ("rare", rare, random.randint(-3, 3), random.randrange(10**9))
+
+
+def dense_script(random: Random, count: int) -> list[Any]:
+    """Something to do at most callbacks."""
+    return [
+        [_dense_action(random) for _ in range(random.choice([0, 1, 1, 2]))] for _ in range(count)
+    ]
+
+
+def _dense_action(random: Random) -> tuple[Any, ...]:
+    what = random.random()
+    side = random.choice(["buy", "sell"])
+    if what < 0.40:
+        wishes: tuple[tuple[str, float, Any], ...] = (
+            ("post_only", 0.2, True),
+            ("reduce_only", 0.15, True),
+            ("tif", 0.2, random.choice(["gtc", "ioc", "fok"])),
+            ("expires", 0.1, random.randint(0, 30)),
+            ("display", 0.15, random.randint(1, 3)),
+            ("trigger", 0.15, random.randint(-3, 3)),
+            ("pegged", 0.15, random.randint(0, 2)),
+            ("oco", 0.1, True),
+        )
+        options = {name: value for name, chance, value in wishes if random.random() < chance}
+        return ("limit", side, random.randint(-2, 3), random.randint(1, 9), options)
+    if what < 0.55:
+        stop = random.choice([{}, {"trigger": random.randint(-3, 3)}, {"trail": 1}])
+        stop = stop or random.choice([{}, {"take_profit": random.randint(-3, 3)}])
+        flags = {k: True for k in ("reduce_only", "oco") if random.random() < 0.15}
+        return ("market", side, random.randint(1, 12), {**stop, **flags})
+    if what < 0.70:
+        sides = [
+            [(random.randint(0, 3), random.randint(1, 5)) for _ in range(random.randint(0, 3))]
+            for _ in range(2)
+        ]
+        return ("quote", *sides)
+    if what < 0.76:
+        return ("target", random.randint(-6, 6), random.choice([None, -1, 0, 1]))
+    if what < 0.84:
+        return ("cancel", random.randint(0, 5))
+    if what < 0.96:
+        return ("amend", random.randint(0, 5), random.randint(-2, 3), random.randint(1, 9))
+    return ("timer", random.randint(0, 10)) if what < 0.99 else ("cancel_all",)

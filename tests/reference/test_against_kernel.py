@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ import scenarios
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from kernel_run import Outcome, of_reference, run_kernel
-
 from mainspring.reference import Instrument, RunConfig, run
 
 EXAMPLES = int(os.environ.get("MAINSPRING_REFERENCE_EXAMPLES", "150"))
@@ -51,6 +51,38 @@ def test_one_instrument(
     config: RunConfig,
 ) -> None:
     rows = scenarios.write_feed(messages)
+    fast = scenarios.Scripted().follow(script, trigger)
+    slow = scenarios.Scripted().follow(script, trigger)
+    reference = of_reference(run(rows, [instrument], slow, config))
+    kernel = run_kernel(rows, [instrument], [fast], config, tmp_path)
+    compare(kernel, reference)
+    assert fast.seen == slow.seen
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    report_multiple_bugs=False,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(
+    seed=st.integers(0, 2**32),
+    messages=st.integers(1, 80),
+    trigger=scenarios.TRIGGERS,
+    instrument=scenarios.INSTRUMENTS,
+    config=scenarios.CONFIGS,
+)
+def test_a_busy_market(
+    tmp_path: Path,
+    seed: int,
+    messages: int,
+    trigger: str,
+    instrument: Instrument,
+    config: RunConfig,
+) -> None:
+    rows = scenarios.write_feed(scenarios.dense_messages(Random(seed), messages))
+    script = scenarios.dense_script(Random(~seed), messages)
     fast = scenarios.Scripted().follow(script, trigger)
     slow = scenarios.Scripted().follow(script, trigger)
     reference = of_reference(run(rows, [instrument], slow, config))

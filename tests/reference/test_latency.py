@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from mainspring.reference import ConstantLatency, TableLatency
 from mainspring.reference.vocabulary import RequestKind
 
@@ -40,7 +39,10 @@ def test_constant_by_kind() -> None:
     latency = ConstantLatency(3, 5, cancel=(7, 11))
     assert latency.entry_ns(0, RequestKind.NEW) == 3
     assert latency.response_ns(0, RequestKind.AMEND) == 5
-    assert (latency.entry_ns(9, RequestKind.CANCEL), latency.response_ns(9, RequestKind.CANCEL)) == (
+    assert (
+        latency.entry_ns(9, RequestKind.CANCEL),
+        latency.response_ns(9, RequestKind.CANCEL),
+    ) == (
         7,
         11,
     )
