@@ -1,11 +1,12 @@
 //! The loop of a backtest: two clocks over event files, and everything that is due in between.
 
-use mainspring_core::{Error, ErrorKind, Result, TimeNs};
+use mainspring_core::event::{MarketRow, OrderRow};
+use mainspring_core::{Error, ErrorKind, InstrumentId, Result, TimeNs};
 
 use crate::kernel::Kernel;
 use crate::market::Changes;
 use crate::merge::Tournament;
-use crate::source::Source;
+use crate::source::{Clocks, Feed, Pair, Source};
 
 /// How far a run is, told every few thousand messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +174,13 @@ impl<'a, 'w> Backtest<'a, 'w> {
         }
     }
 
+    /// How far a source may be read before something else comes first. `others` is the tournament
+    /// without that source; at equal times the source of the lower index goes first.
+    fn horizon(others: &Tournament, index: usize, due_ns: TimeNs) -> TimeNs {
+        let wins_ties = others.winner() > index;
+        due_ns.min(others.next_ns().saturating_add(i64::from(wins_ties)))
+    }
+
     /// Rows of one source at the venue, until something else comes first.
     fn venue_rows(&mut self) -> Result<()> {
         let index = self.venue.winner();
@@ -180,32 +188,64 @@ impl<'a, 'w> Backtest<'a, 'w> {
         let mut horizon = self.next_due_ns().min(self.local.next_ns().saturating_add(1));
         if self.sources.len() > 1 {
             self.venue.set(index, TimeNs::MAX);
-            let other = self.venue.next_ns();
-            let wins_ties = self.venue.winner() > index;
-            horizon = horizon.min(other.saturating_add(i64::from(wins_ties)));
+            horizon = Self::horizon(&self.venue, index, horizon);
         }
-        let source = &mut self.sources[index];
-        let (rows, base) = source.venue.rows();
-        let mut clock = source.venue_clock_ns;
-        let mut used = 0;
-        for row in rows {
-            let at_ns = row.exch_ns.max(clock);
-            // The first row is due in any case; a horizon of ties is looked at from the second on.
-            if at_ns >= horizon && used > 0 {
-                break;
+        let Source { feed, clocks, instruments } = &mut self.sources[index];
+        let kernel = &mut *self.kernel;
+        match feed {
+            Feed::Market(pair) => {
+                let (rows, base) = pair.venue.rows();
+                let mut used = 0;
+                for row in rows {
+                    let at_ns = clocks.at_venue(row);
+                    // The first row is due in any case.
+                    if at_ns >= horizon && used > 0 {
+                        break;
+                    }
+                    clocks.venue_ns = at_ns;
+                    used += 1;
+                    let instrument = instruments[usize::from(row.instrument)];
+                    if kernel.venue_row(instrument, row, base, at_ns)? {
+                        break;
+                    }
+                }
+                pair.venue.advance(used)?;
             }
-            clock = at_ns;
-            used += 1;
-            let instrument = source.instruments[usize::from(row.instrument)];
-            if self.kernel.venue_row(instrument, row, base, at_ns)? {
-                break;
+            Feed::Orders(pair) => {
+                let (rows, base) = pair.venue.rows();
+                let mut used = 0;
+                for row in rows {
+                    let at_ns = clocks.at_venue(row);
+                    if at_ns >= horizon && used > 0 {
+                        break;
+                    }
+                    clocks.venue_ns = at_ns;
+                    used += 1;
+                    let instrument = instruments[usize::from(row.market.instrument)];
+                    if kernel.venue_order_row(instrument, row, base, at_ns)? {
+                        break;
+                    }
+                }
+                pair.venue.advance(used)?;
+            }
+            Feed::Bars(pair, path) => {
+                if let Some(bar) = pair.venue.peek() {
+                    let at_ns = path.time_ns(bar).max(clocks.venue_ns);
+                    clocks.venue_ns = at_ns;
+                    let (rows, price) = path.rows(bar, at_ns);
+                    let instrument = instruments[usize::from(bar.instrument)];
+                    for row in &rows {
+                        kernel.venue_row(instrument, row, price, at_ns)?;
+                    }
+                    if path.advance() {
+                        pair.venue.advance(1)?;
+                    }
+                }
             }
         }
-        source.venue_clock_ns = clock;
-        source.venue.advance(used)?;
-        let next = source.next_venue_ns();
+        kernel.now_ns = kernel.now_ns.max(clocks.venue_ns);
+        let next = self.sources[index].next_venue_ns();
         self.venue.set(index, next);
-        self.kernel.now_ns = self.kernel.now_ns.max(clock);
         Ok(())
     }
 
@@ -215,18 +255,11 @@ impl<'a, 'w> Backtest<'a, 'w> {
         let mut horizon = self.next_due_ns().min(self.venue.next_ns());
         if self.sources.len() > 1 {
             self.local.set(index, TimeNs::MAX);
-            let other = self.local.next_ns();
-            let wins_ties = self.local.winner() > index;
-            horizon = horizon.min(other.saturating_add(i64::from(wins_ties)));
+            horizon = Self::horizon(&self.local, index, horizon);
         }
         loop {
             self.local_message(index)?;
-            self.until_watch -= 1;
-            if self.until_watch == 0 {
-                self.until_watch = WATCH_EVERY;
-                let rows = self.kernel.recorder.counts.rows;
-                (self.watch)(Progress { rows, now_ns: self.kernel.now_ns })?;
-            }
+            self.watch_sometimes()?;
             let next = self.sources[index].next_local_ns();
             // A callback may have set something in motion that comes before the next message.
             if next >= horizon || next >= self.next_due_ns() {
@@ -236,38 +269,89 @@ impl<'a, 'w> Backtest<'a, 'w> {
         }
     }
 
+    #[inline]
+    fn watch_sometimes(&mut self) -> Result<()> {
+        self.until_watch -= 1;
+        if self.until_watch == 0 {
+            self.until_watch = WATCH_EVERY;
+            let rows = self.kernel.recorder.counts.rows;
+            (self.watch)(Progress { rows, now_ns: self.kernel.now_ns })?;
+        }
+        Ok(())
+    }
+
     /// One message of a source: all rows up to its end mark, across chunks.
     #[inline]
     fn local_message(&mut self, index: usize) -> Result<()> {
-        let mut changes = Changes::default();
-        let mut first = true;
-        loop {
-            let source = &mut self.sources[index];
-            let (rows, base) = source.local.rows();
-            let Some(head) = rows.first() else { return Ok(()) };
-            let instrument = source.instruments[usize::from(head.instrument)];
-            if first {
-                let at_ns = source.receive_ns(head);
-                source.local_clock_ns = at_ns;
-                self.kernel.now_ns = self.kernel.now_ns.max(at_ns);
-                first = false;
+        let Source { feed, clocks, instruments } = &mut self.sources[index];
+        let kernel = &mut *self.kernel;
+        match feed {
+            Feed::Market(pair) => local_market(kernel, pair, clocks, instruments),
+            Feed::Orders(pair) => local_orders(kernel, pair, clocks, instruments),
+            Feed::Bars(pair, _) => {
+                let Some(bar) = pair.local.peek().copied() else { return Ok(()) };
+                clocks.local_ns = clocks.at_us(&bar);
+                kernel.now_ns = kernel.now_ns.max(clocks.local_ns);
+                kernel.recorder.counts.rows += 1;
+                kernel.recorder.counts.messages += 1;
+                pair.local.advance(1)?;
+                kernel.local_bar(instruments[usize::from(bar.instrument)], &bar)
             }
-            let mut ended = false;
-            let mut used = 0;
-            for row in rows {
-                used += 1;
-                self.kernel.local_row(instrument, row, base, &mut changes);
-                if row.ends_message() {
-                    ended = true;
-                    break;
-                }
-            }
-            self.kernel.recorder.counts.rows += used as u64;
-            let last = rows[used - 1];
-            source.local.advance(used)?;
-            if ended || source.local.peek().is_none() {
-                return self.kernel.local_end(instrument, &last, &changes);
-            }
+        }
+    }
+}
+
+#[inline]
+fn local_market(
+    kernel: &mut Kernel,
+    pair: &mut Pair<'_, MarketRow>,
+    clocks: &mut Clocks,
+    instruments: &[InstrumentId],
+) -> Result<()> {
+    let mut changes = Changes::default();
+    let mut first = true;
+    loop {
+        let (rows, base) = pair.local.rows();
+        let Some(head) = rows.first() else { return Ok(()) };
+        let instrument = instruments[usize::from(head.instrument)];
+        if std::mem::take(&mut first) {
+            clocks.local_ns = clocks.at_us(head);
+            kernel.now_ns = kernel.now_ns.max(clocks.local_ns);
+        }
+        let used = rows.iter().position(MarketRow::ends_message).map_or(rows.len(), |at| at + 1);
+        for row in &rows[..used] {
+            kernel.local_row(instrument, row, base, &mut changes);
+        }
+        kernel.recorder.counts.rows += used as u64;
+        let last = rows[used - 1];
+        pair.local.advance(used)?;
+        if last.ends_message() || pair.local.peek().is_none() {
+            return kernel.local_end(instrument, &last, &changes);
+        }
+    }
+}
+
+fn local_orders(
+    kernel: &mut Kernel,
+    pair: &mut Pair<'_, OrderRow>,
+    clocks: &mut Clocks,
+    instruments: &[InstrumentId],
+) -> Result<()> {
+    let mut changes = Changes::default();
+    let mut first = true;
+    loop {
+        let (rows, base) = pair.local.rows();
+        let Some(row) = rows.first() else { return Ok(()) };
+        let instrument = instruments[usize::from(row.market.instrument)];
+        if std::mem::take(&mut first) {
+            clocks.local_ns = clocks.at_us(row);
+            kernel.now_ns = kernel.now_ns.max(clocks.local_ns);
+        }
+        kernel.local_order_row(instrument, row, base, &mut changes);
+        kernel.recorder.counts.rows += 1;
+        pair.local.advance(1)?;
+        if row.market.ends_message() || pair.local.peek().is_none() {
+            return kernel.local_end(instrument, &row.market, &changes);
         }
     }
 }

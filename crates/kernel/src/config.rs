@@ -8,6 +8,8 @@ use mainspring_trading::fee::{rate_units, FeeSchedule};
 use mainspring_trading::risk::GateLimits;
 use serde::{Deserialize, Serialize};
 
+use crate::bars::MAX_BAR_SPECS;
+
 /// Configuration of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -39,6 +41,8 @@ pub struct RunConfig {
     pub end_ns: Option<TimeNs>,
     /// Bars that the kernel builds.
     pub bars: Vec<String>,
+    /// How many ticks bid and ask lie from the prices of imported bars.
+    pub bar_spread_ticks: i64,
     /// Whether every order transition is kept, or fills and samples only.
     pub record_orders: bool,
 }
@@ -59,6 +63,7 @@ impl Default for RunConfig {
             start_ns: None,
             end_ns: None,
             bars: Vec::new(),
+            bar_spread_ticks: 1,
             record_orders: true,
         }
     }
@@ -128,7 +133,19 @@ impl RunConfig {
         self.venue.validate()?;
         self.latency.validate()?;
         if self.decision_ns < 0 {
-            return wrong(format!("decision latency of {} ns; it cannot be negative", self.decision_ns));
+            return wrong(format!(
+                "decision latency of {} ns; it cannot be negative",
+                self.decision_ns
+            ));
+        }
+        if !(0..=1_000_000).contains(&self.bar_spread_ticks) {
+            return wrong(format!("bar_spread_ticks is {}; give 0 or more", self.bar_spread_ticks));
+        }
+        if self.bars.len() > MAX_BAR_SPECS {
+            return wrong(format!(
+                "{} sorts of bars; a run builds at most {MAX_BAR_SPECS}",
+                self.bars.len()
+            ));
         }
         if self.feed_ns.is_some_and(|ns| ns < 0) {
             return wrong("the feed latency cannot be negative".into());

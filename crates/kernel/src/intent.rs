@@ -169,7 +169,10 @@ impl Intents {
         if terms.qty.0 <= 0 {
             return Err(Error::new(
                 ErrorKind::Strategy,
-                format!("an order of {} lots cannot be placed; the quantity must be positive", terms.qty),
+                format!(
+                    "an order of {} lots cannot be placed; the quantity must be positive",
+                    terms.qty
+                ),
             ));
         }
         let id = self.next_id();
@@ -190,11 +193,17 @@ fn check_quote(bids: &[Level], asks: &[Level]) -> Result<()> {
     let wrong = |what: String| Err(Error::new(ErrorKind::Strategy, what));
     for (name, side) in [("bid", bids), ("ask", asks)] {
         if side.len() > MAX_QUOTE_LEVELS {
-            return wrong(format!("a quote has at most {MAX_QUOTE_LEVELS} {name} levels, this one {}", side.len()));
+            return wrong(format!(
+                "a quote has at most {MAX_QUOTE_LEVELS} {name} levels, this one {}",
+                side.len()
+            ));
         }
         for (i, level) in side.iter().enumerate() {
             if level.qty.0 <= 0 {
-                return wrong(format!("{name} level {i} has a quantity of {} lots; it must be positive", level.qty));
+                return wrong(format!(
+                    "{name} level {i} has a quantity of {} lots; it must be positive",
+                    level.qty
+                ));
             }
             if side[..i].iter().any(|other| other.price == level.price) {
                 return wrong(format!("{name} level {i} repeats the price of another level"));

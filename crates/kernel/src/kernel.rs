@@ -3,7 +3,7 @@
 //! It is told the time with each item, never asks for it. What it decides goes into the delay
 //! queues (towards the venue) and the recorder (towards people).
 
-use mainspring_core::event::{BarRow, MarketRow, RowKind};
+use mainspring_core::event::{BarRow, MarketRow, OrderRow, RowKind};
 use mainspring_core::order::OrderTerms;
 use mainspring_core::{
     ClientOrderId, DurationNs, InstrumentId, Lots, Money, RejectReason, Result, Ticks, TimeNs,
@@ -19,6 +19,7 @@ use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::{Change, Order, OrderEvent, OrderState, OrderTable, Purpose};
 use mainspring_trading::risk::{ApprovedOrder, Exposure, Gate};
 
+use crate::bars::BarBuilder;
 use crate::delay::DelayQueue;
 use crate::host::{BookTrigger, Fill, Host, HostResult, Interest};
 use crate::intent::{Intent, Intents};
@@ -40,6 +41,13 @@ pub enum Timer {
         strategy: u16,
         /// What it gave.
         tag: i64,
+    },
+    /// A time bar ends.
+    Bar {
+        /// Where.
+        instrument: InstrumentId,
+        /// Which of its builders.
+        builder: u16,
     },
     /// Tell a strategy that the gate refused its order.
     Refusal {
@@ -86,6 +94,9 @@ pub struct Kernel {
     pub(crate) max_drawdown_bps: u32,
     pub(crate) sample_ns: DurationNs,
     pub(crate) report_currency: String,
+    pub(crate) bar_spread_ticks: i64,
+    bar_builders: Vec<Vec<BarBuilder>>,
+    done_bars: Vec<BarRow>,
     wants_trades: bool,
     venue_timer_ns: TimeNs,
     intents: Intents,
@@ -127,6 +138,10 @@ pub struct Parts {
     pub sample_ns: DurationNs,
     /// Currency of the equity samples.
     pub report_currency: String,
+    /// Bars to build, by instrument.
+    pub bar_builders: Vec<Vec<BarBuilder>>,
+    /// How far bid and ask lie from a bar's prices.
+    pub bar_spread_ticks: i64,
 }
 
 /// Requests, answers and timers that may wait at once.
@@ -161,7 +176,8 @@ impl Kernel {
             instruments,
             parts.strategies.len(),
         );
-        let wants_trades = parts.strategies.iter().any(|slot| slot.interest.trades);
+        let wants_trades = parts.strategies.iter().any(|slot| slot.interest.trades)
+            || parts.bar_builders.iter().any(|builders| !builders.is_empty());
         Self {
             started_ns: TimeNs::MIN,
             now_ns: TimeNs::MIN,
@@ -183,6 +199,9 @@ impl Kernel {
             max_drawdown_bps: parts.max_drawdown_bps,
             sample_ns: parts.sample_ns,
             report_currency: parts.report_currency,
+            bar_spread_ticks: parts.bar_spread_ticks,
+            bar_builders: parts.bar_builders,
+            done_bars: Vec::with_capacity(16),
             wants_trades,
             venue_timer_ns: TimeNs::MAX,
             intents: Intents::default(),
@@ -215,7 +234,22 @@ impl Kernel {
                 self.timers.push(now_ns + interval, Timer::Interval { strategy })?;
             }
         }
+        self.start_time_bars(now_ns)?;
         self.timers.push(now_ns + self.sample_ns, Timer::Sample)
+    }
+
+    /// Time bars end on multiples of their interval since the epoch.
+    fn start_time_bars(&mut self, now_ns: TimeNs) -> Result<()> {
+        for (index, builders) in self.bar_builders.iter().enumerate() {
+            for (builder, one) in builders.iter().enumerate() {
+                if let Some(interval) = one.interval_ns() {
+                    let instrument = InstrumentId(index as u16);
+                    let end_ns = (now_ns.div_euclid(interval) + 1) * interval;
+                    self.timers.push(end_ns, Timer::Bar { instrument, builder: builder as u16 })?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Stops the strategies and takes the last sample.
@@ -242,6 +276,20 @@ impl Kernel {
         }
         self.send_answers(instrument)?;
         Ok(true)
+    }
+
+    /// One row of an order-level feed at the venue. True when the venue answered.
+    pub(crate) fn venue_order_row(
+        &mut self,
+        instrument: InstrumentId,
+        row: &OrderRow,
+        base: Ticks,
+        now_ns: TimeNs,
+    ) -> Result<bool> {
+        self.venues[instrument.index()].on_order_row(row, base, now_ns, &mut self.venue_out);
+        let answered = !self.venue_out.is_empty();
+        self.send_answers(instrument)?;
+        Ok(answered)
     }
 
     /// A request reaches the venue.
@@ -317,12 +365,40 @@ impl Kernel {
         let market = &mut self.markets[instrument.index()];
         market.apply(row, base, changes);
         if row.kind == RowKind::Trade as u8 {
-            self.recorder.counts.trades += 1;
-            if let Some(trade) = market.last_trade.filter(|_| self.wants_trades) {
-                self.message_trades.push(trade);
-            }
+            self.note_trade(instrument);
         } else if row.kind == RowKind::Funding as u8 {
             changes.funding = Some(row.qty_lots);
+        }
+    }
+
+    /// One row of an order-level message that reaches us.
+    pub(crate) fn local_order_row(
+        &mut self,
+        instrument: InstrumentId,
+        row: &OrderRow,
+        base: Ticks,
+        changes: &mut Changes,
+    ) {
+        let market = &mut self.markets[instrument.index()];
+        market.apply_order(row, base, changes);
+        match RowKind::from_byte(row.market.kind) {
+            Some(RowKind::Trade | RowKind::OrderExecute) => self.note_trade(instrument),
+            Some(RowKind::Funding) => changes.funding = Some(row.market.qty_lots),
+            _ => {}
+        }
+    }
+
+    /// A trade for strategies and bars.
+    #[inline]
+    fn note_trade(&mut self, instrument: InstrumentId) {
+        self.recorder.counts.trades += 1;
+        if !self.wants_trades {
+            return;
+        }
+        let Some(trade) = self.markets[instrument.index()].last_trade else { return };
+        self.message_trades.push(trade);
+        for builder in &mut self.bar_builders[instrument.index()] {
+            builder.on_trade(&trade, self.now_ns, &mut self.done_bars);
         }
     }
 
@@ -350,23 +426,36 @@ impl Kernel {
                 }
             }
             // A book that cannot be trusted is not shown.
-            let wanted = usable && match interest.book {
-                BookTrigger::Message => changes.book,
-                BookTrigger::Best => changes.best,
-                BookTrigger::Trade => changes.trade,
-                BookTrigger::Never | BookTrigger::Every(_) => false,
-            };
+            let wanted = usable
+                && match interest.book {
+                    BookTrigger::Message => changes.book,
+                    BookTrigger::Best => changes.best,
+                    BookTrigger::Trade => changes.trade,
+                    BookTrigger::Never | BookTrigger::Every(_) => false,
+                };
             if wanted {
                 self.call(strategy as u16, instrument, &Call::Book)?;
             }
         }
         self.message_trades.clear();
+        self.tell_bars(instrument)
+    }
+
+    /// Tells strategies of the bars that the last message completed.
+    #[inline]
+    fn tell_bars(&mut self, instrument: InstrumentId) -> Result<()> {
+        let mut told = 0;
+        while let Some(bar) = self.done_bars.get(told).copied() {
+            told += 1;
+            self.tell_bar(instrument, &bar)?;
+        }
+        self.done_bars.clear();
         Ok(())
     }
 
     #[inline]
     fn is_usable(&self, instrument: InstrumentId) -> bool {
-        self.markets[instrument.index()].book.trust().is_usable()
+        self.markets[instrument.index()].is_usable()
     }
 
     /// Funding is due on what we hold, at the mark price or else the mid.
@@ -378,8 +467,15 @@ impl Kernel {
         }
     }
 
-    /// A bar is complete.
+    /// A bar of a bar file reaches us.
     pub(crate) fn local_bar(&mut self, instrument: InstrumentId, bar: &BarRow) -> Result<()> {
+        let market = &mut self.markets[instrument.index()];
+        market.apply_bar(bar, self.bar_spread_ticks, self.now_ns);
+        self.tell_bar(instrument, bar)
+    }
+
+    /// A bar is complete.
+    fn tell_bar(&mut self, instrument: InstrumentId, bar: &BarRow) -> Result<()> {
         self.recorder.counts.bars += 1;
         for strategy in 0..self.strategies.len() {
             if self.strategies[strategy].interest.bars {
@@ -387,6 +483,23 @@ impl Kernel {
             }
         }
         Ok(())
+    }
+
+    /// The interval of a time bar has passed.
+    fn bar_interval(
+        &mut self,
+        instrument: InstrumentId,
+        builder: u16,
+        end_ns: TimeNs,
+    ) -> Result<()> {
+        let builder_of = &mut self.bar_builders[instrument.index()][usize::from(builder)];
+        let Some(interval) = builder_of.interval_ns() else { return Ok(()) };
+        let bar = builder_of.on_interval(end_ns, interval);
+        self.timers.push(end_ns + interval, Timer::Bar { instrument, builder })?;
+        match bar {
+            Some(bar) => self.tell_bar(instrument, &bar),
+            None => Ok(()),
+        }
     }
 
     /// A timer is due.
@@ -408,6 +521,7 @@ impl Kernel {
                 let instrument = self.strategies[usize::from(strategy)].instrument;
                 self.call(strategy, instrument, &Call::Timer(tag))
             }
+            Timer::Bar { instrument, builder } => self.bar_interval(instrument, builder, due_ns),
             Timer::Refusal { strategy, order } => match self.orders.get(order).copied() {
                 Some(order) => self.call(strategy, order.terms.instrument, &Call::Order(&order)),
                 None => Ok(()),
@@ -576,7 +690,12 @@ impl Kernel {
         }
     }
 
-    fn quote(&mut self, strategy: u16, instrument: InstrumentId, desired: &Desired<'_>) -> Result<()> {
+    fn quote(
+        &mut self,
+        strategy: u16,
+        instrument: InstrumentId,
+        desired: &Desired<'_>,
+    ) -> Result<()> {
         self.actions.clear();
         let live = live_orders(&self.orders, strategy, instrument, Purpose::Quote);
         reconcile_quotes(instrument, desired, live, &mut self.actions);
@@ -755,9 +874,7 @@ impl Kernel {
             Leg::Rejected(delay) => {
                 let at = sent_ns + delay;
                 let kind = match kind {
-                    VenueRequestKind::New(_) => {
-                        VenueEventKind::Rejected(RejectReason::Overloaded)
-                    }
+                    VenueRequestKind::New(_) => VenueEventKind::Rejected(RejectReason::Overloaded),
                     VenueRequestKind::Cancel { .. } => {
                         VenueEventKind::CancelRejected(RejectReason::Overloaded)
                     }

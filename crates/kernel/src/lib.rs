@@ -1,6 +1,8 @@
 //! The single-writer loop that wires data, books, features, strategies and the simulated venue.
 
 mod backtest;
+mod bar_path;
+pub mod bars;
 pub mod config;
 mod delay;
 pub mod host;

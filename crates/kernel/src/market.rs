@@ -1,7 +1,7 @@
 //! What we know of one instrument: our side of the feed, as strategies see it.
 
-use mainspring_book::L2Book;
-use mainspring_core::event::{flags, MarketRow, RowKind};
+use mainspring_book::{L2Book, L3Book, L3Config};
+use mainspring_core::event::{flags, BarRow, MarketRow, OrderRow, RowKind};
 use mainspring_core::{DurationNs, Instrument, InstrumentId, Lots, PriceGrid, Side, Ticks, TimeNs};
 use mainspring_features::FeatureChain;
 use mainspring_trading::ledger::MarkPrice;
@@ -44,8 +44,10 @@ pub struct Market {
     pub instrument: Instrument,
     /// Its units.
     pub scale: Scale,
-    /// The book from the feed.
+    /// The book from the feed, by level.
     pub book: L2Book,
+    /// The book by order, where the feed has orders.
+    pub orders: Option<Box<L3Book>>,
     /// The features that the run asked for.
     pub features: FeatureChain,
     /// The last trade.
@@ -72,6 +74,7 @@ impl Market {
             id,
             scale: Scale::of(&instrument),
             book: L2Book::default(),
+            orders: None,
             features,
             last_trade: None,
             mark_nanoticks: None,
@@ -164,6 +167,69 @@ impl Market {
         self.book.apply(row, base);
     }
 
+    /// Applies one row of an order-level feed; the level book follows.
+    pub fn apply_order(&mut self, row: &OrderRow, base: Ticks, changes: &mut Changes) {
+        let orders = self.orders.get_or_insert_with(|| Box::new(L3Book::new(L3Config::default())));
+        let kind = RowKind::from_byte(row.market.kind);
+        let touched = match kind {
+            Some(RowKind::OrderModify | RowKind::OrderDelete | RowKind::OrderExecute) => {
+                orders.order(row.order_id).map(|order| (order.side, order.price))
+            }
+            _ => None,
+        };
+        // A row that does not fit makes a gap in the order book, which the trust below shows.
+        let _ = orders.apply(row, base);
+        if matches!(kind, Some(RowKind::OrderExecute)) {
+            if let Some((maker, price)) = touched {
+                self.note_trade(&row.market, price, maker.opposite(), changes);
+            }
+        }
+        let (side, price) = (row.market.side(), row.market.price(base));
+        for (side, price) in touched.into_iter().chain([(side, price)]) {
+            self.book.set(side, price, orders_level(self.orders.as_deref(), side, price));
+        }
+        match kind {
+            Some(
+                RowKind::OrderAdd
+                | RowKind::OrderModify
+                | RowKind::OrderDelete
+                | RowKind::OrderExecute,
+            ) => {
+                changes.book = true;
+            }
+            _ => self.apply(&row.market, base, changes),
+        }
+    }
+
+    fn note_trade(&mut self, row: &MarketRow, price: Ticks, taker: Side, changes: &mut Changes) {
+        let trade = Trade { exch_ns: row.exch_ns, price, qty: row.qty(), taker };
+        self.last_trade = Some(trade);
+        changes.trade = true;
+        self.features.on_trade(trade.price, trade.qty, trade.taker, row.recv_ns);
+    }
+
+    /// Shows a complete bar: its close as the last trade, and a book `spread_ticks` around it.
+    pub fn apply_bar(&mut self, bar: &BarRow, spread_ticks: i64, now_ns: TimeNs) {
+        let close = bar.close;
+        self.book.set_best(Side::Buy, Ticks(close.0 - spread_ticks), Lots(bar.volume.0.max(1)));
+        self.book.set_best(Side::Sell, Ticks(close.0 + spread_ticks), Lots(bar.volume.0.max(1)));
+        self.last_trade =
+            Some(Trade { exch_ns: bar.recv_ns, price: close, qty: bar.volume, taker: Side::Buy });
+        self.feed_latency_ns = 0;
+        self.updated_ns = now_ns;
+        self.features.on_message(&self.book, now_ns);
+    }
+
+    /// Whether the book can be shown.
+    #[inline]
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        match &self.orders {
+            None => self.book.trust().is_usable(),
+            Some(orders) => orders.trust().is_usable(),
+        }
+    }
+
     /// The work at the end of a message: features, and whether the best prices moved.
     #[inline]
     pub fn end_message(&mut self, last: &MarketRow, now_ns: TimeNs, changes: &mut Changes) {
@@ -177,4 +243,8 @@ impl Market {
             self.features.on_message(&self.book, now_ns);
         }
     }
+}
+
+fn orders_level(orders: Option<&L3Book>, side: Side, price: Ticks) -> Lots {
+    orders.map_or(Lots::ZERO, |orders| orders.l2().qty(side, price))
 }

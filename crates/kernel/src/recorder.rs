@@ -3,9 +3,7 @@
 use bytemuck::Zeroable;
 use mainspring_core::{Result, TimeNs};
 use mainspring_journal::log::FinishedLog;
-use mainspring_journal::{
-    EquityRecord, FillRecord, LogWriter, OrderRecord, PositionRecord, Sink,
-};
+use mainspring_journal::{EquityRecord, FillRecord, LogWriter, OrderRecord, PositionRecord, Sink};
 use mainspring_trading::orders::Order;
 
 use crate::market::Market;
@@ -142,4 +140,3 @@ pub fn position_record(now_ns: TimeNs, strategy: u16, market: &Market) -> Positi
         ..PositionRecord::zeroed()
     }
 }
-

@@ -12,6 +12,7 @@ use mainspring_trading::orders::OrderCounters;
 use mainspring_trading::risk::{Gate, InstrumentLimits};
 
 use crate::backtest::{Backtest, Span, Watch};
+use crate::bars::{BarBuilder, BarSpec};
 use crate::config::RunConfig;
 use crate::host::Host;
 use crate::kernel::{Kernel, Parts, Slot};
@@ -63,7 +64,7 @@ pub fn run(
     let sources = files
         .iter()
         .zip(maps)
-        .map(|(file, map)| Source::new(file, map, config.feed_ns))
+        .map(|(file, map)| Source::new(file, map, config.feed_ns, config.bar_spread_ticks))
         .collect::<Result<Vec<_>>>()?;
     let sample_ns = config.sample_ns.unwrap_or_else(|| sample_interval(files));
     let report_currency =
@@ -122,6 +123,8 @@ fn assemble(
     let mut latency = Vec::with_capacity(instruments.len());
     let mut fees = Vec::with_capacity(instruments.len());
     let mut limits = Vec::with_capacity(instruments.len());
+    let mut bar_builders = Vec::with_capacity(instruments.len());
+    let specs = config.bars.iter().map(|text| text.parse()).collect::<Result<Vec<BarSpec>>>()?;
     for (index, instrument) in instruments.iter().enumerate() {
         let id = InstrumentId(index as u16);
         let features = FeatureChain::new(&config.features, instrument)?;
@@ -129,6 +132,12 @@ fn assemble(
         venues.push(SimMarket::new(id, instrument, &config.venue)?);
         latency.push(config.latency.clone());
         fees.push(config.fees_of(instrument)?);
+        let builders = specs.iter().enumerate();
+        bar_builders.push(
+            builders
+                .map(|(n, spec)| BarBuilder::new(*spec, n as u16, id, instrument))
+                .collect::<Result<Vec<_>>>()?,
+        );
         limits.push(InstrumentLimits::new(instrument, &config.limits.gate())?);
     }
     let slots = strategies
@@ -154,6 +163,8 @@ fn assemble(
         max_drawdown_bps: config.limits.max_drawdown_bps,
         sample_ns,
         report_currency: report_currency.to_owned(),
+        bar_builders,
+        bar_spread_ticks: config.bar_spread_ticks,
     })
 }
 
@@ -185,22 +196,23 @@ fn merge_instruments(files: &[EventFile]) -> Result<(Vec<Instrument>, Vec<Vec<In
             let known = all
                 .iter()
                 .position(|i| i.symbol == instrument.symbol && i.venue == instrument.venue);
-            let index = match known {
-                Some(index) if all[index] == *instrument => index,
-                Some(_) => {
-                    return Err(Error::new(
-                        ErrorKind::Data,
-                        format!(
+            let index =
+                match known {
+                    Some(index) if all[index] == *instrument => index,
+                    Some(_) => {
+                        return Err(Error::new(
+                            ErrorKind::Data,
+                            format!(
                             "{}: {} on {} is defined differently than in another file of this run",
                             file.path().display(), instrument.symbol, instrument.venue
                         ),
-                    ))
-                }
-                None => {
-                    all.push(instrument.clone());
-                    all.len() - 1
-                }
-            };
+                        ))
+                    }
+                    None => {
+                        all.push(instrument.clone());
+                        all.len() - 1
+                    }
+                };
             map.push(InstrumentId(index as u16));
         }
         maps.push(map);

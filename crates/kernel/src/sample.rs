@@ -27,8 +27,7 @@ impl Kernel {
     }
 
     fn position_of(&self, strategy: u16, instrument: InstrumentId) -> PositionRecord {
-        let mut record =
-            position_record(self.now_ns, strategy, &self.markets[instrument.index()]);
+        let mut record = position_record(self.now_ns, strategy, &self.markets[instrument.index()]);
         if let Some(position) = self.ledger.position(strategy, instrument) {
             record.position_lots = position.lots.0;
             record.realised = position.realised.into();

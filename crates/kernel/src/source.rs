@@ -1,20 +1,22 @@
-//! One event file as two cursors: the venue reads it by exchange time, we by receive time.
+//! Event files as sources: the venue reads each by exchange time, we by receive time.
 
-use mainspring_core::event::MarketRow;
+use mainspring_core::event::{BarRow, MarketRow, OrderRow};
 use mainspring_core::{DurationNs, InstrumentId, Result, Ticks, TimeNs};
-use mainspring_data::EventFile;
+use mainspring_data::{EventFile, Row, Schema};
+
+use crate::bar_path::BarPath;
 
 /// A position in a file's rows.
-pub struct Cursor<'a> {
+pub struct Cursor<'a, R: Row> {
     file: &'a EventFile,
     /// Chunk that `rows` is from, plus one.
     next_chunk: usize,
-    rows: &'a [MarketRow],
+    rows: &'a [R],
     base: Ticks,
     at: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl<'a, R: Row> Cursor<'a, R> {
     /// At the first row.
     ///
     /// # Errors
@@ -28,14 +30,14 @@ impl<'a> Cursor<'a> {
     /// The rows not yet read of the current chunk, with their price base; empty at the end.
     #[inline]
     #[must_use]
-    pub fn rows(&self) -> (&'a [MarketRow], Ticks) {
+    pub fn rows(&self) -> (&'a [R], Ticks) {
         (&self.rows[self.at..], self.base)
     }
 
     /// The next row.
     #[inline]
     #[must_use]
-    pub fn peek(&self) -> Option<&'a MarketRow> {
+    pub fn peek(&self) -> Option<&'a R> {
         self.rows.get(self.at)
     }
 
@@ -62,7 +64,7 @@ impl<'a> Cursor<'a> {
         self.rows = &[];
         self.at = 0;
         while self.rows.is_empty() && self.next_chunk < self.file.chunks().len() {
-            let chunk = self.file.chunk(self.next_chunk)?;
+            let chunk = self.file.chunk_of::<R>(self.next_chunk)?;
             self.rows = chunk.rows;
             self.base = chunk.price_base;
             self.next_chunk += 1;
@@ -71,20 +73,67 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// A file with its two cursors.
+/// The two cursors of a file, by what its rows are.
+pub enum Feed<'a> {
+    /// Levels and trades.
+    Market(Pair<'a, MarketRow>),
+    /// Orders.
+    Orders(Pair<'a, OrderRow>),
+    /// Bars; the venue sees a path of prices through each.
+    Bars(Pair<'a, BarRow>, BarPath),
+}
+
+/// The venue's cursor and ours.
+pub struct Pair<'a, R: Row> {
+    /// The venue's.
+    pub venue: Cursor<'a, R>,
+    /// Ours.
+    pub local: Cursor<'a, R>,
+}
+
+impl<'a, R: Row> Pair<'a, R> {
+    fn new(file: &'a EventFile) -> Result<Self> {
+        Ok(Self { venue: Cursor::new(file)?, local: Cursor::new(file)? })
+    }
+}
+
+/// A file with its cursors and clocks.
 pub struct Source<'a> {
-    /// The venue's cursor.
-    pub venue: Cursor<'a>,
-    /// Running maximum of the exchange times read.
-    pub venue_clock_ns: TimeNs,
-    /// Our cursor.
-    pub local: Cursor<'a>,
-    /// Running maximum of the receive times read.
-    pub local_clock_ns: TimeNs,
-    /// Feed latency in place of the recorded one.
-    feed_ns: Option<DurationNs>,
+    /// The cursors.
+    pub feed: Feed<'a>,
+    /// The clocks.
+    pub clocks: Clocks,
     /// The kernel's instrument for each of the file's.
     pub instruments: Vec<InstrumentId>,
+}
+
+/// How far both sides of a source have read.
+pub struct Clocks {
+    /// Running maximum of the exchange times read.
+    pub venue_ns: TimeNs,
+    /// Running maximum of the receive times read.
+    pub local_ns: TimeNs,
+    /// Feed latency in place of the recorded one.
+    feed_ns: Option<DurationNs>,
+}
+
+impl Clocks {
+    /// When the venue sees a row.
+    #[inline]
+    #[must_use]
+    pub fn at_venue<R: Row>(&self, row: &R) -> TimeNs {
+        row.exch_ns().max(self.venue_ns)
+    }
+
+    /// When we receive a row.
+    #[inline]
+    #[must_use]
+    pub fn at_us<R: Row>(&self, row: &R) -> TimeNs {
+        match self.feed_ns {
+            None => row.recv_ns().max(self.local_ns),
+            Some(feed_ns) => (row.exch_ns() + feed_ns).max(self.local_ns),
+        }
+    }
 }
 
 impl<'a> Source<'a> {
@@ -96,38 +145,50 @@ impl<'a> Source<'a> {
         file: &'a EventFile,
         instruments: Vec<InstrumentId>,
         feed_ns: Option<DurationNs>,
+        bar_spread_ticks: i64,
     ) -> Result<Self> {
-        Ok(Self {
-            venue: Cursor::new(file)?,
-            venue_clock_ns: TimeNs::MIN,
-            local: Cursor::new(file)?,
-            local_clock_ns: TimeNs::MIN,
-            feed_ns,
-            instruments,
-        })
+        let (feed, feed_ns) = match file.schema() {
+            Schema::Market => (Feed::Market(Pair::new(file)?), feed_ns),
+            Schema::Order => (Feed::Orders(Pair::new(file)?), feed_ns),
+            // A bar is known when it is complete: its opening time plus a latency would be early.
+            Schema::Bar => (Feed::Bars(Pair::new(file)?, BarPath::new(bar_spread_ticks)), None),
+        };
+        let clocks = Clocks { venue_ns: TimeNs::MIN, local_ns: TimeNs::MIN, feed_ns };
+        Ok(Self { feed, clocks, instruments })
     }
 
     /// When the venue sees its next row; `TimeNs::MAX` at the end.
     #[inline]
     #[must_use]
     pub fn next_venue_ns(&self) -> TimeNs {
-        self.venue.peek().map_or(TimeNs::MAX, |row| row.exch_ns.max(self.venue_clock_ns))
+        match &self.feed {
+            Feed::Market(pair) => {
+                pair.venue.peek().map_or(TimeNs::MAX, |row| self.clocks.at_venue(row))
+            }
+            Feed::Orders(pair) => {
+                pair.venue.peek().map_or(TimeNs::MAX, |row| self.clocks.at_venue(row))
+            }
+            Feed::Bars(pair, path) => pair
+                .venue
+                .peek()
+                .map_or(TimeNs::MAX, |bar| path.time_ns(bar).max(self.clocks.venue_ns)),
+        }
     }
 
     /// When we receive the next message; `TimeNs::MAX` at the end.
     #[inline]
     #[must_use]
     pub fn next_local_ns(&self) -> TimeNs {
-        self.local.peek().map_or(TimeNs::MAX, |row| self.receive_ns(row))
-    }
-
-    /// When we receive a row.
-    #[inline]
-    #[must_use]
-    pub fn receive_ns(&self, row: &MarketRow) -> TimeNs {
-        match self.feed_ns {
-            None => row.recv_ns.max(self.local_clock_ns),
-            Some(feed_ns) => (row.exch_ns + feed_ns).max(self.local_clock_ns),
+        match &self.feed {
+            Feed::Market(pair) => {
+                pair.local.peek().map_or(TimeNs::MAX, |row| self.clocks.at_us(row))
+            }
+            Feed::Orders(pair) => {
+                pair.local.peek().map_or(TimeNs::MAX, |row| self.clocks.at_us(row))
+            }
+            Feed::Bars(pair, _) => {
+                pair.local.peek().map_or(TimeNs::MAX, |row| self.clocks.at_us(row))
+            }
         }
     }
 }

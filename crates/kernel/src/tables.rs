@@ -3,7 +3,7 @@
 use mainspring_core::{Instrument, Money, Result};
 use mainspring_data::{Column, Table};
 use mainspring_journal::{
-    read_log, EquityRecord, Entry, FillRecord, LogSource, MessageRecord, OrderRecord,
+    read_log, Entry, EquityRecord, FillRecord, LogSource, MessageRecord, OrderRecord,
     PositionRecord, Wide,
 };
 
@@ -116,7 +116,8 @@ fn equity_table(rows: &[EquityRecord]) -> Result<Table> {
 }
 
 fn positions_table(rows: &[PositionRecord], scales: &[Scale]) -> Result<Table> {
-    let position = |r: &PositionRecord| scales[usize::from(r.instrument)].lot.to_f64(r.position_lots);
+    let position =
+        |r: &PositionRecord| scales[usize::from(r.instrument)].lot.to_f64(r.position_lots);
     let price = |r: &PositionRecord, ticks: i64| match ticks {
         i64::MIN | i64::MAX => f64::NAN,
         ticks => scales[usize::from(r.instrument)].tick.to_f64(ticks),

@@ -1,7 +1,9 @@
 //! The strategy's window on the kernel: read the market, state wishes.
 
 use mainspring_core::order::{OrderFlags, OrderTerms};
-use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Side, Ticks, TimeNs};
+use mainspring_core::{
+    ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Side, Ticks, TimeNs,
+};
 use mainspring_trading::execution::Level;
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::{Order, OrderTable};
@@ -85,7 +87,13 @@ impl View<'_> {
     ///
     /// # Errors
     /// When the price is not a number, or is off the grid and `exact` is asked.
-    pub fn ticks(&self, instrument: InstrumentId, side: Side, price: f64, exact: bool) -> Result<Ticks> {
+    pub fn ticks(
+        &self,
+        instrument: InstrumentId,
+        side: Side,
+        price: f64,
+        exact: bool,
+    ) -> Result<Ticks> {
         let market = &self.markets[instrument.index()];
         let grid = market.grid();
         let nonsense = || {

@@ -163,6 +163,8 @@ pub struct PyBar {
     pub volume: f64,
     /// Number of trades, where known.
     pub trades: u32,
+    /// Index into the run's `bars`; 0 for bars of a file.
+    pub spec: u16,
 }
 
 impl PyBar {
@@ -178,6 +180,7 @@ impl PyBar {
             close_ticks: bar.close.0,
             volume: market.scale.lot.to_f64(bar.volume.0),
             trades: bar.trades,
+            spec: bar.flags,
         }
     }
 }

@@ -53,6 +53,8 @@ class Venue:
         self_trade: Which order gives way when two of ours would trade with each other.
         trigger_source: Which price sets off stops: ``last_trade`` or ``mark``.
         overload: ``{"max_requests": n, "window_ns": w}`` refuses requests beyond that rate.
+        bar_spread_ticks: On bar data, how many ticks bid and ask lie from the bar's prices: what a
+            taker pays, and how far a price must go through a resting order.
     """
 
     fill_model: FillModel = "mainspring"
@@ -60,6 +62,7 @@ class Venue:
     self_trade: Literal["cancel_newest", "cancel_oldest", "cancel_both"] = "cancel_newest"
     trigger_source: Literal["last_trade", "mark"] = "last_trade"
     overload: Mapping[str, int] | None = None
+    bar_spread_ticks: int = 1
 
     def to_engine(self) -> dict[str, Any]:
         """The engine's form."""
@@ -205,6 +208,7 @@ class RunSettings:
             "sample_ns": None if self.sample is None else _span(self.sample, "sample"),
             "features": list(self.features),
             "bars": list(self.bars),
+            "bar_spread_ticks": self.venue.bar_spread_ticks,
             "limits": self.limits.to_engine(),
             "start_ns": self.start_ns,
             "end_ns": self.end_ns,

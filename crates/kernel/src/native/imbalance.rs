@@ -40,7 +40,10 @@ impl Imbalance {
         if !(config.threshold > 0.0 && config.threshold < 1.0) {
             return Err(Error::new(
                 ErrorKind::Config,
-                format!("imbalance: threshold is {}; it must lie between 0 and 1", config.threshold),
+                format!(
+                    "imbalance: threshold is {}; it must lie between 0 and 1",
+                    config.threshold
+                ),
             ));
         }
         Ok(Self { config, trigger, size: Lots::ZERO, max_position: Lots::ZERO })
