@@ -66,3 +66,19 @@ pub fn detect_format(py: Python<'_>, path: PathBuf) -> PyResult<&'static str> {
 pub fn import_formats() -> Vec<&'static str> {
     import::FORMATS.iter().map(|(name, _)| *name).collect()
 }
+
+/// Writes one instrument of an event file as an hftbacktest array (`.npz`); returns its rows.
+#[pyfunction]
+#[pyo3(signature = (path, output, symbol=None))]
+pub fn export_hftbacktest(
+    py: Python<'_>,
+    path: PathBuf,
+    output: PathBuf,
+    symbol: Option<&str>,
+) -> PyResult<u64> {
+    py.detach(|| {
+        let file = mainspring_data::EventFile::open(&path)?;
+        import::hftbacktest_export::export(&file, symbol, &output)
+    })
+    .map_err(to_py)
+}

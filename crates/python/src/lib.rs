@@ -6,9 +6,9 @@ pub mod data;
 pub mod errors;
 pub mod flow;
 pub mod host;
+pub mod import;
 pub mod orders;
 pub mod run;
-pub mod import;
 pub mod table;
 pub mod view;
 
@@ -22,19 +22,19 @@ mod _core {
     #[pymodule_export]
     use crate::bench::time_book_updates;
     #[pymodule_export]
+    use crate::data::{
+        check_event_file, correct_clock, instrument_json, scan_event_file, write_event_file,
+        PyEventFile,
+    };
+    #[pymodule_export]
     use crate::flow::{flow_markets, flow_version, generate_flow};
     #[pymodule_export]
-    use crate::import::{detect_format, import_file, import_formats};
+    use crate::import::{detect_format, export_hftbacktest, import_file, import_formats};
     #[pymodule_export]
     use crate::orders::{PyBar, PyFill, PyOrder, PyTrade};
     #[pymodule_export]
     use crate::run::{
         file_facts, file_instruments, order_codes, read_run_log, run_backtest, PyRunLog,
-    };
-    #[pymodule_export]
-    use crate::data::{
-        check_event_file, correct_clock, instrument_json, scan_event_file, write_event_file,
-        PyEventFile,
     };
     #[pymodule_export]
     use crate::table::PyTable;

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mainspring.data.download import download as download
     from mainspring.data.home import data_home as data_home
     from mainspring.data.importers import detect_format as detect_format
+    from mainspring.data.importers import export_hftbacktest as export_hftbacktest
     from mainspring.data.importers import formats as formats
     from mainspring.data.importers import import_file as import_file
     from mainspring.data.importers import import_report as import_report
@@ -48,6 +49,7 @@ _LAZY = {
     "data_home": "home:data_home",
     "detect_format": "importers:detect_format",
     "download": "download:download",
+    "export_hftbacktest": "importers:export_hftbacktest",
     "formats": "importers:formats",
     "from_arrow": "convert:from_arrow",
     "from_csv_bars": "convert:from_csv_bars",

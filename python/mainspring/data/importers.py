@@ -82,6 +82,22 @@ def detect_format(path: PathArg) -> str:
     return _core.detect_format(Path(path))
 
 
+def export_hftbacktest(path: PathArg, out: PathArg, symbol: str | None = None) -> int:
+    """Writes one instrument of an event file as an hftbacktest event array (`.npz`, array `data`).
+
+    Exchange times are their running maximum, so that the array is in order by both clocks. A gap
+    empties the book; mark price, funding and status rows have no place in the format.
+
+    Returns:
+        The number of records.
+
+    Raises:
+        NotFoundError: the file is missing, or holds several instruments and none was named.
+        InvalidValue: the file holds bars.
+    """
+    return _core.export_hftbacktest(Path(path), Path(out), symbol)
+
+
 def import_file(
     path: PathArg | Iterable[PathArg],
     format: str = "auto",  # noqa: A002 - the word people look for
@@ -92,7 +108,7 @@ def import_file(
 
     Options and errors are those of `import_report`, which says what was done instead.
     """
-    from mainspring import data  # noqa: PLC0415 - the package imports this module
+    from mainspring import data
 
     report = import_report(path, format, out, **options)
     return data.open(report.output)

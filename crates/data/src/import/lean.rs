@@ -131,7 +131,7 @@ impl Rows {
             ));
         };
         Ok(Self {
-            waiting: files.to_vec().into_iter(),
+            waiting: files.iter().cloned().collect::<Vec<_>>().into_iter(),
             current: None,
             quotes,
             ticks: bar_ns.is_none(),

@@ -175,7 +175,7 @@ fn survey(
     let mut messages = 0_u64;
     while source.next(&mut staged, &mut tally)? {
         messages += 1;
-        if messages % BATCH == 0 {
+        if messages.is_multiple_of(BATCH) {
             let bytes = source.bytes_read();
             progress(&Progress { stage: "survey", bytes, bytes_total, rows: 0 })?;
         }
@@ -236,7 +236,7 @@ impl Latencies {
         self.min = Some(self.min.map_or(latency, |min| min.min(latency)));
         self.differs += u64::from(latency != 0);
         self.every = self.every.max(1);
-        if self.count % self.every == 0 {
+        if self.count.is_multiple_of(self.every) {
             self.sample.push(latency);
             if self.sample.len() >= LATENCY_SAMPLES {
                 let mut keep = false;
@@ -376,7 +376,7 @@ fn copy(
     let mut messages = 0_u64;
     while source.next(&mut staged, tally)? {
         messages += 1;
-        if messages % BATCH == 0 {
+        if messages.is_multiple_of(BATCH) {
             let (bytes, rows) = (source.bytes_read(), grid.rows);
             progress(&Progress { stage: "write", bytes, bytes_total, rows })?;
         }
