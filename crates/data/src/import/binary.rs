@@ -26,7 +26,7 @@ impl Bytes {
     #[must_use]
     pub fn new(paths: &[PathBuf], unit: &'static str) -> Self {
         Self {
-            waiting: paths.iter().cloned().collect::<Vec<_>>().into_iter(),
+            waiting: Vec::from(paths).into_iter(),
             members: Vec::new().into_iter(),
             current: None,
             meter: Meter::default(),

@@ -261,7 +261,7 @@ impl Lines {
     #[must_use]
     pub fn new(paths: &[PathBuf]) -> Self {
         Self {
-            waiting: paths.iter().cloned().collect::<Vec<_>>().into_iter(),
+            waiting: Vec::from(paths).into_iter(),
             members: Vec::new().into_iter(),
             current: None,
             meter: Meter::default(),

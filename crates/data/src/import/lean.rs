@@ -131,7 +131,7 @@ impl Rows {
             ));
         };
         Ok(Self {
-            waiting: files.iter().cloned().collect::<Vec<_>>().into_iter(),
+            waiting: Vec::from(files).into_iter(),
             current: None,
             quotes,
             ticks: bar_ns.is_none(),
