@@ -322,9 +322,8 @@ impl Ledger {
                 }
                 return Err(self.no_rate(from, to));
             };
-            let converted = self
-                .converted(from, to, &native, rate)
-                .ok_or_else(|| self.no_rate(from, to))?;
+            let converted =
+                self.converted(from, to, &native, rate).ok_or_else(|| self.no_rate(from, to))?;
             total.deposits += converted.deposits;
             total.conversion += converted.conversion;
             total.realised += converted.realised;
