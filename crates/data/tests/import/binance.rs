@@ -281,7 +281,8 @@ fn best_prices_equal_the_recorded_book_tickers() {
         let Some(path) = recording(&format!("binance-raw-2024/{}", expected.file)) else { return };
         let folder = Folder::new();
         let (report, file) =
-            import(binance::import, &[path.clone()], &folder, &options_for(expected)).unwrap();
+            import(binance::import, std::slice::from_ref(&path), &folder, &options_for(expected))
+                .unwrap();
         assert_eq!(report.gap_count, 0);
         assert!(report.refused.is_empty() && report.notes.len() == 1, "{:?}", report.notes);
         let instrument = &file.instruments()[0];

@@ -144,7 +144,8 @@ fn bybit_files_are_imported_without_gaps_and_miss_what_is_dropped() {
     let Some(path) = recording("bybit-raw-2024/2024-12-01_XRPUSDT_ob500.jsonl.gz") else { return };
     let folder = Folder::new();
     let (report, file) =
-        import(raw_feed::import_bybit, &[path.clone()], &folder, &Options::default()).unwrap();
+        import(raw_feed::import_bybit, std::slice::from_ref(&path), &folder, &Options::default())
+            .unwrap();
     assert_eq!((report.gap_count, usable(&file)), (0, 1));
     assert_eq!((report.messages["book_snapshot"], report.messages["book_update"]), (1, 49));
     assert_eq!(report.clock.method, "one clock");
@@ -164,9 +165,13 @@ fn hyperliquid_snapshots_become_what_they_change() {
         return;
     };
     let folder = Folder::new();
-    let (report, file) =
-        import(raw_feed::import_hyperliquid, &[path.clone()], &folder, &Options::default())
-            .unwrap();
+    let (report, file) = import(
+        raw_feed::import_hyperliquid,
+        std::slice::from_ref(&path),
+        &folder,
+        &Options::default(),
+    )
+    .unwrap();
     assert_eq!((report.gap_count, usable(&file)), (0, 1));
     assert_eq!(report.rows_by_kind["Clear"], 1);
     assert!(report.rows_by_kind["Trade"] > 0);

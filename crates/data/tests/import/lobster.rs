@@ -91,8 +91,8 @@ fn bad_messages_are_named() {
 fn the_date_must_come_from_somewhere() {
     let folder = Folder::new();
     let input = folder.write("AAPL_message.csv", MESSAGES);
-    let error =
-        import(lobster::import, &[input.clone()], &folder, &Options::default()).unwrap_err();
+    let error = import(lobster::import, std::slice::from_ref(&input), &folder, &Options::default())
+        .unwrap_err();
     assert!(error.message().contains("pass date="), "{error}");
     let options = Options { date: Some("2012-06-21".into()), ..Options::default() };
     import(lobster::import, &[input], &folder, &options).unwrap();

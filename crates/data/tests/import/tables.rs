@@ -72,7 +72,8 @@ fn the_last_tardis_snapshot_is_the_book_at_the_end() {
         return;
     };
     let folder = Folder::new();
-    let (_, file) = import(tardis::import, &[path.clone()], &folder, &Options::default()).unwrap();
+    let (_, file) =
+        import(tardis::import, std::slice::from_ref(&path), &folder, &Options::default()).unwrap();
     let mut book = L2Book::default();
     rows(&file).iter().for_each(|(row, price)| apply(&mut book, row, *price));
     let text = String::from_utf8(text_of(&path)).unwrap();
@@ -153,7 +154,7 @@ fn bitstamp_orders_trades_and_unseen_orders_are_followed() {
 fn bitstamp_level_sizes_equal_the_exchanges_own() {
     let Some(path) = recording("bitstamp-l3-2015/2015-05-01_first2h.log.xz") else { return };
     let text = String::from_utf8(text_of(&path)).unwrap();
-    let mut source = bitstamp::Log::new(&[path.clone()], &Options::default());
+    let mut source = bitstamp::Log::new(std::slice::from_ref(&path), &Options::default());
     let (mut staged, mut tally) = (Staged::default(), Tally::new(BadLines::Refuse));
     let mut book = L3Book::default();
     let (mut compared, mut equal) = (0, 0);
