@@ -150,20 +150,12 @@ def import_rows(npy: Path, rows: npt.NDArray[np.void], path: Path, symbol: str) 
 
 def import_bars(npz: Path, path: Path) -> None:
     """Makes an event file of the bars."""
-    import csv
-
     import numpy as np
 
-    from mainspring.data.importers import import_report
+    from mainspring.data import instrument, write_bars
 
-    rows = np.load(npz)
-    table = path.with_suffix(".csv")
-    names = ("open", "high", "low", "close", "volume")
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["time_ns", *names])
-        writer.writerows(zip(*(rows[name].tolist() for name in ("ts", *names)), strict=True))
-    try:
-        import_report(table, "bars_csv", path, instrument=contract("BTCUSDT"))
-    finally:
-        table.unlink()
+    with np.load(npz) as rows:
+        frame = {name: rows[name] for name in ("open", "high", "low", "close", "volume")}
+        frame["time"] = rows["ts"]
+    terms = {name: value for name, value in contract("BTCUSDT").items() if name != "symbol"}
+    write_bars(path, frame, instrument("BTCUSDT", **terms), interval="1m")  # type: ignore[arg-type]

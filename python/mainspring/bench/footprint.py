@@ -1,0 +1,64 @@
+"""Start, size and memory."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from mainspring.bench import peers
+from mainspring.bench.cold import PROGRAMS
+from mainspring.bench.registry import Session
+from mainspring.bench.result import Measurement
+from mainspring.bench.timing import in_turn, process
+
+PEAK = """
+import json, resource, runpy, sys
+program, sys.argv = sys.argv[1], sys.argv[1:]
+runpy.run_path(program)
+print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+"""
+
+
+def footprint(session: Session) -> Iterator[Measurement]:
+    """Import and help in seconds, sizes in bytes, peak memory of the market maker's process."""
+    starts = {
+        "bare": [sys.executable, "-c", "pass"],
+        "import": [sys.executable, "-c", "import mainspring"],
+        "help": [sys.executable, "-m", "mainspring", "--help"],
+    }
+    figures = in_turn(
+        {name: lambda command=command: process(command)[0] for name, command in starts.items()},  # type: ignore[misc]
+        3 * session.repeats,
+    )
+    yield Measurement("footprint", "import_seconds", "s", figures["import"] - figures["bare"])
+    yield Measurement("footprint", "help_seconds", "s", figures["help"])
+    wheels = sorted(Path("dist").glob("mainspring-*.whl"), key=lambda path: path.stat().st_mtime)
+    if wheels:
+        yield Measurement("footprint", "wheel_bytes", "bytes", wheels[-1].stat().st_size)
+        if not session.smoke:
+            yield Measurement("footprint", "venv_bytes", "bytes", installed_bytes(session, wheels[-1]))
+    yield from _peak(session)
+
+
+def installed_bytes(session: Session, wheel: Path) -> int:
+    """Size of a fresh environment with the wheel and what it needs, pip left out."""
+    folder = session.scratch / "venv"
+    process([sys.executable, "-m", "venv", "--clear", str(folder)])
+    pip = [str(folder / "bin" / "python"), "-m", "pip"]
+    process([*pip, "install", "--quiet", str(wheel.absolute())])
+    process([*pip, "uninstall", "--quiet", "--yes", "pip", "setuptools"])
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _peak(session: Session) -> Iterator[Measurement]:
+    program = str(PROGRAMS / "maker_native.py")
+    command = [sys.executable, "-c", PEAK, program, str(session.workload.event_file())]
+    ours = float(json.loads(process(command)[1].splitlines()[-1])["peak"])
+    version = session.peer("hftbacktest")
+    peer_value, versions = None, {}
+    if version:
+        line = peers.run("hftbacktest_replay.py", str(session.workload.folder), "cold")[1]
+        peer_value, versions = float(line["peak_bytes"]), {"hftbacktest": version}
+    yield Measurement("footprint", "peak_bytes", "bytes", ours, "hftbacktest", peer_value, versions)

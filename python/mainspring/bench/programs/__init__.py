@@ -1,0 +1,1 @@
+"""Whole programs as a person would write them, timed from start to printed result."""
