@@ -1,7 +1,8 @@
 //! Appending records: into memory up to a bound, then into a file.
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use mainspring_core::{Error, ErrorKind, Result};
@@ -30,9 +31,12 @@ pub enum Sink {
 }
 
 enum Store {
-    Memory { bytes: Vec<u8>, limit: usize },
+    Memory { pieces: Vec<Vec<u8>>, total: usize, limit: usize },
     File { file: File, place: String },
 }
+
+/// Bytes of one piece of a log in memory; pieces hold whole blocks and never move.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Appends records and chains their blocks.
 pub struct LogWriter {
@@ -51,7 +55,7 @@ impl LogWriter {
     pub fn new(sink: Sink) -> Result<Self> {
         let mut store = match sink {
             Sink::Memory { limit_bytes } => {
-                Store::Memory { bytes: Vec::with_capacity(BLOCK_BYTES), limit: limit_bytes }
+                Store::Memory { pieces: Vec::new(), total: 0, limit: limit_bytes }
             }
             Sink::File(path) => {
                 let place = path.display().to_string();
@@ -65,7 +69,7 @@ impl LogWriter {
                 Store::File { file, place }
             }
         };
-        store.append(MAGIC)?;
+        store.append(MAGIC, &[])?;
         Ok(Self {
             store,
             block: Vec::with_capacity(BLOCK_BYTES),
@@ -149,8 +153,7 @@ impl LogWriter {
         header[..4].copy_from_slice(&(self.block.len() as u32).to_le_bytes());
         header[4..8].copy_from_slice(&self.records.to_le_bytes());
         header[8..].copy_from_slice(&self.chain);
-        self.store.append(&header)?;
-        self.store.append(&self.block)?;
+        self.store.append(&header, &self.block)?;
         self.total_records += u64::from(self.records);
         self.records = 0;
         self.block.clear();
@@ -159,18 +162,23 @@ impl LogWriter {
 }
 
 impl Store {
-    fn append(&mut self, data: &[u8]) -> Result<()> {
-        if let Self::Memory { bytes, limit } = self {
-            if bytes.len() + data.len() <= *limit {
-                bytes.extend_from_slice(data);
+    /// Appends a head and a body, together in one piece.
+    fn append(&mut self, head: &[u8], body: &[u8]) -> Result<()> {
+        let added = head.len() + body.len();
+        if let Self::Memory { pieces, total, limit } = self {
+            if *total + added <= *limit {
+                *total += added;
+                let piece = piece_for(pieces, added);
+                piece.extend_from_slice(head);
+                piece.extend_from_slice(body);
                 return Ok(());
             }
-            *self = Self::spill(bytes)?;
+            *self = Self::spill(pieces)?;
         }
         let Self::File { file, place } = self else {
             return Err(Error::new(ErrorKind::Internal, "a log without a store"));
         };
-        file.write_all(data).map_err(|e| {
+        file.write_all(head).and_then(|()| file.write_all(body)).map_err(|e| {
             Error::new(
                 ErrorKind::Io,
                 format!("{place}: cannot write results: {e}; free some space and run again"),
@@ -178,12 +186,24 @@ impl Store {
         })
     }
 
-    fn spill(bytes: &[u8]) -> Result<Self> {
+    fn spill(pieces: &[Vec<u8>]) -> Result<Self> {
         let mut file = tempfile()?;
         let place = "temporary results".to_owned();
-        file.write_all(bytes).map_err(|e| Error::from(e).at(&place))?;
+        for piece in pieces {
+            file.write_all(piece).map_err(|e| Error::from(e).at(&place))?;
+        }
         Ok(Self::File { file, place })
     }
+}
+
+/// The last piece if `added` bytes fit, or a new one.
+fn piece_for(pieces: &mut Vec<Vec<u8>>, added: usize) -> &mut Vec<u8> {
+    let fits = pieces.last().is_some_and(|piece| piece.len() + added <= piece.capacity());
+    if !fits {
+        pieces.push(Vec::with_capacity(PIECE_BYTES.max(added)));
+    }
+    let last = pieces.len() - 1;
+    &mut pieces[last]
 }
 
 /// A file in the temporary directory that vanishes with its handle.
@@ -224,19 +244,19 @@ impl FinishedLog {
         self.records
     }
 
-    /// All bytes of the log.
+    /// The log's bytes, in pieces that each hold whole blocks.
     ///
     /// # Errors
     /// When a spilled log cannot be read back.
-    pub fn bytes(&mut self) -> Result<std::borrow::Cow<'_, [u8]>> {
+    pub fn pieces(&mut self) -> Result<Cow<'_, [Vec<u8>]>> {
         match &mut self.store {
-            Store::Memory { bytes, .. } => Ok(std::borrow::Cow::Borrowed(bytes)),
+            Store::Memory { pieces, .. } => Ok(Cow::Borrowed(pieces)),
             Store::File { file, place } => {
                 let mut all = Vec::new();
                 file.seek(SeekFrom::Start(0))
-                    .and_then(|_| std::io::Read::read_to_end(file, &mut all))
+                    .and_then(|_| file.read_to_end(&mut all))
                     .map_err(|e| Error::from(e).at(&*place))?;
-                Ok(std::borrow::Cow::Owned(all))
+                Ok(Cow::Owned(vec![all]))
             }
         }
     }

@@ -33,41 +33,78 @@ pub struct LogSource {
 
 /// Reads every record of a log in order, checking each block against the chain first.
 ///
+/// `pieces` are the log's bytes, cut between blocks only; a whole log is one piece.
+///
 /// # Errors
 /// When the bytes are not a log, end inside a block, or do not match the chain; the message gives the
 /// block and its place.
-pub fn read_log(bytes: &[u8], mut visit: impl FnMut(Entry) -> Result<()>) -> Result<LogSource> {
-    let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(|| broken("this is not a results log"))?;
-    let mut chain = [0_u8; 32];
-    let mut records = 0_u64;
-    let mut block = 0_usize;
-    while !rest.is_empty() {
-        let place = bytes.len() - rest.len();
-        let at = |what: &str| broken(format!("block {block} at byte {place} {what}"));
+pub fn read_log<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    mut visit: impl FnMut(Entry) -> Result<()>,
+) -> Result<LogSource> {
+    let not_a_log = || broken("this is not a results log");
+    let mut pieces = pieces.into_iter();
+    let first = pieces.next().ok_or_else(not_a_log)?;
+    let first = first.strip_prefix(MAGIC).ok_or_else(not_a_log)?;
+    let mut blocks = Blocks { chain: [0; 32], records: 0, number: 0, place: MAGIC.len() };
+    blocks.read(first, &mut visit)?;
+    for piece in pieces {
+        blocks.read(piece, &mut visit)?;
+    }
+    Ok(LogSource { hash: blocks.chain, records: blocks.records })
+}
+
+/// How far the chain was followed.
+struct Blocks {
+    chain: [u8; 32],
+    records: u64,
+    number: usize,
+    place: usize,
+}
+
+impl Blocks {
+    fn read(
+        &mut self,
+        mut rest: &[u8],
+        visit: &mut impl FnMut(Entry) -> Result<()>,
+    ) -> Result<()> {
+        while !rest.is_empty() {
+            let used = self.read_one(rest, visit)?;
+            self.number += 1;
+            self.place += used;
+            rest = &rest[used..];
+        }
+        Ok(())
+    }
+
+    fn read_one(
+        &mut self,
+        rest: &[u8],
+        visit: &mut impl FnMut(Entry) -> Result<()>,
+    ) -> Result<usize> {
+        let (number, place) = (self.number, self.place);
+        let at = |what: &str| broken(format!("block {number} at byte {place} {what}"));
         let header = rest.get(..BLOCK_HEADER_BYTES).ok_or_else(|| at("is cut off"))?;
         let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
         let count = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
         if length > BLOCK_BYTES {
             return Err(at("has an impossible length"));
         }
-        let payload = rest
-            .get(BLOCK_HEADER_BYTES..BLOCK_HEADER_BYTES + length)
-            .ok_or_else(|| at("is cut off"))?;
+        let end = BLOCK_HEADER_BYTES + length;
+        let payload = rest.get(BLOCK_HEADER_BYTES..end).ok_or_else(|| at("is cut off"))?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&chain);
+        hasher.update(&self.chain);
         hasher.update(payload);
-        chain = *hasher.finalize().as_bytes();
-        if chain[..] != header[8..] {
+        self.chain = *hasher.finalize().as_bytes();
+        if self.chain[..] != header[8..] {
             return Err(at("does not match its hash: the log was changed"));
         }
-        if read_block(payload, &mut visit)? != count {
+        if read_block(payload, visit)? != count {
             return Err(at("holds another number of records than it says"));
         }
-        records += u64::from(count);
-        block += 1;
-        rest = &rest[BLOCK_HEADER_BYTES + length..];
+        self.records += u64::from(count);
+        Ok(end)
     }
-    Ok(LogSource { hash: chain, records })
 }
 
 fn broken(message: impl Into<String>) -> Error {
@@ -132,14 +169,14 @@ mod tests {
             }
         }
         let mut done = log.finish().unwrap();
-        (done.bytes().unwrap().into_owned(), done.hash())
+        (done.pieces().unwrap().concat(), done.hash())
     }
 
     #[test]
     fn what_is_written_is_read_in_order() {
         let (bytes, hash) = written(5_000, usize::MAX);
         let mut next = 0;
-        let source = read_log(&bytes, |entry| {
+        let source = read_log([&bytes[..]], |entry| {
             if let Entry::Order(o) = entry {
                 assert_eq!(o.order_id, next);
                 next += 1;
@@ -164,7 +201,7 @@ mod tests {
             let at = at % bytes.len();
             if cut { bytes.truncate(at) } else { bytes[at] ^= flip }
             // A cut exactly between blocks leaves a valid, shorter log, whose hash is another.
-            match read_log(&bytes, |_| Ok(())) {
+            match read_log([&bytes[..]], |_| Ok(())) {
                 Ok(source) => prop_assert_ne!(source.hash, hash),
                 Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Data),
             }

@@ -1,39 +1,16 @@
 //! Items that are due later: requests on their way to a venue, answers on their way back, timers.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 
 use mainspring_core::{Error, ErrorKind, Result, TimeNs};
 
-struct Due<T> {
-    at_ns: TimeNs,
-    sequence: u64,
-    item: T,
-}
-
-impl<T> PartialEq for Due<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl<T> Eq for Due<T> {}
-impl<T> PartialOrd for Due<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl<T> Ord for Due<T> {
-    /// Reversed: the heap's greatest is the earliest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at_ns, other.sequence).cmp(&(self.at_ns, self.sequence))
-    }
-}
-
 /// A bounded queue of items by due time, first in first out among equals.
+///
+/// Kept sorted: nearly everything is due after what was added before it, so that adding is an append
+/// and an item that is due earlier moves past only the few that are due later.
 pub struct DelayQueue<T> {
-    heap: BinaryHeap<Due<T>>,
+    items: VecDeque<(TimeNs, T)>,
     next_ns: TimeNs,
-    sequence: u64,
     capacity: usize,
     what: &'static str,
 }
@@ -42,13 +19,8 @@ impl<T> DelayQueue<T> {
     /// An empty queue for at most `capacity` items, called `what` in messages.
     #[must_use]
     pub fn new(capacity: usize, what: &'static str) -> Self {
-        Self {
-            heap: BinaryHeap::with_capacity(capacity.min(1_024)),
-            next_ns: TimeNs::MAX,
-            sequence: 0,
-            capacity,
-            what,
-        }
+        let items = VecDeque::with_capacity(capacity.min(1_024));
+        Self { items, next_ns: TimeNs::MAX, capacity, what }
     }
 
     /// When the first item is due; `TimeNs::MAX` when there is none.
@@ -61,7 +33,7 @@ impl<T> DelayQueue<T> {
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.items.is_empty()
     }
 
     /// Adds an item.
@@ -70,14 +42,18 @@ impl<T> DelayQueue<T> {
     /// When the queue is full: the run stops rather than lose the item.
     #[inline]
     pub fn push(&mut self, at_ns: TimeNs, item: T) -> Result<()> {
-        if self.heap.len() >= self.capacity {
+        if self.items.len() >= self.capacity {
             return Err(Error::new(
                 ErrorKind::Capacity,
                 format!("more than {} {} at once", self.capacity, self.what),
             ));
         }
-        self.sequence += 1;
-        self.heap.push(Due { at_ns, sequence: self.sequence, item });
+        if self.items.back().is_none_or(|last| last.0 <= at_ns) {
+            self.items.push_back((at_ns, item));
+        } else {
+            let place = self.items.partition_point(|other| other.0 <= at_ns);
+            self.items.insert(place, (at_ns, item));
+        }
         self.next_ns = self.next_ns.min(at_ns);
         Ok(())
     }
@@ -85,9 +61,9 @@ impl<T> DelayQueue<T> {
     /// Takes the first item with its due time.
     #[inline]
     pub fn pop(&mut self) -> Option<(TimeNs, T)> {
-        let due = self.heap.pop()?;
-        self.next_ns = self.heap.peek().map_or(TimeNs::MAX, |d| d.at_ns);
-        Some((due.at_ns, due.item))
+        let first = self.items.pop_front()?;
+        self.next_ns = self.items.front().map_or(TimeNs::MAX, |next| next.0);
+        Some(first)
     }
 }
 

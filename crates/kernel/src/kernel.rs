@@ -535,12 +535,12 @@ impl Kernel {
 
     /// An answer reaches us: order, money, strategy.
     pub(crate) fn answer(&mut self, event: &VenueEvent) -> Result<()> {
-        let before = self.orders.get(event.order).copied();
+        let open_before = self.orders.get(event.order).map_or(Lots::ZERO, working_lots);
         let change = match self.orders.apply(event, self.now_ns) {
             Ok(change) => change,
             Err(error) => return self.recorder.notice(self.now_ns, &error.to_string()),
         };
-        self.track_open(before.as_ref(), &change.order);
+        self.track_open(open_before, &change.order);
         let fill = self.book_fill(event, &change)?;
         if !change.duplicate {
             self.recorder.order(&change.order, reason_code(&event.kind), self.now_ns)?;
@@ -612,12 +612,9 @@ impl Kernel {
 
     /// Keeps the open quantity of each side in step with an order.
     #[inline]
-    fn track_open(&mut self, before: Option<&Order>, after: &Order) {
+    fn track_open(&mut self, before: Lots, after: &Order) {
         let open = &mut self.open_lots[after.terms.instrument.index()][after.terms.side as usize];
-        if let Some(before) = before {
-            *open -= working_lots(before);
-        }
-        *open += working_lots(after);
+        *open += working_lots(after) - before;
     }
 
     /// Calls a strategy and carries out what it asks for.
@@ -759,7 +756,7 @@ impl Kernel {
     fn submit(&mut self, order: Order, approved: &ApprovedOrder) -> Result<()> {
         self.orders.insert(order)?;
         let change = self.orders.request(order.id, OrderEvent::Submit, self.now_ns)?;
-        self.track_open(None, &change.order);
+        self.track_open(Lots::ZERO, &change.order);
         self.recorder.counts.orders += 1;
         self.recorder.order(&change.order, 0, self.now_ns)?;
         self.send(order.id, VenueRequestKind::New(*approved.terms()), approved.terms().instrument)
@@ -840,7 +837,7 @@ impl Kernel {
         }
         let change =
             self.orders.request(id, OrderEvent::ReplaceRequested { price, qty }, self.now_ns)?;
-        self.track_open(Some(&order), &change.order);
+        self.track_open(working_lots(&order), &change.order);
         self.recorder.counts.amends += 1;
         self.recorder.order(&change.order, 0, self.now_ns)?;
         let instrument = order.terms.instrument;

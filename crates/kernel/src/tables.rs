@@ -29,7 +29,10 @@ pub struct RunTables {
 ///
 /// # Errors
 /// When the log is damaged.
-pub fn run_tables(log: &[u8], instruments: &[Instrument]) -> Result<RunTables> {
+pub fn run_tables<'a>(
+    log: impl IntoIterator<Item = &'a [u8]>,
+    instruments: &[Instrument],
+) -> Result<RunTables> {
     let mut fills: Vec<FillRecord> = Vec::new();
     let mut orders: Vec<OrderRecord> = Vec::new();
     let mut equity: Vec<EquityRecord> = Vec::new();

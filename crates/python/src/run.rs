@@ -1,10 +1,11 @@
 //! Runs: from Python's arguments to the kernel and back.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use mainspring_core::{Error, ErrorKind, Instrument};
 use mainspring_data::EventFile;
+use mainspring_journal::log::FinishedLog;
 use mainspring_journal::Sink;
 use mainspring_kernel::host::{BookTrigger, Host};
 use mainspring_kernel::native::NativeConfig;
@@ -50,9 +51,7 @@ pub fn run_backtest(
         Python::attach(|py| {
             py.check_signals()?;
             match &progress {
-                Some(call) => {
-                    call.call1(py, (progress_now.rows, progress_now.now_ns)).map(|_| ())
-                }
+                Some(call) => call.call1(py, (progress_now.rows, progress_now.now_ns)).map(|_| ()),
                 None => Ok(()),
             }
         })
@@ -66,7 +65,8 @@ pub fn run_backtest(
     };
     // Hosts that call into Python attach again at once; native ones run with the interpreter free
     // only where no Python strategy is in the run.
-    let outcome = open_files(&paths).and_then(|files| run(&files, &config, hosts, sink, &mut watch));
+    let outcome =
+        open_files(&paths).and_then(|files| run(&files, &config, hosts, sink, &mut watch));
     let outcome = outcome.map_err(to_py)?;
     PyRunLog::new(py, outcome, &causes)
 }
@@ -114,7 +114,7 @@ fn read_trigger(text: &str) -> mainspring_core::Result<BookTrigger> {
 /// The outputs of a run.
 #[pyclass(frozen, module = "mainspring._core", name = "RunLog")]
 pub struct PyRunLog {
-    bytes: Vec<u8>,
+    log: Mutex<FinishedLog>,
     instruments: Vec<Instrument>,
     /// Hash over every output record in order, hexadecimal.
     #[pyo3(get)]
@@ -136,7 +136,7 @@ pub struct PyRunLog {
 }
 
 impl PyRunLog {
-    fn new(_py: Python<'_>, mut outcome: Outcome, causes: &Causes) -> PyResult<Self> {
+    fn new(_py: Python<'_>, outcome: Outcome, causes: &Causes) -> PyResult<Self> {
         let facts = serde_json::json!({
             "counts": outcome.counts,
             "strategies": outcome.strategies,
@@ -162,7 +162,7 @@ impl PyRunLog {
         Ok(Self {
             hash: hex(&outcome.log.hash()),
             records: outcome.log.records(),
-            bytes: outcome.log.bytes().map_err(to_py)?.into_owned(),
+            log: Mutex::new(outcome.log),
             instruments: outcome.instruments,
             facts: facts.to_string(),
             failures: outcome.failures,
@@ -172,16 +172,37 @@ impl PyRunLog {
     }
 }
 
+impl PyRunLog {
+    fn lock(&self) -> PyResult<MutexGuard<'_, FinishedLog>> {
+        self.log.lock().map_err(|_| {
+            to_py(Error::new(ErrorKind::Internal, "the results were being read when a thread died"))
+        })
+    }
+}
+
 #[pymethods]
 impl PyRunLog {
     /// The log's bytes, as they are stored.
-    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.bytes)
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let mut log = self.lock()?;
+        let pieces = log.pieces().map_err(to_py)?;
+        let length = pieces.iter().map(Vec::len).sum();
+        PyBytes::new_with(py, length, |bytes| {
+            let mut at = 0;
+            for piece in pieces.iter() {
+                bytes[at..at + piece.len()].copy_from_slice(piece);
+                at += piece.len();
+            }
+            Ok(())
+        })
     }
 
     /// The tables fills, orders, equity and positions, and the messages as (time_ns, text).
     fn tables(&self, py: Python<'_>) -> PyResult<Tables> {
-        read_tables(py, &self.bytes, &self.instruments)
+        let mut log = self.lock()?;
+        let pieces = log.pieces().map_err(to_py)?;
+        let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        read_tables(py, &pieces, &self.instruments)
     }
 
     /// The exceptions that strategies raised, in order.
@@ -196,8 +217,8 @@ impl PyRunLog {
 
 type Tables = (Py<PyTable>, Py<PyTable>, Py<PyTable>, Py<PyTable>, Vec<(i64, String)>, String);
 
-fn read_tables(py: Python<'_>, bytes: &[u8], instruments: &[Instrument]) -> PyResult<Tables> {
-    let tables = py.detach(|| run_tables(bytes, instruments)).map_err(to_py)?;
+fn read_tables(py: Python<'_>, log: &[&[u8]], instruments: &[Instrument]) -> PyResult<Tables> {
+    let tables = py.detach(|| run_tables(log.iter().copied(), instruments)).map_err(to_py)?;
     Ok((
         Py::new(py, PyTable::from(tables.fills))?,
         Py::new(py, PyTable::from(tables.orders))?,
@@ -213,7 +234,7 @@ fn read_tables(py: Python<'_>, bytes: &[u8], instruments: &[Instrument]) -> PyRe
 pub fn read_run_log(py: Python<'_>, log: &[u8], instruments: &str) -> PyResult<Tables> {
     let instruments: Vec<Instrument> = serde_json::from_str(instruments)
         .map_err(|e| to_py(Error::new(ErrorKind::Data, format!("stored instruments: {e}"))))?;
-    read_tables(py, log, &instruments)
+    read_tables(py, &[log], &instruments)
 }
 
 /// Definitions of a file's instruments, as JSON.

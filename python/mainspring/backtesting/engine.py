@@ -124,7 +124,7 @@ def execute(
             log_path=partial.log_path, progress=progress,
         )  # fmt: skip
         facts = RunFacts.of(log, config, identities, paths, time.perf_counter() - started)
-        run = Run(log.to_bytes(), facts, log=log)
+        run = Run(log, facts)
         partial.finish(run)
     finally:
         partial.discard()

@@ -15,7 +15,7 @@ from mainspring.backtesting import storage
 from mainspring.errors import DataError
 
 if TYPE_CHECKING:
-    from mainspring._core import Table
+    from mainspring._core import RunLog, Table
     from mainspring.analytics import Summary
 
 FORMAT = 1
@@ -105,10 +105,9 @@ class Run:
     pandas, pyarrow and duckdb take them as they are.
     """
 
-    def __init__(self, log_bytes: bytes, facts: RunFacts, *, log: Any = None) -> None:
+    def __init__(self, log: bytes | RunLog, facts: RunFacts) -> None:
         self.facts = facts
         self.folder: Path | None = None
-        self._bytes = log_bytes
         self._log = log
 
     @classmethod
@@ -132,14 +131,15 @@ class Run:
         Raises:
             StorageError: When it cannot be written.
         """
-        storage.write_run(Path(folder), self.facts.to_dict(), self._bytes)
+        storage.write_run(Path(folder), self.facts.to_dict(), self.log_bytes)
         self.folder = Path(folder)
         return self.folder
 
     @cached_property
     def _tables(self) -> tuple[Table, Table, Table, Table, list[tuple[int, str]], str]:
-        instruments = json.dumps(self.facts.engine["instruments"])
-        return _core.read_run_log(self._bytes, instruments)
+        if isinstance(self._log, bytes):
+            return _core.read_run_log(self._log, json.dumps(self.instruments))
+        return self._log.tables()
 
     @property
     def fills(self) -> Table:
@@ -174,7 +174,7 @@ class Run:
     @property
     def log_bytes(self) -> bytes:
         """The output log as it is stored."""
-        return self._bytes
+        return self._log if isinstance(self._log, bytes) else self._log.to_bytes()
 
     @property
     def instruments(self) -> list[dict[str, Any]]:
