@@ -2,14 +2,15 @@
 
     python docs/explanation/sample-data/figures.py RECORDING.gz OUTPUT_FOLDER
 
-RECORDING is a raw Binance USD-M recording (`usdm_btcusdt_20240808.gz`). Needs matplotlib. Prints the
-numbers that the page's table holds.
+RECORDING is a raw Binance USD-M recording (`usdm_btcusdt_20240808.gz`). Needs matplotlib. Prints
+the numbers that the page's table holds.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,7 +18,7 @@ import numpy as np
 from tape import Floats, Message, Tape, binance_usdm, tape
 
 mpl.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 LAGS_S = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30])
 COLOURS = {"recorded": "#1f4e79", "generated": "#d9822b"}
@@ -27,7 +28,7 @@ def generated(hours: float = 1.0, seed: int = 1) -> Iterator[Message]:
     """Messages of the sample `btcusdt`."""
     import mainspring as ms
 
-    rows = ms.sample("btcusdt", hours=hours, seed=seed).to_numpy()
+    rows = ms.sample("btcusdt", hours=hours, seed=seed).read().to_numpy()
     levels: list[tuple[bool, int, int]] = []
     trades: list[tuple[int, int, int]] = []
     columns = ("exch_ns", "kind", "flags", "price_ticks", "qty_lots")
@@ -80,7 +81,7 @@ def binned_profile(market: Tape) -> tuple[Floats, Floats]:
     """Mean lots a tick at distances that grow by a half."""
     edges = np.unique(np.round(np.geomspace(1, len(market.profile), 16)).astype(int))
     middle = (edges[:-1] + edges[1:]) / 2
-    mean = [market.profile[a:b].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    mean = [market.profile[a:b].mean() for a, b in pairwise(edges)]
     return np.concatenate([[0.5], middle]), np.concatenate([[market.profile[0]], mean])
 
 

@@ -144,7 +144,9 @@ def binance_usdm(path: Path, tick: float = 0.1, lot: float = 0.001) -> Iterator[
     Fills of one taker order at one time are merged into one trade.
     """
 
-    def levels(data: dict[str, list[list[str]]], keys: tuple[str, str]) -> list[tuple[bool, int, int]]:
+    def levels(
+        data: dict[str, list[list[str]]], keys: tuple[str, str]
+    ) -> list[tuple[bool, int, int]]:
         return [
             (side == 0, round(float(p) / tick), round(float(q) / lot))
             for side, key in enumerate(keys)
@@ -168,7 +170,9 @@ def binance_usdm(path: Path, tick: float = 0.1, lot: float = 0.001) -> Iterator[
                     yield Message(pending[0], [], _merged(fills))
                     fills = []
                 pending = key
-                fills.append((key[1], round(float(data["p"]) / tick), round(float(data["q"]) / lot)))
+                fills.append(
+                    (key[1], round(float(data["p"]) / tick), round(float(data["q"]) / lot))
+                )
             elif data["e"] == "depthUpdate" and snapshot_id is not None and data["u"] > snapshot_id:
                 yield Message(data["T"] / 1e3, levels(data, ("b", "a")), [])
 

@@ -15,7 +15,7 @@ SIDES = {"seconds": "crossover_native.py", "seconds_python": "crossover_python.p
 
 
 def bars(session: Session) -> Iterator[Measurement]:
-    """Native (`seconds`) and in plain Python (`seconds_python`), beside four engines, run once each."""
+    """Native (`seconds`) and in plain Python (`seconds_python`), beside four engines run once."""
     path = str(session.workload.bar_file())
     ours = in_turn(
         {

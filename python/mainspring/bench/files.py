@@ -64,7 +64,13 @@ def imports(session: Session) -> Iterator[Measurement]:
     figures = in_turn(sides, session.repeats, warm_ups=0 if session.smoke else 1)
     versions = {"hftbacktest": version} if version else {}
     yield Measurement(
-        "import", "rows_per_s", "rows/s", figures["ours"], "hftbacktest", figures.get("peer"), versions
+        "import",
+        "rows_per_s",
+        "rows/s",
+        figures["ours"],
+        "hftbacktest",
+        figures.get("peer"),
+        versions,
     )
 
 

@@ -29,7 +29,10 @@ def footprint(session: Session) -> Iterator[Measurement]:
         "help": [sys.executable, "-m", "mainspring", "--help"],
     }
     figures = in_turn(
-        {name: lambda command=command: process(command)[0] for name, command in starts.items()},  # type: ignore[misc]
+        {
+            name: lambda command=command: process(command)[0]  # type: ignore[misc]
+            for name, command in starts.items()
+        },
         3 * session.repeats,
     )
     yield Measurement("footprint", "import_seconds", "s", figures["import"] - figures["bare"])
@@ -38,7 +41,9 @@ def footprint(session: Session) -> Iterator[Measurement]:
     if wheels:
         yield Measurement("footprint", "wheel_bytes", "bytes", wheels[-1].stat().st_size)
         if not session.smoke:
-            yield Measurement("footprint", "venv_bytes", "bytes", installed_bytes(session, wheels[-1]))
+            yield Measurement(
+                "footprint", "venv_bytes", "bytes", installed_bytes(session, wheels[-1])
+            )
     yield from _peak(session)
 
 

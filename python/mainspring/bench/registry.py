@@ -62,7 +62,9 @@ class Benchmark:
 
 
 _TABLE = (
-    Benchmark("replay", ("rows_per_s",), "L2 replay, best prices read every 100 ms", "replay:replay"),
+    Benchmark(
+        "replay", ("rows_per_s",), "L2 replay, best prices read every 100 ms", "replay:replay"
+    ),
     Benchmark("replay_mm", ("rows_per_s",), "the same with a market maker", "replay:market_maker"),
     Benchmark("replay_64", ("rows_per_s",), "64 instruments at once", "replay:many"),
     Benchmark("cold_mm_native", ("seconds",), "the market maker as a whole process", "cold:native"),
@@ -75,8 +77,12 @@ _TABLE = (
         "a strategy callback above the native path",
         "callback:callback",
     ),
-    Benchmark("bars", ("seconds",), "moving averages over 500,000 bars, whole process", "bars:bars"),
-    Benchmark("book_update", ("ns_per_update",), "a level update and the best prices", "book:update"),
+    Benchmark(
+        "bars", ("seconds",), "moving averages over 500,000 bars, whole process", "bars:bars"
+    ),
+    Benchmark(
+        "book_update", ("ns_per_update",), "a level update and the best prices", "book:update"
+    ),
     Benchmark("import", ("rows_per_s",), "raw Binance messages to an event file", "files:imports"),
     Benchmark("scan", ("bytes_per_s",), "touching every row of an event file", "files:scan"),
     Benchmark(

@@ -89,9 +89,7 @@ def _beside(
         if hft:
             for depth, label in HFTBACKTEST.items():
                 arguments = (folder, mode, "--depth", depth, *extra)
-                server = stack.enter_context(
-                    peers.Server("hftbacktest_replay.py", *arguments)
-                )
+                server = stack.enter_context(peers.Server("hftbacktest_replay.py", *arguments))
                 _same_work(name, paths, strategy, server.run(), rows)
                 sides[label] = lambda server=server: _rate(server.run())  # type: ignore[misc]
         figures = in_turn(sides, session.repeats)
@@ -145,11 +143,15 @@ def order_cost(session: Session) -> Iterator[Measurement]:
             for mode in ("mm", "replay"):
                 server = stack.enter_context(peers.Server("hftbacktest_replay.py", folder, mode))
                 submits = max(submits, int(server.run().get("submits", 1)))
-                sides[f"peer {mode}"] = lambda s=server: float(s.run()["seconds"])  # type: ignore[misc]
+                sides[f"peer {mode}"] = lambda server=server: float(  # type: ignore[misc]
+                    server.run()["seconds"]
+                )
         seconds = in_turn(sides, session.repeats)
     value = 1e9 * (seconds["mm"] - seconds["bare"]) / orders
     peer_value = None
     if hft:
         peer_value = 1e9 * (seconds["peer mm"] - seconds["peer replay"]) / submits
     versions = {"hftbacktest": hft} if hft else {}
-    yield Measurement("order_cost", "ns_per_order", "ns", value, "hftbacktest", peer_value, versions)
+    yield Measurement(
+        "order_cost", "ns_per_order", "ns", value, "hftbacktest", peer_value, versions
+    )

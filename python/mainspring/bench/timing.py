@@ -44,7 +44,7 @@ def process(command: Sequence[str], *, env: Mapping[str, str] | None = None) -> 
     """
     begin = time.perf_counter()
     try:
-        done = subprocess.run(  # noqa: S603 - our own scripts
+        done = subprocess.run(
             command,
             capture_output=True,
             text=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,14 +28,14 @@ def python() -> Path | None:
     return found.absolute() if found.exists() else None
 
 
-@lru_cache(maxsize=None)
+@cache
 def version(package: str) -> str | None:
     """The version of a peer, or None where it is not installed."""
     interpreter = python()
     if interpreter is None:
         return None
     code = f"from importlib.metadata import version; print(version({package!r}))"
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [str(interpreter), "-c", code], capture_output=True, text=True, check=False
     )
     return done.stdout.strip() or None
@@ -69,7 +69,7 @@ class Server:
     """A script that stays, warmed up, and runs once for each line it is sent."""
 
     def __init__(self, name: str, *arguments: str) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own scripts
+        self._process = subprocess.Popen(
             [*script(name, *arguments), "--serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -94,6 +94,6 @@ class Server:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise BenchmarkFailed(f"{self._process.args} ended; run it by hand to see why")
+            raise BenchmarkFailed("the peer ended; run it by hand to see why")
         document: dict[str, Any] = json.loads(line)
         return document

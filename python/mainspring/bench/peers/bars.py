@@ -2,10 +2,10 @@
 
     python bars.py DIRECTORY {nautilus_trader,backtesting,backtrader,vectorbt}
 
-Reads DIRECTORY/bars.npz and prints one JSON object: `seconds` of the run itself (the caller measures
-the process), trades and final position. The rule, the same on every side: at the close of a bar, one
-unit long when the mean of the last 20 closes is above that of the last 50, else one unit short; the
-order fills at the next price the engine trades at. No fees.
+Reads DIRECTORY/bars.npz and prints one JSON object: `seconds` of the run itself (the caller
+measures the process), trades and final position. The rule, the same on every side: at the close of
+a bar, one unit long when the mean of the last 20 closes is above that of the last 50, else one unit
+short; the order fills at the next price the engine trades at. No fees.
 """
 
 from __future__ import annotations

@@ -1,22 +1,25 @@
 """hftbacktest's side of `replay` and `replay_mm`, and the step-by-step record of its market maker.
 
-    python hftbacktest_replay.py DIRECTORY {replay,mm,cold,dump} [--depth roi|hash] [--repeats N] [--serve]
+    python hftbacktest_replay.py DIRECTORY {replay,mm,cold,dump} [--depth roi|hash] [--repeats N]
+    [--serve]
 
-Reads DIRECTORY/l2.npz (see workload.py) and prints one JSON object a run; with `--serve` it runs once
-for each line that it is sent.
+Reads DIRECTORY/l2.npz (see workload.py) and prints one JSON object a run; with `--serve` it runs
+once for each line that it is sent.
 
-The work, the same for every side: 100 ms steps, best bid and ask read at each. The market maker joins
-both touches with 10 lots post-only, cancels an order whose price is no longer the touch (or whose side
-would take the position beyond 100 lots), and submits where it has none. Feed latency 2 ms, order
-latency 1 ms each way, queue model `LogProbQueueModel`, no partial fills, maker 0.0002, taker 0.00018.
+The work, the same for every side: 100 ms steps, best bid and ask read at each. The market maker
+joins both touches with 10 lots post-only, cancels an order whose price is no longer the touch (or
+whose side would take the position beyond 100 lots), and submits where it has none. Feed latency 2
+ms, order latency 1 ms each way, queue model `LogProbQueueModel`, no partial fills, maker 0.0002,
+taker 0.00018.
 
 `dump` writes DIRECTORY/hftbacktest_mm.npz for comparing another engine step by step:
 
-* `steps`, int64 (n, 6): local time ns, best bid tick, best ask tick, position in lots as the strategy
-  sees it, number of live orders before it acts, trades counted so far.
-* `actions`, int64 (n, 6): local time ns, kind (1 submit, 2 cancel), order id, side (+1, -1), tick, step.
-* `fills`, int64 (n, 6): step at which the strategy could first see it, order id, side, executed tick,
-  time at the exchange ns, time of the order's request ns.
+* `steps`, int64 (n, 6): local time ns, best bid tick, best ask tick, position in lots as the
+  strategy sees it, number of live orders before it acts, trades counted so far.
+* `actions`, int64 (n, 6): local time ns, kind (1 submit, 2 cancel), order id, side (+1, -1), tick,
+  step.
+* `fills`, int64 (n, 6): step at which the strategy could first see it, order id, side, executed
+  tick, time at the exchange ns, time of the order's request ns.
 """
 
 from __future__ import annotations
@@ -42,7 +45,10 @@ STAGGER_NS = 137_000
 def events(directory: Path, share: int = 1) -> np.ndarray:
     """The workload, or the first `share`-th of it, as hftbacktest's event rows."""
     rows = np.load(directory / "l2.npz")
-    rows = {name: rows[name][: len(rows["ts"]) // share] for name in ("kind", "side", "tick", "lot", "ts")}
+    rows = {
+        name: rows[name][: len(rows["ts"]) // share]
+        for name in ("kind", "side", "tick", "lot", "ts")
+    }
     out = np.zeros(len(rows["ts"]), hft.types.event_dtype)
     out["ev"] = (
         np.where(rows["kind"] == 0, hft.DEPTH_EVENT, hft.TRADE_EVENT).astype(np.uint64)
@@ -157,7 +163,16 @@ def market_maker(hbt, actions, step_log, fill_log):
                 hbt.cancel(0, order.order_id, False)
                 cancels += 1
                 if logged < len(actions):
-                    note_action(actions, logged, hbt.current_timestamp, 2, order.order_id, order.side, order.price_tick, steps)
+                    note_action(
+                        actions,
+                        logged,
+                        hbt.current_timestamp,
+                        2,
+                        order.order_id,
+                        order.side,
+                        order.price_tick,
+                        steps,
+                    )
                     logged += 1
         if want_bid and not have_bid:
             hbt.submit_buy_order(0, order_id, bid * 0.1, 0.01, GTX, LIMIT, False)
@@ -206,12 +221,19 @@ def dump(directory: Path, data: np.ndarray) -> dict:
     state = hbt.state_values(0)
     np.savez_compressed(
         directory / "hftbacktest_mm.npz",
-        steps=steps[:n_steps], actions=actions[:logged], fills=fills[:n_fills],
+        steps=steps[:n_steps],
+        actions=actions[:logged],
+        fills=fills[:n_fills],
     )
     return {
-        "steps": n_steps, "submits": submits, "cancels": cancels, "fills_logged": n_fills,
-        "num_trades": int(state.num_trades), "position": float(state.position),
-        "balance": float(state.balance), "fee": float(state.fee),
+        "steps": n_steps,
+        "submits": submits,
+        "cancels": cancels,
+        "fills_logged": n_fills,
+        "num_trades": int(state.num_trades),
+        "position": float(state.position),
+        "balance": float(state.balance),
+        "fee": float(state.fee),
     }
 
 

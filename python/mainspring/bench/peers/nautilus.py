@@ -2,9 +2,10 @@
 
     python nautilus.py DIRECTORY {replay,mm}
 
-Reads DIRECTORY/l2.npz (see workload.py), replays it as batched order-book deltas and trades, and prints
-one JSON object. Best bid and ask are read every 100 ms; the market maker is that of
-hftbacktest_replay.py. Order latency is 1 ms each way where the engine has it (its model has one leg).
+Reads DIRECTORY/l2.npz (see workload.py), replays it as batched order-book deltas and trades, and
+prints one JSON object. Best bid and ask are read every 100 ms; the market maker is that of
+hftbacktest_replay.py. Order latency is 1 ms each way where the engine has it (its model has one
+leg).
 """
 
 from __future__ import annotations

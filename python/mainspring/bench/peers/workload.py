@@ -4,12 +4,12 @@ Run by the interpreter of the peers' environment, because the draws are those of
 `python workload.py DIRECTORY [--smoke]`. With seed 42 it writes
 
 * `l2.npz`: 1,000,000 level changes and 100,000 trades of one instrument shaped like a BTCUSDT
-  perpetual (tick 0.1, lot 0.001), in time order. Arrays: `kind` (0 depth, 1 trade), `side` (+1 bid or
-  buyer, -1 ask or seller), `tick`, `lot` (0 removes the level), `ts` (exchange time, ns), `last` (1 on
-  the last row of a message), `action` (1 add, 2 update, 3 delete, 0 for trades).
+  perpetual (tick 0.1, lot 0.001), in time order. Arrays: `kind` (0 depth, 1 trade), `side` (+1 bid
+  or buyer, -1 ask or seller), `tick`, `lot` (0 removes the level), `ts` (exchange time, ns), `last`
+  (1 on the last row of a message), `action` (1 add, 2 update, 3 delete, 0 for trades).
 * `bars.npz`: 500,000 one-minute bars (`ts`, `open`, `high`, `low`, `close`, `volume`).
-* `depthUpdate.jsonl`, `bookTicker.jsonl`, `aggTrade.jsonl`: the first 100,000 messages of each kind as
-  Binance USD-M sends them.
+* `depthUpdate.jsonl`, `bookTicker.jsonl`, `aggTrade.jsonl`: the first 100,000 messages of each kind
+  as Binance USD-M sends them.
 
 `--smoke` writes a hundredth of everything.
 """
@@ -62,8 +62,13 @@ def market_rows(n_depth, n_trade):
     np.random.seed(SEED)
     n = n_depth + n_trade
     out = (
-        np.zeros(n, np.uint8), np.zeros(n, np.int8), np.zeros(n, np.int64), np.zeros(n, np.int64),
-        np.zeros(n, np.int64), np.zeros(n, np.uint8), np.zeros(n, np.uint8),
+        np.zeros(n, np.uint8),
+        np.zeros(n, np.int8),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.uint8),
+        np.zeros(n, np.uint8),
     )
     last = out[5]
     base = FIRST_MID - WINDOW // 2
@@ -75,7 +80,9 @@ def market_rows(n_depth, n_trade):
         ts += 1 + np.int64(np.random.exponential(MEAN_GAP_NS))
         while trade_rows < n_trade and trade_rows * n_depth < depth_rows * n_trade:
             buyer = np.random.random() < 0.5 + 0.1 * drift
-            put(out, row, 1, 1 if buyer else -1, bid + 1 if buyer else bid, resting_size(2.5), ts, 0)
+            put(
+                out, row, 1, 1 if buyer else -1, bid + 1 if buyer else bid, resting_size(2.5), ts, 0
+            )
             last[row] = 1
             ts += 1 + np.int64(np.random.exponential(MEAN_GAP_NS / 10))
             row += 1
@@ -102,7 +109,12 @@ def market_rows(n_depth, n_trade):
             for _ in range(moved):
                 # The side that is passed goes, the other follows; both keep their number of levels.
                 if up:
-                    steps = ((1, bid + 1, 0), (0, bid + 1, 1), (0, bid - LEVELS + 1, 0), (1, bid + 1 + LEVELS, 1))
+                    steps = (
+                        (1, bid + 1, 0),
+                        (0, bid + 1, 1),
+                        (0, bid - LEVELS + 1, 0),
+                        (1, bid + 1 + LEVELS, 1),
+                    )
                     bid += 1
                 else:
                     steps = ((0, bid, 0), (1, bid, 1), (1, bid + LEVELS, 0), (0, bid - LEVELS, 1))
@@ -183,24 +195,53 @@ def write_messages(directory: Path, rows: dict[str, np.ndarray], limit: int) -> 
                     books[side[j]].pop(tick[j], None)
             time, last_update = ts[start] // 1_000_000, update + end - start - 1
             bid, ask = max(books[1]), min(books[-1])
-            write_line(depth_file, {
-                "e": "depthUpdate", "E": time + 1, "T": time, "s": "BTCUSDT", "U": update,
-                "u": last_update, "pu": update - 1, "b": sides[1], "a": sides[-1],
-            })
-            write_line(ticker_file, {
-                "e": "bookTicker", "u": last_update, "s": "BTCUSDT",
-                "b": price_text(bid), "B": quantity_text(books[1][bid]),
-                "a": price_text(ask), "A": quantity_text(books[-1][ask]), "T": time, "E": time + 1,
-            })
+            write_line(
+                depth_file,
+                {
+                    "e": "depthUpdate",
+                    "E": time + 1,
+                    "T": time,
+                    "s": "BTCUSDT",
+                    "U": update,
+                    "u": last_update,
+                    "pu": update - 1,
+                    "b": sides[1],
+                    "a": sides[-1],
+                },
+            )
+            write_line(
+                ticker_file,
+                {
+                    "e": "bookTicker",
+                    "u": last_update,
+                    "s": "BTCUSDT",
+                    "b": price_text(bid),
+                    "B": quantity_text(books[1][bid]),
+                    "a": price_text(ask),
+                    "A": quantity_text(books[-1][ask]),
+                    "T": time,
+                    "E": time + 1,
+                },
+            )
             update = last_update + 1
     with (directory / "aggTrade.jsonl").open("w") as trade_file:
         for i, j in enumerate(np.flatnonzero(rows["kind"] == 1)[:limit].tolist()):
             time = int(rows["ts"][j]) // 1_000_000
-            write_line(trade_file, {
-                "e": "aggTrade", "E": time + 1, "a": 10_000 + i, "s": "BTCUSDT",
-                "p": price_text(int(rows["tick"][j])), "q": quantity_text(int(rows["lot"][j])),
-                "f": 20_000 + 2 * i, "l": 20_001 + 2 * i, "T": time, "m": bool(rows["side"][j] < 0),
-            })
+            write_line(
+                trade_file,
+                {
+                    "e": "aggTrade",
+                    "E": time + 1,
+                    "a": 10_000 + i,
+                    "s": "BTCUSDT",
+                    "p": price_text(int(rows["tick"][j])),
+                    "q": quantity_text(int(rows["lot"][j])),
+                    "f": 20_000 + 2 * i,
+                    "l": 20_001 + 2 * i,
+                    "T": time,
+                    "m": bool(rows["side"][j] < 0),
+                },
+            )
 
 
 def write_line(file, message: dict) -> None:
@@ -217,12 +258,16 @@ def main() -> None:
     np.savez(directory / "l2.npz", **rows)
     np.savez(directory / "bars.npz", **bars(500_000 // share))
     write_messages(directory, rows, 100_000 // share)
-    print(json.dumps({
-        "depth_rows": int((rows["kind"] == 0).sum()),
-        "trade_rows": int((rows["kind"] == 1).sum()),
-        "messages": int(rows["last"][rows["kind"] == 0].sum()),
-        "span_s": float(rows["ts"][-1] - rows["ts"][0]) / 1e9,
-    }))
+    print(
+        json.dumps(
+            {
+                "depth_rows": int((rows["kind"] == 0).sum()),
+                "trade_rows": int((rows["kind"] == 1).sum()),
+                "messages": int(rows["last"][rows["kind"] == 0].sum()),
+                "span_s": float(rows["ts"][-1] - rows["ts"][0]) / 1e9,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import sys
 from collections import deque
+from typing import Any
 
 import mainspring as ms
 
@@ -16,7 +17,7 @@ class Crossover(ms.Strategy):
         self.closes: deque[float] = deque(maxlen=self.slow)
         self.fast_sum = self.slow_sum = 0.0
 
-    def on_bar(self, m: ms.Market, bar) -> None:  # noqa: ANN001
+    def on_bar(self, m: ms.Market, bar: Any) -> None:
         closes, close = self.closes, bar.close
         if len(closes) >= self.fast:
             self.fast_sum -= closes[-self.fast]
