@@ -14,11 +14,13 @@ from mainspring.bench.result import Measurement
 from mainspring.bench.timing import in_turn, process
 
 PEAK = """
-import json, resource, runpy, sys
+import json, runpy, sys
 program, sys.argv = sys.argv[1], sys.argv[1:]
 runpy.run_path(program)
-print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+lines = [line.split() for line in open("/proc/self/status")]
+print(json.dumps({"peak": int(next(line[1] for line in lines if line[0] == "VmHWM:")) * 1024}))
 """
+"""Not `ru_maxrss`: a process inherits that from the one that started it."""
 
 
 def footprint(session: Session) -> Iterator[Measurement]:
