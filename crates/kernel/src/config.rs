@@ -6,7 +6,7 @@ use mainspring_features::FeatureSpec;
 use mainspring_sim::{LatencyModel, SimConfig};
 use mainspring_trading::fee::{rate_units, FeeSchedule};
 use mainspring_trading::risk::GateLimits;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bars::MAX_BAR_SPECS;
 
@@ -29,6 +29,7 @@ pub struct RunConfig {
     /// Interval of equity samples; chosen from the span where absent.
     pub sample_ns: Option<DurationNs>,
     /// Features of every instrument.
+    #[serde(deserialize_with = "read_features")]
     pub features: Vec<FeatureSpec>,
     /// Limits of every instrument.
     pub limits: Limits,
@@ -45,6 +46,24 @@ pub struct RunConfig {
     pub bar_spread_ticks: i64,
     /// Whether every order transition is kept, or fills and samples only.
     pub record_orders: bool,
+}
+
+/// Features in their text form, such as `ofi:window=5s`, or as objects.
+fn read_features<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<FeatureSpec>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Text(String),
+        Object(FeatureSpec),
+    }
+    let written = Vec::<Written>::deserialize(deserializer)?;
+    let read = |one| match one {
+        Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        Written::Object(spec) => Ok(spec),
+    };
+    written.into_iter().map(read).collect()
 }
 
 impl Default for RunConfig {
