@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread::{self, JoinHandle};
 
 use mainspring_core::{Error, ErrorKind, Result};
 
@@ -39,12 +41,89 @@ enum Store {
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Appends records and chains their blocks.
+///
+/// A long log is sealed on a thread of its own, so that hashing and storing cost the writer
+/// nothing but handing a full block over. At most [`BLOCKS_IN_FLIGHT`] wait there; then the writer waits.
 pub struct LogWriter {
-    store: Store,
     block: Vec<u8>,
     records: u32,
     total_records: u64,
-    chain: [u8; 32],
+    sealed: usize,
+    sealer: Sealer,
+}
+
+/// Full blocks on their way to the sealing thread.
+pub const BLOCKS_IN_FLIGHT: usize = 16;
+
+/// Blocks that are sealed in place before a thread is worth its start.
+const BLOCKS_IN_PLACE: usize = 8;
+
+enum Sealer {
+    InPlace(Chain),
+    Thread(SealingThread),
+    /// Only while one of the others is taken out.
+    Gone,
+}
+
+struct SealingThread {
+    full: SyncSender<FullBlock>,
+    empty: Receiver<Vec<u8>>,
+    chain: JoinHandle<Result<Chain>>,
+}
+
+struct FullBlock {
+    bytes: Vec<u8>,
+    records: u32,
+}
+
+/// The chain so far and where it is kept.
+struct Chain {
+    store: Store,
+    hash: [u8; 32],
+}
+
+impl Chain {
+    fn seal(&mut self, block: &[u8], records: u32) -> Result<()> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.hash);
+        hasher.update(block);
+        self.hash = *hasher.finalize().as_bytes();
+        let mut header = [0_u8; BLOCK_HEADER_BYTES];
+        header[..4].copy_from_slice(&(block.len() as u32).to_le_bytes());
+        header[4..8].copy_from_slice(&records.to_le_bytes());
+        header[8..].copy_from_slice(&self.hash);
+        self.store.append(&header, block)
+    }
+
+    /// Seals what comes until nothing more can come.
+    fn seal_all(mut self, full: &Receiver<FullBlock>, empty: &Sender<Vec<u8>>) -> Result<Self> {
+        while let Ok(mut block) = full.recv() {
+            self.seal(&block.bytes, block.records)?;
+            block.bytes.clear();
+            // A writer that is gone needs no buffer back.
+            let _ = empty.send(block.bytes);
+        }
+        Ok(self)
+    }
+}
+
+impl SealingThread {
+    fn start(chain: Chain) -> Result<Self> {
+        let (full, full_out) = mpsc::sync_channel::<FullBlock>(BLOCKS_IN_FLIGHT);
+        let (empty_in, empty) = mpsc::channel();
+        let chain = thread::Builder::new()
+            .name("mainspring-log".into())
+            .spawn(move || chain.seal_all(&full_out, &empty_in))
+            .map_err(Error::from)?;
+        Ok(Self { full, empty, chain })
+    }
+
+    fn join(self) -> Result<Chain> {
+        drop(self.full);
+        self.chain.join().unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Internal, "the thread that seals results panicked"))
+        })
+    }
 }
 
 impl LogWriter {
@@ -53,36 +132,22 @@ impl LogWriter {
     /// # Errors
     /// When the file cannot be created.
     pub fn new(sink: Sink) -> Result<Self> {
-        let mut store = match sink {
-            Sink::Memory { limit_bytes } => {
-                Store::Memory { pieces: Vec::new(), total: 0, limit: limit_bytes }
-            }
-            Sink::File(path) => {
-                let place = path.display().to_string();
-                let file = File::options()
-                    .read(true)
-                    .write(true)
-                    .create(true)
-                    .truncate(true)
-                    .open(&path)
-                    .map_err(|e| Error::from(e).at(&place))?;
-                Store::File { file, place }
-            }
-        };
+        let mut store = Store::open(sink)?;
         store.append(MAGIC, &[])?;
         Ok(Self {
-            store,
             block: Vec::with_capacity(BLOCK_BYTES),
             records: 0,
             total_records: 0,
-            chain: [0; 32],
+            sealed: 0,
+            sealer: Sealer::InPlace(Chain { store, hash: [0; 32] }),
         })
     }
 
     /// Appends a fixed record.
     ///
     /// # Errors
-    /// When a full block cannot be written, for one because the disk is full.
+    /// When a full block cannot be written, for one because the disk is full. The failure of a
+    /// block may show only some blocks later, and at the latest in [`Self::finish`].
     #[inline]
     pub fn append<R: Record>(&mut self, record: &R) -> Result<()> {
         let bytes = bytemuck::bytes_of(record);
@@ -133,35 +198,75 @@ impl LogWriter {
     /// As [`Self::append`].
     pub fn finish(mut self) -> Result<FinishedLog> {
         self.seal()?;
-        let hash = self.chain;
-        let records = self.total_records;
-        if let Store::File { file, place } = &mut self.store {
+        let mut chain = self.take_chain()?;
+        if let Store::File { file, place } = &mut chain.store {
             file.sync_all().map_err(|e| Error::from(e).at(&*place))?;
         }
-        Ok(FinishedLog { store: self.store, hash, records })
+        Ok(FinishedLog { store: chain.store, hash: chain.hash, records: self.total_records })
     }
 
+    #[cold]
     fn seal(&mut self) -> Result<()> {
         if self.block.is_empty() {
             return Ok(());
         }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.chain);
-        hasher.update(&self.block);
-        self.chain = *hasher.finalize().as_bytes();
-        let mut header = [0_u8; BLOCK_HEADER_BYTES];
-        header[..4].copy_from_slice(&(self.block.len() as u32).to_le_bytes());
-        header[4..8].copy_from_slice(&self.records.to_le_bytes());
-        header[8..].copy_from_slice(&self.chain);
-        self.store.append(&header, &self.block)?;
         self.total_records += u64::from(self.records);
-        self.records = 0;
-        self.block.clear();
-        Ok(())
+        let records = std::mem::take(&mut self.records);
+        if self.sealed == BLOCKS_IN_PLACE {
+            let chain = self.take_chain()?;
+            self.sealer = Sealer::Thread(SealingThread::start(chain)?);
+        }
+        self.sealed += 1;
+        match &mut self.sealer {
+            Sealer::InPlace(chain) => {
+                chain.seal(&self.block, records)?;
+                self.block.clear();
+                Ok(())
+            }
+            Sealer::Thread(thread) => {
+                let next = thread.empty.try_recv();
+                let next = next.unwrap_or_else(|_| Vec::with_capacity(BLOCK_BYTES));
+                let bytes = std::mem::replace(&mut self.block, next);
+                let handed_over = thread.full.send(FullBlock { bytes, records }).is_ok();
+                if handed_over {
+                    Ok(())
+                } else {
+                    // The thread only ends by itself when a block could not be stored.
+                    self.take_chain().map(|_| ())
+                }
+            }
+            Sealer::Gone => Err(Error::new(ErrorKind::Internal, "a log that failed before")),
+        }
+    }
+
+    fn take_chain(&mut self) -> Result<Chain> {
+        match std::mem::replace(&mut self.sealer, Sealer::Gone) {
+            Sealer::InPlace(chain) => Ok(chain),
+            Sealer::Thread(thread) => thread.join(),
+            Sealer::Gone => Err(Error::new(ErrorKind::Internal, "a log that failed before")),
+        }
     }
 }
 
 impl Store {
+    fn open(sink: Sink) -> Result<Self> {
+        let path = match sink {
+            Sink::Memory { limit_bytes } => {
+                return Ok(Self::Memory { pieces: Vec::new(), total: 0, limit: limit_bytes })
+            }
+            Sink::File(path) => path,
+        };
+        let place = path.display().to_string();
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .map_err(|e| Error::from(e).at(&place))?;
+        Ok(Self::File { file, place })
+    }
+
     /// Appends a head and a body, together in one piece.
     fn append(&mut self, head: &[u8], body: &[u8]) -> Result<()> {
         let added = head.len() + body.len();

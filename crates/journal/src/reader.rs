@@ -63,11 +63,7 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn read(
-        &mut self,
-        mut rest: &[u8],
-        visit: &mut impl FnMut(Entry) -> Result<()>,
-    ) -> Result<()> {
+    fn read(&mut self, mut rest: &[u8], visit: &mut impl FnMut(Entry) -> Result<()>) -> Result<()> {
         while !rest.is_empty() {
             let used = self.read_one(rest, visit)?;
             self.number += 1;
@@ -190,6 +186,24 @@ mod tests {
     #[test]
     fn spilling_changes_nothing() {
         assert_eq!(written(5_000, usize::MAX), written(5_000, 10_000));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_is_told_and_ends_the_log() {
+        let mut log = LogWriter::new(Sink::Memory { limit_bytes: 0 }).unwrap();
+        log.append(&order(1)).unwrap();
+        assert!(log.finish().is_ok(), "without room in memory it goes to a file");
+        for records in [1_u64, 200_000] {
+            let opened = LogWriter::new(Sink::File("/dev/full".into()));
+            let outcome = opened.and_then(|mut log| {
+                (0..records).try_for_each(|id| log.append(&order(id)))?;
+                log.finish().map(|_| ())
+            });
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Io);
+            assert!(error.message().contains("/dev/full"), "{error}");
+        }
     }
 
     proptest! {

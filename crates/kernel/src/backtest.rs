@@ -195,21 +195,12 @@ impl<'a, 'w> Backtest<'a, 'w> {
         match feed {
             Feed::Market(pair) => {
                 let (rows, base) = pair.venue.rows();
-                let mut used = 0;
-                for row in rows {
-                    let at_ns = clocks.at_venue(row);
-                    // The first row is due in any case.
-                    if at_ns >= horizon && used > 0 {
-                        break;
-                    }
-                    clocks.venue_ns = at_ns;
-                    used += 1;
-                    let instrument = instruments[usize::from(row.instrument)];
-                    if kernel.venue_row(instrument, row, base, at_ns)? {
-                        break;
-                    }
+                if let Some(head) = rows.first() {
+                    let instrument = instruments[usize::from(head.instrument)];
+                    let used =
+                        kernel.venue_rows(instrument, rows, base, horizon, &mut clocks.venue_ns)?;
+                    pair.venue.advance(used)?;
                 }
-                pair.venue.advance(used)?;
             }
             Feed::Orders(pair) => {
                 let (rows, base) = pair.venue.rows();
@@ -234,9 +225,7 @@ impl<'a, 'w> Backtest<'a, 'w> {
                     clocks.venue_ns = at_ns;
                     let (rows, price) = path.rows(bar, at_ns);
                     let instrument = instruments[usize::from(bar.instrument)];
-                    for row in &rows {
-                        kernel.venue_row(instrument, row, price, at_ns)?;
-                    }
+                    kernel.venue_rows(instrument, &rows, price, TimeNs::MAX, &mut { at_ns })?;
                     if path.advance() {
                         pair.venue.advance(1)?;
                     }
@@ -318,11 +307,7 @@ fn local_market(
             clocks.local_ns = clocks.at_us(head);
             kernel.now_ns = kernel.now_ns.max(clocks.local_ns);
         }
-        let used = rows.iter().position(MarketRow::ends_message).map_or(rows.len(), |at| at + 1);
-        for row in &rows[..used] {
-            kernel.local_row(instrument, row, base, &mut changes);
-        }
-        kernel.recorder.counts.rows += used as u64;
+        let used = kernel.local_rows(instrument, rows, base, &mut changes);
         let last = rows[used - 1];
         pair.local.advance(used)?;
         if last.ends_message() || pair.local.peek().is_none() {

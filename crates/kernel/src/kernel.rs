@@ -261,21 +261,41 @@ impl Kernel {
         self.sample()
     }
 
-    /// One row at the venue. True when the venue answered, so that the order of things may change.
+    /// Rows of one instrument at the venue, from the first up to the horizon, to a row of another
+    /// instrument, or to one that the venue answers. `clock_ns` is the running maximum of
+    /// exchange times. Returns how many rows were applied.
     #[inline]
-    pub(crate) fn venue_row(
+    pub(crate) fn venue_rows(
         &mut self,
         instrument: InstrumentId,
-        row: &MarketRow,
+        rows: &[MarketRow],
         base: Ticks,
-        now_ns: TimeNs,
-    ) -> Result<bool> {
-        self.venues[instrument.index()].on_row(row, base, now_ns, &mut self.venue_out);
-        if self.venue_out.is_empty() {
-            return Ok(false);
+        horizon_ns: TimeNs,
+        clock_ns: &mut TimeNs,
+    ) -> Result<usize> {
+        let venue = &mut self.venues[instrument.index()];
+        let out = &mut self.venue_out;
+        let of = rows.first().map_or(0, |row| row.instrument);
+        let mut clock = *clock_ns;
+        let mut used = 0;
+        for row in rows {
+            let at_ns = row.exch_ns.max(clock);
+            // The first row is due in any case.
+            if used > 0 && (at_ns >= horizon_ns || row.instrument != of) {
+                break;
+            }
+            clock = at_ns;
+            used += 1;
+            venue.on_row(row, base, at_ns, out);
+            if !out.is_empty() {
+                break;
+            }
         }
-        self.send_answers(instrument)?;
-        Ok(true)
+        *clock_ns = clock;
+        if !self.venue_out.is_empty() {
+            self.send_answers(instrument)?;
+        }
+        Ok(used)
     }
 
     /// One row of an order-level feed at the venue. True when the venue answered.
@@ -353,22 +373,38 @@ impl Kernel {
         Ok(())
     }
 
-    /// One row of a message that reaches us.
+    /// Rows of one message that reach us, up to its end or that of `rows`; returns how many.
     #[inline]
-    pub(crate) fn local_row(
+    pub(crate) fn local_rows(
         &mut self,
         instrument: InstrumentId,
-        row: &MarketRow,
+        rows: &[MarketRow],
         base: Ticks,
         changes: &mut Changes,
-    ) {
-        let market = &mut self.markets[instrument.index()];
-        market.apply(row, base, changes);
-        if row.kind == RowKind::Trade as u8 {
-            self.note_trade(instrument);
-        } else if row.kind == RowKind::Funding as u8 {
-            changes.funding = Some(row.qty_lots);
+    ) -> usize {
+        let mut used = 0;
+        while used < rows.len() {
+            let market = &mut self.markets[instrument.index()];
+            let (depth, ended) = apply_depth(market, &rows[used..], base);
+            used += depth;
+            changes.book |= depth > 0;
+            if ended {
+                break;
+            }
+            let Some(row) = rows.get(used) else { break };
+            used += 1;
+            market.apply(row, base, changes);
+            if row.kind == RowKind::Trade as u8 {
+                self.note_trade(instrument);
+            } else if row.kind == RowKind::Funding as u8 {
+                changes.funding = Some(row.qty_lots);
+            }
+            if row.ends_message() {
+                break;
+            }
         }
+        self.recorder.counts.rows += used as u64;
+        used
     }
 
     /// One row of an order-level message that reaches us.
@@ -883,6 +919,22 @@ impl Kernel {
             }
         }
     }
+}
+
+/// Applies depth rows from the first on: how many, and whether the last of them ended the message.
+#[inline]
+fn apply_depth(market: &mut Market, rows: &[MarketRow], base: Ticks) -> (usize, bool) {
+    let book = &mut market.book;
+    for (used, row) in rows.iter().enumerate() {
+        if row.kind != RowKind::Depth as u8 {
+            return (used, false);
+        }
+        book.apply(row, base);
+        if row.ends_message() {
+            return (used + 1, true);
+        }
+    }
+    (rows.len(), false)
 }
 
 /// The quantity that an order may still add to the position.

@@ -273,12 +273,17 @@ impl SimMarket {
         let best = self.book.best(side);
         let prev = self.apply_level(row, base);
         let new = row.qty().0.max(0);
+        let had_taken = !self.taken.is_clear(side);
+        let said = out.len();
         self.taken.reset(side, price);
         self.move_queues(side, price, prev.0, new);
         if new > 0 {
             self.cross(side, price, new, best, now_ns, out);
         }
-        self.settle(now_ns, out);
+        // Queues alone move most of the time: then no order, level or peg is left to see to.
+        if out.len() != said || had_taken || !self.pegs.is_empty() {
+            self.settle(now_ns, out);
+        }
     }
 
     /// Applies a row that sets a level and returns what was there before. The first row of a
