@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from mainspring.strategy.parameters import Price as Price
     from mainspring.strategy import native as native
     from mainspring.backtesting.engine import backtest as backtest
+    from mainspring.backtesting.replay import replay as replay
     from mainspring.backtesting.run import Run as Run
+    from mainspring.backtesting.sweeps import sweep as sweep
     from mainspring.backtesting.config import Venue as Venue
     from mainspring.backtesting.config import Latency as Latency
     from mainspring.backtesting.config import Fees as Fees
@@ -37,6 +39,8 @@ _LAZY = {
     "native": "mainspring.strategy.native",
     "backtest": "mainspring.backtesting.engine:backtest",
     "Run": "mainspring.backtesting.run:Run",
+    "replay": "mainspring.backtesting.replay:replay",
+    "sweep": "mainspring.backtesting.sweeps:sweep",
     "Venue": "mainspring.backtesting.config:Venue",
     "Latency": "mainspring.backtesting.config:Latency",
     "Fees": "mainspring.backtesting.config:Fees",

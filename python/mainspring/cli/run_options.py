@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from mainspring.backtesting.config import Fees, FillModel, Latency, Limits, Venue
 from mainspring.cli import strategy_file
 from mainspring.cli.run_config import FILE_NAME, QueueModel, RunConfig, load_config
-from mainspring.cli.strategy_file import StrategyClass
 from mainspring.errors import ConfigError, InvalidValue, NotFoundError
+from mainspring.strategy.loading import StrategyClass
 from mainspring.strategy.parameters import type_name
 
 _RUN = Group("Run", sort_key=1)
