@@ -14,6 +14,8 @@
 //! all padding is covered: no byte of a file can change unseen. The trailer is the end mark; it
 //! is written last, so that a file without one is incomplete.
 
+use std::hash::Hasher;
+
 use bytemuck::{Pod, Zeroable};
 use mainspring_core::event::{BarRow, MarketRow, OrderRow};
 use mainspring_core::{Error, ErrorKind, Result, TimeNs};
@@ -218,7 +220,7 @@ const _: () = assert!(size_of::<Trailer>() == ALIGN);
 
 /// The checksum of chunks, header and footer.
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(bytes)
+    twox_hash::XxHash3_64::oneshot(bytes)
 }
 
 impl HeaderPrefix {
@@ -228,10 +230,10 @@ impl HeaderPrefix {
     }
 
     pub fn expected_checksum(&self, rest: &[u8]) -> u64 {
-        let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
-        hasher.update(bytemuck::bytes_of(&Self { checksum: 0, ..*self }));
-        hasher.update(rest);
-        hasher.digest()
+        let mut hasher = twox_hash::XxHash3_64::new();
+        hasher.write(bytemuck::bytes_of(&Self { checksum: 0, ..*self }));
+        hasher.write(rest);
+        hasher.finish()
     }
 }
 

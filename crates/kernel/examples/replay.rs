@@ -25,9 +25,9 @@ fn main() -> mainspring_core::Result<()> {
             "deposits":[["USDT","100000"]]}"#,
     )
     .expect("a known configuration");
-    let files = [EventFile::open(path)?];
     for _ in 0..repeats {
         let started = Instant::now();
+        let files = [EventFile::open(path)?];
         let host = strategy.build(BookTrigger::Every(100_000_000))?;
         let sink = Sink::Memory { limit_bytes: 64 << 20 };
         let outcome = run(&files, &config, vec![host], sink, &mut |_| Ok(()))?;

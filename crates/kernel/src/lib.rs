@@ -11,6 +11,7 @@ mod kernel;
 pub mod market;
 mod merge;
 pub mod native;
+mod read_ahead;
 mod recorder;
 mod run;
 mod sample;

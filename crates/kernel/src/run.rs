@@ -1,5 +1,7 @@
 //! One run from files and configuration to results.
 
+use std::thread;
+
 use mainspring_core::limits::{MAX_INSTRUMENTS, MAX_STRATEGIES};
 use mainspring_core::{DurationNs, Error, ErrorKind, Instrument, InstrumentId, Result, TimeNs};
 use mainspring_data::{ClockState, EventFile};
@@ -17,6 +19,7 @@ use crate::config::RunConfig;
 use crate::host::Host;
 use crate::kernel::{Kernel, Parts, Slot};
 use crate::market::Market;
+use crate::read_ahead::ReadAhead;
 use crate::recorder::{Counts, Recorder};
 use crate::source::Source;
 
@@ -60,11 +63,42 @@ pub fn run(
 ) -> Result<Outcome> {
     config.validate()?;
     check_clocks(files)?;
+    let read_ahead = ReadAhead::default();
+    if !ReadAhead::is_worth_it(files) {
+        return run_beside(&read_ahead, files, config, strategies, sink, watch);
+    }
+    thread::scope(|scope| {
+        scope.spawn(|| read_ahead.run(files));
+        // Ends the thread however the run ends.
+        let _end = Defer(|| read_ahead.finish());
+        run_beside(&read_ahead, files, config, strategies, sink, watch)
+    })
+}
+
+/// Calls a function when it goes out of scope.
+struct Defer<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Defer<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+fn run_beside(
+    read_ahead: &ReadAhead,
+    files: &[EventFile],
+    config: &RunConfig,
+    strategies: Vec<Box<dyn Host>>,
+    sink: Sink,
+    watch: &mut Watch<'_>,
+) -> Result<Outcome> {
     let (instruments, maps) = merge_instruments(files)?;
     let sources = files
         .iter()
         .zip(maps)
-        .map(|(file, map)| Source::new(file, map, config.feed_ns, config.bar_spread_ticks))
+        .map(|(file, map)| {
+            Source::new(file, read_ahead, map, config.feed_ns, config.bar_spread_ticks)
+        })
         .collect::<Result<Vec<_>>>()?;
     let sample_ns = config.sample_ns.unwrap_or_else(|| sample_interval(files));
     let report_currency =

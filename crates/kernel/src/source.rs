@@ -5,10 +5,12 @@ use mainspring_core::{DurationNs, InstrumentId, Result, Ticks, TimeNs};
 use mainspring_data::{EventFile, Row, Schema};
 
 use crate::bar_path::BarPath;
+use crate::read_ahead::ReadAhead;
 
 /// A position in a file's rows.
 pub struct Cursor<'a, R: Row> {
     file: &'a EventFile,
+    read_ahead: &'a ReadAhead,
     /// Chunk that `rows` is from, plus one.
     next_chunk: usize,
     rows: &'a [R],
@@ -21,8 +23,9 @@ impl<'a, R: Row> Cursor<'a, R> {
     ///
     /// # Errors
     /// When the first chunk is damaged.
-    pub fn new(file: &'a EventFile) -> Result<Self> {
-        let mut cursor = Self { file, next_chunk: 0, rows: &[], base: Ticks(0), at: 0 };
+    pub fn new(file: &'a EventFile, read_ahead: &'a ReadAhead) -> Result<Self> {
+        let mut cursor =
+            Self { file, read_ahead, next_chunk: 0, rows: &[], base: Ticks(0), at: 0 };
         cursor.load()?;
         Ok(cursor)
     }
@@ -64,6 +67,7 @@ impl<'a, R: Row> Cursor<'a, R> {
         self.rows = &[];
         self.at = 0;
         while self.rows.is_empty() && self.next_chunk < self.file.chunks().len() {
+            self.read_ahead.reached(self.next_chunk);
             let chunk = self.file.chunk_of::<R>(self.next_chunk)?;
             self.rows = chunk.rows;
             self.base = chunk.price_base;
@@ -92,8 +96,8 @@ pub struct Pair<'a, R: Row> {
 }
 
 impl<'a, R: Row> Pair<'a, R> {
-    fn new(file: &'a EventFile) -> Result<Self> {
-        Ok(Self { venue: Cursor::new(file)?, local: Cursor::new(file)? })
+    fn new(file: &'a EventFile, read_ahead: &'a ReadAhead) -> Result<Self> {
+        Ok(Self { venue: Cursor::new(file, read_ahead)?, local: Cursor::new(file, read_ahead)? })
     }
 }
 
@@ -143,15 +147,16 @@ impl<'a> Source<'a> {
     /// When the first chunk is damaged.
     pub fn new(
         file: &'a EventFile,
+        read_ahead: &'a ReadAhead,
         instruments: Vec<InstrumentId>,
         feed_ns: Option<DurationNs>,
         bar_spread_ticks: i64,
     ) -> Result<Self> {
         let (feed, feed_ns) = match file.schema() {
-            Schema::Market => (Feed::Market(Pair::new(file)?), feed_ns),
-            Schema::Order => (Feed::Orders(Pair::new(file)?), feed_ns),
+            Schema::Market => (Feed::Market(Pair::new(file, read_ahead)?), feed_ns),
+            Schema::Order => (Feed::Orders(Pair::new(file, read_ahead)?), feed_ns),
             // A bar is known when it is complete: its opening time plus a latency would be early.
-            Schema::Bar => (Feed::Bars(Pair::new(file)?, BarPath::new(bar_spread_ticks)), None),
+            Schema::Bar => (Feed::Bars(Pair::new(file, read_ahead)?, BarPath::new(bar_spread_ticks)), None),
         };
         let clocks = Clocks { venue_ns: TimeNs::MIN, local_ns: TimeNs::MIN, feed_ns };
         Ok(Self { feed, clocks, instruments })
