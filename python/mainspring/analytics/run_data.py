@@ -16,25 +16,27 @@ Table: TypeAlias = Mapping[str, NDArray[Any]]
 class RunData(Protocol):
     """A finished run. The tables' columns are those of ``docs/reference/results.md``.
 
+    Each table is a mapping of arrays or has ``to_numpy()``; `columns` reads both.
+
     A run may also have ``mids``: ``{instrument index: {"time_ns", "mid"}}``, every change of the
     mid price. Without it, mid prices come from the position samples and the fills, and markouts at
     horizons shorter than the sampling interval are undefined.
     """
 
     @property
-    def fills(self) -> Table:
+    def fills(self) -> Any:
         """One row a fill."""
 
     @property
-    def orders(self) -> Table:
+    def orders(self) -> Any:
         """One row a change of an order's state."""
 
     @property
-    def equity(self) -> Table:
+    def equity(self) -> Any:
         """One row an equity sample."""
 
     @property
-    def positions(self) -> Table:
+    def positions(self) -> Any:
         """One row a (sample, strategy, instrument)."""
 
     @property

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import itertools
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -101,8 +104,8 @@ class _Work:
             parameters=parameters,
             hash=run.hash,
             pnl=summary.money.pnl,
-            sharpe=None if summary.returns is None else summary.returns.sharpe,
-            max_drawdown=summary.drawdown.depth,
+            sharpe=None if summary.returns is None else summary.returns.sharpe_per_period,
+            max_drawdown=summary.drawdown.max_drawdown,
             fills=int(run.counts["fills"]),
             orders=int(run.counts["orders"]),
             returns=() if trial is None else tuple(map(float, trial.returns)),
@@ -185,8 +188,6 @@ def _loadable(strategy: StrategyClass) -> str | None:
     """How another process can name the class, None when it cannot."""
     if not issubclass(strategy, Strategy):
         return f"native:{strategy.__name__}"
-    import inspect
-
     try:
         file = inspect.getsourcefile(strategy)
     except (OSError, TypeError):
@@ -202,15 +203,21 @@ def _outcomes(work: _Work, pending: list[dict[str, Any]], jobs: int) -> Iterator
         yield from map(work.run, pending)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(pending)), mp_context=context)
+    size = min(jobs, len(pending))
+    pool = ProcessPoolExecutor(size, mp_context=context, initializer=_end_silently_on_interrupt)
     try:
         waiting = {pool.submit(work.run, parameters) for parameters in pending}
         for future in as_completed(waiting):
             yield future.result()
-    except BrokenPipeError as error:
+    except BrokenProcessPool as error:
         raise StrategyError(f"a process of the sweep died: {error}") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_silently_on_interrupt() -> None:
+    """Ctrl-C reaches the whole group: the parent tells of it, the workers just end."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _context(strategy: StrategyClass, paths: Sequence[Path], settings: Mapping[str, Any]) -> str:

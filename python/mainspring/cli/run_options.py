@@ -157,12 +157,19 @@ def prepare(words: Sequence[str], options: RunOptions) -> Job:
             f"no strategy given: name path.py:Class, or write run.strategy into {FILE_NAME}"
         )
     strategy = strategy_file.load_strategy(spec)
+    configured = config.parameters if _is_configured(strategy, spec, config) else {}
     parameters = {
-        **strategy_file.checked(strategy, config.parameters),
+        **strategy_file.checked(strategy, configured),
         **strategy_file.parse_assignments(strategy, options.param or ()),
         **strategy_file.parse_flags(strategy, flags),
     }
     return Job(strategy, parameters, config)
+
+
+def _is_configured(strategy: StrategyClass, spec: str, config: RunConfig) -> bool:
+    """Whether the file's parameters are those of this strategy, not of another that it names."""
+    named = config.run.strategy
+    return named is None or named == spec or strategy_file.load_strategy(named) is strategy
 
 
 def split_words(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:

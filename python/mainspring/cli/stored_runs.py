@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mainspring.backtesting.storage import FACTS_NAME
 from mainspring.errors import NotFoundError, StorageError
 
 if TYPE_CHECKING:
@@ -75,5 +76,5 @@ def _stored() -> list[Path]:
     """The runs under `runs/`, the oldest first."""
     if not RUNS.is_dir():
         return []
-    found = [path for path in RUNS.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    found = [path for path in RUNS.iterdir() if (path / FACTS_NAME).is_file()]
     return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))

@@ -196,6 +196,19 @@ def _provenance(source: str) -> dict[str, Any]:
     }
 
 
+def cut(data: Dataset, end_ns: int, out: PathArg) -> Dataset:
+    """Copies an event file without what was received at `end_ns` or later.
+
+    Raises:
+        InvalidValue: the data set has several files.
+        StorageError: the copy cannot be written.
+    """
+    origin = {**data.provenance[0], "gaps": 0}  # the writer counts the gap rows again
+    instruments = json.loads(data.files[0].instruments)
+    frame = data.read(end=end_ns).to_numpy()
+    return _write(frame, data.schema, instruments, origin, "refuse", out)
+
+
 def _write(
     frame: Frame,
     schema: str,
