@@ -5,10 +5,12 @@
 //! changed, missing or reordered byte is found with its place. Memory is bounded: the log keeps its
 //! blocks in memory up to a limit and spills to a file beyond it, or writes to a file from the start.
 
+pub mod difference;
 pub mod log;
 pub mod reader;
 pub mod record;
 
+pub use difference::{first_difference, Difference};
 pub use log::{LogWriter, Sink, BLOCK_BYTES};
 pub use reader::{read_log, Entry, LogSource};
 pub use record::{

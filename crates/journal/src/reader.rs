@@ -46,12 +46,38 @@ pub fn read_log<'a>(
     let mut pieces = pieces.into_iter();
     let first = pieces.next().ok_or_else(not_a_log)?;
     let first = first.strip_prefix(MAGIC).ok_or_else(not_a_log)?;
-    let mut blocks = Blocks { chain: [0; 32], records: 0, number: 0, place: MAGIC.len() };
+    let mut blocks = Blocks::new();
     blocks.read(first, &mut visit)?;
     for piece in pieces {
         blocks.read(piece, &mut visit)?;
     }
     Ok(LogSource { hash: blocks.chain, records: blocks.records })
+}
+
+/// A log in one piece, read block by block.
+pub(crate) struct LogReader<'a> {
+    rest: &'a [u8],
+    blocks: Blocks,
+}
+
+impl<'a> LogReader<'a> {
+    pub(crate) fn new(log: &'a [u8]) -> Result<Self> {
+        let rest = log.strip_prefix(MAGIC).ok_or_else(|| broken("this is not a results log"))?;
+        Ok(Self { rest, blocks: Blocks::new() })
+    }
+
+    /// Visits the records of the next block; false when there is none.
+    pub(crate) fn next_block(
+        &mut self,
+        visit: &mut impl FnMut(Entry) -> Result<()>,
+    ) -> Result<bool> {
+        if self.rest.is_empty() {
+            return Ok(false);
+        }
+        let used = self.blocks.read_one(self.rest, visit)?;
+        self.rest = &self.rest[used..];
+        Ok(true)
+    }
 }
 
 /// How far the chain was followed.
@@ -63,11 +89,13 @@ struct Blocks {
 }
 
 impl Blocks {
+    const fn new() -> Self {
+        Self { chain: [0; 32], records: 0, number: 0, place: MAGIC.len() }
+    }
+
     fn read(&mut self, mut rest: &[u8], visit: &mut impl FnMut(Entry) -> Result<()>) -> Result<()> {
         while !rest.is_empty() {
             let used = self.read_one(rest, visit)?;
-            self.number += 1;
-            self.place += used;
             rest = &rest[used..];
         }
         Ok(())
@@ -99,6 +127,8 @@ impl Blocks {
             return Err(at("holds another number of records than it says"));
         }
         self.records += u64::from(count);
+        self.number += 1;
+        self.place += end;
         Ok(end)
     }
 }

@@ -10,6 +10,7 @@ pub mod intent;
 mod kernel;
 pub mod market;
 mod merge;
+mod mids;
 pub mod native;
 mod read_ahead;
 mod recorder;
@@ -22,6 +23,7 @@ pub mod view;
 
 pub use backtest::{Progress, Watch};
 pub use config::RunConfig;
+pub use mids::{mid_changes, MidTrack};
 pub use recorder::Counts;
 pub use run::{run, Outcome};
 pub use scale::{Scale, Unit};
