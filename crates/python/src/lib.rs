@@ -10,6 +10,7 @@ pub mod import;
 pub mod orders;
 pub mod run;
 pub mod table;
+pub mod verify;
 pub mod view;
 
 use pyo3::prelude::*;
@@ -38,6 +39,8 @@ mod _core {
     };
     #[pymodule_export]
     use crate::table::PyTable;
+    #[pymodule_export]
+    use crate::verify::{first_difference, mid_changes};
     #[pymodule_export]
     use crate::view::{PyFeatures, PyMarket};
 

@@ -39,15 +39,12 @@ pub fn run_backtest(
     let config: RunConfig = serde_json::from_str(config)
         .map_err(|e| to_py(Error::new(ErrorKind::Config, format!("run configuration: {e}"))))?;
     let causes: Causes = Arc::new(Mutex::new(Vec::new()));
-    let mut hosts: Vec<Box<dyn Host>> = Vec::with_capacity(strategies.len());
-    for (strategy, trigger) in &strategies {
-        hosts.push(build_host(strategy, base, trigger, &causes)?);
-    }
     let sink = match log_path {
         Some(path) => Sink::File(path),
         None => Sink::Memory { limit_bytes: LOG_MEMORY_BYTES },
     };
-    let mut watch = |progress_now: Progress| -> mainspring_core::Result<()> {
+    let watch_causes = Arc::clone(&causes);
+    let mut watch = move |progress_now: Progress| -> mainspring_core::Result<()> {
         Python::attach(|py| {
             py.check_signals()?;
             match &progress {
@@ -57,16 +54,27 @@ pub fn run_backtest(
         })
         .map_err(|e: PyErr| {
             let message = e.to_string();
-            if let Ok(mut causes) = causes.lock() {
+            if let Ok(mut causes) = watch_causes.lock() {
                 causes.push(e);
             }
             Error::new(ErrorKind::Interrupted, message)
         })
     };
-    // Hosts that call into Python attach again at once; native ones run with the interpreter free
-    // only where no Python strategy is in the run.
-    let outcome =
-        open_files(&paths).and_then(|files| run(&files, &config, hosts, sink, &mut watch));
+    let outcome = match read_natives(&strategies)? {
+        // The interpreter is free while a run without Python strategies goes on.
+        Some(natives) => py.detach(|| {
+            let built = natives.iter().map(|(native, trigger)| native.build(*trigger));
+            let hosts = built.collect::<mainspring_core::Result<Vec<_>>>()?;
+            run(&open_files(&paths)?, &config, hosts, sink, &mut watch)
+        }),
+        None => {
+            let mut hosts: Vec<Box<dyn Host>> = Vec::with_capacity(strategies.len());
+            for (strategy, trigger) in &strategies {
+                hosts.push(build_host(strategy, base, trigger, &causes)?);
+            }
+            open_files(&paths).and_then(|files| run(&files, &config, hosts, sink, &mut watch))
+        }
+    };
     let outcome = outcome.map_err(to_py)?;
     PyRunLog::new(py, outcome, &causes)
 }
@@ -81,13 +89,29 @@ fn build_host(
     trigger: &str,
     causes: &Causes,
 ) -> PyResult<Box<dyn Host>> {
-    let trigger = read_trigger(trigger).map_err(to_py)?;
-    if let Ok(json) = strategy.extract::<String>() {
-        let config: NativeConfig = serde_json::from_str(&json)
-            .map_err(|e| to_py(Error::new(ErrorKind::Config, format!("native strategy: {e}"))))?;
-        return config.build(trigger).map_err(to_py);
+    if let Some((native, trigger)) = read_native(strategy, trigger)? {
+        return native.build(trigger).map_err(to_py);
     }
+    let trigger = read_trigger(trigger).map_err(to_py)?;
     Ok(Box::new(PythonHost::new(strategy, base, trigger, Arc::clone(causes))?))
+}
+
+/// The strategies when all of them are native.
+fn read_natives(
+    strategies: &[(Bound<'_, PyAny>, String)],
+) -> PyResult<Option<Vec<(NativeConfig, BookTrigger)>>> {
+    strategies.iter().map(|(strategy, trigger)| read_native(strategy, trigger)).collect()
+}
+
+/// The native strategy that JSON text describes; nothing for a Python object.
+fn read_native(
+    strategy: &Bound<'_, PyAny>,
+    trigger: &str,
+) -> PyResult<Option<(NativeConfig, BookTrigger)>> {
+    let Ok(json) = strategy.extract::<String>() else { return Ok(None) };
+    let config = serde_json::from_str(&json)
+        .map_err(|e| to_py(Error::new(ErrorKind::Config, format!("native strategy: {e}"))))?;
+    Ok(Some((config, read_trigger(trigger).map_err(to_py)?)))
 }
 
 fn read_trigger(text: &str) -> mainspring_core::Result<BookTrigger> {
