@@ -221,10 +221,13 @@ impl<'a, 'w> Backtest<'a, 'w> {
             }
             Feed::Bars(pair, path) => {
                 if let Some(bar) = pair.venue.peek() {
+                    let instrument = instruments[usize::from(bar.instrument)];
+                    if horizon > path.last_ns(bar) && !kernel.has_orders_at(instrument) {
+                        path.skip_to_last();
+                    }
                     let at_ns = path.time_ns(bar).max(clocks.venue_ns);
                     clocks.venue_ns = at_ns;
                     let (rows, price) = path.rows(bar, at_ns);
-                    let instrument = instruments[usize::from(bar.instrument)];
                     kernel.venue_rows(instrument, &rows, price, TimeNs::MAX, &mut { at_ns })?;
                     if path.advance() {
                         pair.venue.advance(1)?;

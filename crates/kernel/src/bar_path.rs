@@ -58,6 +58,18 @@ impl BarPath {
         (rows, price)
     }
 
+    /// When the venue sees the last point of `bar`.
+    #[inline]
+    #[must_use]
+    pub fn last_ns(&self, bar: &BarRow) -> TimeNs {
+        Self { point: POINTS - 1, ..*self }.time_ns(bar)
+    }
+
+    /// Leaves out what lies between here and the last point: nobody is there to see it.
+    pub fn skip_to_last(&mut self) {
+        self.point = POINTS - 1;
+    }
+
     /// Goes on to the next point. True when the bar is over.
     pub fn advance(&mut self) -> bool {
         self.point = (self.point + 1) % POINTS;

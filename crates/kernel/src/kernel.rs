@@ -261,6 +261,11 @@ impl Kernel {
         self.sample()
     }
 
+    /// Whether any of our orders is at the venue.
+    pub(crate) fn has_orders_at(&self, instrument: InstrumentId) -> bool {
+        self.venues[instrument.index()].open_orders() > 0
+    }
+
     /// Rows of one instrument at the venue, from the first up to the horizon, to a row of another
     /// instrument, or to one that the venue answers. `clock_ns` is the running maximum of
     /// exchange times. Returns how many rows were applied.

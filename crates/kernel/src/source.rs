@@ -24,8 +24,7 @@ impl<'a, R: Row> Cursor<'a, R> {
     /// # Errors
     /// When the first chunk is damaged.
     pub fn new(file: &'a EventFile, read_ahead: &'a ReadAhead) -> Result<Self> {
-        let mut cursor =
-            Self { file, read_ahead, next_chunk: 0, rows: &[], base: Ticks(0), at: 0 };
+        let mut cursor = Self { file, read_ahead, next_chunk: 0, rows: &[], base: Ticks(0), at: 0 };
         cursor.load()?;
         Ok(cursor)
     }
@@ -156,7 +155,9 @@ impl<'a> Source<'a> {
             Schema::Market => (Feed::Market(Pair::new(file, read_ahead)?), feed_ns),
             Schema::Order => (Feed::Orders(Pair::new(file, read_ahead)?), feed_ns),
             // A bar is known when it is complete: its opening time plus a latency would be early.
-            Schema::Bar => (Feed::Bars(Pair::new(file, read_ahead)?, BarPath::new(bar_spread_ticks)), None),
+            Schema::Bar => {
+                (Feed::Bars(Pair::new(file, read_ahead)?, BarPath::new(bar_spread_ticks)), None)
+            }
         };
         let clocks = Clocks { venue_ns: TimeNs::MIN, local_ns: TimeNs::MIN, feed_ns };
         Ok(Self { feed, clocks, instruments })

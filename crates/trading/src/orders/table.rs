@@ -220,6 +220,7 @@ impl OrderTable {
     ///
     /// # Errors
     /// [`OrderError`] when the order is not known or the event cannot happen to it now.
+    #[inline]
     pub fn request(
         &mut self,
         id: ClientOrderId,
@@ -235,6 +236,7 @@ impl OrderTable {
     /// # Errors
     /// [`OrderError`] when the order is not known, the event cannot happen to it now, or a fill
     /// is larger than what may still trade.
+    #[inline]
     pub fn apply(
         &mut self,
         event: &VenueEvent,
@@ -283,6 +285,7 @@ impl OrderTable {
         self.counters
     }
 
+    #[inline]
     fn fill(
         &mut self,
         slot: u32,
@@ -339,6 +342,7 @@ impl OrderTable {
     }
 
     /// One step of the state machine, and what follows from it for the lists.
+    #[inline]
     fn step(
         &mut self,
         slot: u32,
@@ -479,6 +483,7 @@ impl OrderTable {
         at
     }
 
+    #[inline]
     fn known(&mut self, id: ClientOrderId) -> std::result::Result<u32, OrderError> {
         match self.find(id) {
             NONE => {
