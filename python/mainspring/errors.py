@@ -6,6 +6,11 @@ says the same, a class is one of those too, so that `except ValueError` keeps wo
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mainspring.backtesting.run import Run
+
 
 class MainspringError(Exception):
     """Base of every error that Mainspring raises on purpose."""
@@ -28,7 +33,12 @@ class ConfigError(MainspringError):
 
 
 class StrategyError(MainspringError):
-    """A strategy that failed or asked for something impossible; names the user's file and line."""
+    """A strategy that failed or asked for something impossible; names the user's file and line.
+
+    After a run, `run` has the results until then.
+    """
+
+    run: Run | None = None
 
 
 class RiskError(MainspringError):
@@ -48,7 +58,9 @@ class CapacityError(MainspringError):
 
 
 class Interrupted(MainspringError):  # noqa: N818 - a request, not a fault
-    """The person asked to stop; what was recorded so far is kept."""
+    """The person asked to stop; after a run, `run` has the results until then."""
+
+    run: Run | None = None
 
 
 class StaleView(StrategyError):  # noqa: N818 - says what the view is

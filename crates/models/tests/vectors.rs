@@ -7,8 +7,13 @@ fn vectors(suite: &str, function: &str) -> Vec<Value> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/");
     let text = std::fs::read_to_string(format!("{path}{suite}.json")).unwrap();
     let all: Value = serde_json::from_str(&text).unwrap();
-    let found: Vec<_> =
-        all["vectors"].as_array().unwrap().iter().filter(|v| v["fn"] == function).cloned().collect();
+    let found: Vec<_> = all["vectors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|v| v["fn"] == function)
+        .cloned()
+        .collect();
     assert!(!found.is_empty(), "{suite} has no {function}");
     found
 }

@@ -117,8 +117,14 @@ impl PythonHost {
             "{place} [{} at {} ns: bid {}, ask {}, position {}]",
             market.instrument.symbol,
             view.now_ns,
-            market.scale.tick.to_f64(market.book.best(mainspring_core::Side::Buy).map_or(0, |p| p.0)),
-            market.scale.tick.to_f64(market.book.best(mainspring_core::Side::Sell).map_or(0, |p| p.0)),
+            market
+                .scale
+                .tick
+                .to_f64(market.book.best(mainspring_core::Side::Buy).map_or(0, |p| p.0)),
+            market
+                .scale
+                .tick
+                .to_f64(market.book.best(mainspring_core::Side::Sell).map_or(0, |p| p.0)),
             market.scale.lot.to_f64(view.position().0),
         );
         if let Ok(mut causes) = self.causes.lock() {
@@ -168,7 +174,12 @@ impl Host for PythonHost {
     fn on_trade(&mut self, view: &mut View<'_>, trade: &Trade) -> HostResult {
         Python::attach(|py| {
             let copy = PyTrade::of(trade, view.market());
-            self.call_with(py, self.on_trade.as_ref(), view, || Ok(Bound::new(py, copy)?.into_any()))
+            self.call_with(
+                py,
+                self.on_trade.as_ref(),
+                view,
+                || Ok(Bound::new(py, copy)?.into_any()),
+            )
         })
     }
 
@@ -189,13 +200,20 @@ impl Host for PythonHost {
     fn on_order(&mut self, view: &mut View<'_>, order: &Order) -> HostResult {
         Python::attach(|py| {
             let copy = PyOrder::of(order, view.market());
-            self.call_with(py, self.on_order.as_ref(), view, || Ok(Bound::new(py, copy)?.into_any()))
+            self.call_with(
+                py,
+                self.on_order.as_ref(),
+                view,
+                || Ok(Bound::new(py, copy)?.into_any()),
+            )
         })
     }
 
     fn on_timer(&mut self, view: &mut View<'_>, tag: i64) -> HostResult {
         Python::attach(|py| {
-            self.call_with(py, self.on_timer.as_ref(), view, || Ok(tag.into_pyobject(py)?.into_any()))
+            self.call_with(py, self.on_timer.as_ref(), view, || {
+                Ok(tag.into_pyobject(py)?.into_any())
+            })
         })
     }
 

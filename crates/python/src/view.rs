@@ -77,7 +77,11 @@ pub struct PyMarket {
 
 impl PyMarket {
     /// The view of the event's instrument, or of a fixed one.
-    pub fn new(py: Python<'_>, window: &Arc<Window>, fixed: Option<InstrumentId>) -> PyResult<Py<Self>> {
+    pub fn new(
+        py: Python<'_>,
+        window: &Arc<Window>,
+        fixed: Option<InstrumentId>,
+    ) -> PyResult<Py<Self>> {
         let features = Py::new(py, PyFeatures { window: Arc::clone(window), fixed })?;
         Py::new(py, Self { window: Arc::clone(window), fixed, features })
     }
@@ -218,9 +222,9 @@ impl PyMarket {
     #[getter]
     fn mark(&self, py: Python<'_>) -> PyResult<f64> {
         self.read(py, |_, market| {
-            market.mark_nanoticks.map_or(f64::NAN, |mark| {
-                market.scale.tick.to_f64(1) * (mark as f64 / 1e9)
-            })
+            market
+                .mark_nanoticks
+                .map_or(f64::NAN, |mark| market.scale.tick.to_f64(1) * (mark as f64 / 1e9))
         })
     }
 
@@ -300,7 +304,9 @@ impl PyMarket {
                     view.markets.iter().map(|m| m.instrument.symbol.clone()).collect();
                 Ok(names.join(", "))
             })?;
-            return Err(PyKeyError::new_err(format!("no instrument {symbol}; this run has {known}")));
+            return Err(PyKeyError::new_err(format!(
+                "no instrument {symbol}; this run has {known}"
+            )));
         };
         Self::new(py, &self.window, Some(id))
     }
@@ -478,7 +484,8 @@ impl QuoteSide {
         side: Side,
         exact: bool,
     ) -> mainspring_core::Result<Levels> {
-        let mut all = Levels { list: [Level { price: Ticks(0), qty: Lots(0) }; MAX], count: self.count };
+        let mut all =
+            Levels { list: [Level { price: Ticks(0), qty: Lots(0) }; MAX], count: self.count };
         for (level, (price, qty)) in all.list.iter_mut().zip(&self.levels[..self.count]) {
             level.price = view.ticks(instrument, side, *price, exact)?;
             level.qty = view.lots(instrument, *qty)?;
@@ -561,9 +568,12 @@ impl OrderOptions {
     ) -> mainspring_core::Result<OrderTerms> {
         let qty = view.lots(instrument, qty)?;
         let mut terms = match price {
-            Some(price) => {
-                OrderTerms::limit(instrument, side, view.ticks(instrument, side, price, self.exact)?, qty)
-            }
+            Some(price) => OrderTerms::limit(
+                instrument,
+                side,
+                view.ticks(instrument, side, price, self.exact)?,
+                qty,
+            ),
             None => OrderTerms::market(instrument, side, qty),
         };
         terms.order_type = self.order_type(price.is_some())?;
@@ -629,7 +639,11 @@ impl OrderOptions {
     fn time_in_force(&self, priced: bool) -> mainspring_core::Result<TimeInForce> {
         Ok(match self.time_in_force.as_deref() {
             None if self.expire_ns.is_some() => TimeInForce::Gtd,
-            None if priced || self.trigger.is_some() || self.trail.is_some() || self.kind.is_some() => {
+            None if priced
+                || self.trigger.is_some()
+                || self.trail.is_some()
+                || self.kind.is_some() =>
+            {
                 TimeInForce::Gtc
             }
             None => TimeInForce::Ioc,

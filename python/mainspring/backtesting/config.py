@@ -46,10 +46,10 @@ class Venue:
     """How the simulated venue fills orders.
 
     Attributes:
-        fill_model: ``mainspring`` shares trades and shown depth out, so that nothing is filled twice;
+        fill_model: ``mainspring`` shares trades and shown depth out, so nothing is filled twice;
             ``hft_no_partial`` and ``hft_partial`` behave like hftbacktest 2.4.4.
-        queue_model: How the queue in front of a resting order is estimated, by name, or as a mapping
-            such as ``{"model": "prob_power", "exponent": 2.5}``.
+        queue_model: How the queue in front of a resting order is estimated, by name or as a
+            mapping such as ``{"model": "prob_power", "exponent": 2.5}``.
         self_trade: Which order gives way when two of ours would trade with each other.
         trigger_source: Which price sets off stops: ``last_trade`` or ``mark``.
         overload: ``{"max_requests": n, "window_ns": w}`` refuses requests beyond that rate.
@@ -87,8 +87,9 @@ class Latency:
         cancel: ``(entry, response)`` of cancels where it differs.
         amend: ``(entry, response)`` of amends where it differs.
         feed: From the exchange to us, in place of what was recorded.
-        model: A whole model instead of `entry` and `response`: ``{"model": "table", "rows": [...]}``,
-            ``{"model": "empirical", "samples": [...], "seed": 1}`` or ``{"model": "feed_scaled", ...}``.
+        model: A whole model instead of `entry` and `response`, such as
+            ``{"model": "table", "rows": [...]}``, ``{"model": "feed_scaled", ...}`` or
+            ``{"model": "empirical", "samples": [...], "seed": 1}``.
     """
 
     entry: Span = "1ms"

@@ -18,6 +18,9 @@ from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
 from mainspring.strategy.time_text import duration_ns
 
+DEFAULT_FEATURES = ("mid", "spread_bps", "imbalance", "weighted_mid")
+"""Always there: they are computed only when a strategy reads them."""
+
 Progress = Callable[[int, int], None]
 """Called with the rows delivered so far and the logical time in nanoseconds."""
 
@@ -55,9 +58,10 @@ def backtest(
         cash: Money at the start, in the first instrument's settlement currency or by currency;
             100,000 without it.
         report_currency: Currency of the equity curve; the settlement currency without it.
-        features: Features of every instrument, such as ``"ofi"`` or
+        features: Features of every instrument, beside those that strategies name and the ones
+            that cost nothing until they are read (`DEFAULT_FEATURES`), such as ``"ofi"`` or
             ``"ewma_volatility:halflife=60s"``.
-        bars: Bars that the kernel builds, such as ``"1m"`` or ``"volume:10"``.
+        bars: Bars that the kernel builds beside those that strategies name, such as ``"1m"`` or ``"volume:10"``.
         every: Calls `on_book` at this interval, whatever the strategy says.
         start_ns: The strategy starts here; the book is built from the data before it.
         end_ns: The run ends here.
@@ -85,8 +89,8 @@ def backtest(
         limits=limits or Limits(),
         cash=None if cash is None else _cash(cash, paths),
         report_currency=report_currency,
-        features=features,
-        bars=(bars,) if isinstance(bars, str) else bars,
+        features=_features(strategies, features),
+        bars=_bars(strategies, (bars,) if isinstance(bars, str) else bars),
         start_ns=start_ns,
         end_ns=end_ns,
         sample=sample,
@@ -136,12 +140,12 @@ def _judge(run: Run, log: Any, on_error: str) -> Run:
     causes = log.exceptions()
     if log.ended is not None:
         error: Interrupted | StrategyError = Interrupted(f"the run was interrupted: {log.ended}")
-        error.run = run  # type: ignore[union-attr]
+        error.run = run
         raise error from (causes[-1] if causes else None)
     failed = [(name, why) for name, why in zip(run.strategies, log.failures, strict=True) if why]
     if failed and on_error == "raise":
         error = StrategyError("; ".join(f"strategy {name} stopped: {why}" for name, why in failed))
-        error.run = run  # type: ignore[union-attr]
+        error.run = run
         raise error from (causes[0] if causes else None)
     return run
 
@@ -152,7 +156,9 @@ def as_strategies(strategy: Any) -> list[Strategy | Native]:
     Raises:
         ConfigError: When something else is among them.
     """
-    several = strategy if isinstance(strategy, Sequence) and not isinstance(strategy, str) else [strategy]
+    several = (
+        strategy if isinstance(strategy, Sequence) and not isinstance(strategy, str) else [strategy]
+    )
     ready = []
     for one in several:
         made = one() if isinstance(one, type) and issubclass(one, Strategy) else one
@@ -176,7 +182,9 @@ def data_paths(data: Any) -> list[Path]:
         return [Path(path) for path in data.paths]
     if isinstance(data, Sequence) and data:
         return [path for one in data for path in data_paths(one)]
-    raise ConfigError(f"{data!r} is no market data: give ms.sample(...), ms.data.open(...) or a path")
+    raise ConfigError(
+        f"{data!r} is no market data: give ms.sample(...), ms.data.open(...) or a path"
+    )
 
 
 def _settle(paths: Sequence[Path]) -> str:
@@ -187,6 +195,19 @@ def _settle(paths: Sequence[Path]) -> str:
 
 def _cash(cash: Number | Mapping[str, Number], paths: Sequence[Path]) -> Mapping[str, Number]:
     return cash if isinstance(cash, Mapping) else {_settle(paths): cash}
+
+
+def _features(strategies: Sequence[Strategy | Native], asked: Sequence[str]) -> list[str]:
+    """What is asked for, then the defaults of sorts that nobody asked for in another form."""
+    declared = [f for one in strategies if isinstance(one, Strategy) for f in one.features]
+    named = list(dict.fromkeys([*asked, *declared]))
+    sorts = {text.partition(":")[0] for text in named}
+    return [*named, *(f for f in DEFAULT_FEATURES if f.partition(":")[0] not in sorts)]
+
+
+def _bars(strategies: Sequence[Strategy | Native], asked: Sequence[str]) -> list[str]:
+    declared = [b for one in strategies if isinstance(one, Strategy) for b in one.bars]
+    return list(dict.fromkeys([*asked, *declared]))
 
 
 def _latency(latency: Latency | Span | None) -> Latency:

@@ -73,7 +73,9 @@ class RunFacts:
             DataError: When it is not what this version wrote.
         """
         if facts.get("format") != FORMAT:
-            raise DataError(f"stored run of format {facts.get('format')!r}; this version reads {FORMAT}")
+            raise DataError(
+                f"stored run of format {facts.get('format')!r}; this version reads {FORMAT}"
+            )
         try:
             return cls(**facts)
         except TypeError as error:
@@ -87,7 +89,9 @@ def run_hash(
     log_hash: str,
 ) -> str:
     """Hash over inputs, parameters, code and outputs; where files lie does not enter."""
-    strategies = [{k: v for k, v in one.items() if k not in ("file", "module")} for one in identities]
+    strategies = [
+        {k: v for k, v in one.items() if k not in ("file", "module")} for one in identities
+    ]
     content = {
         "config": config,
         "strategies": strategies,
@@ -249,8 +253,8 @@ class Run:
     def __repr__(self) -> str:
         counts = self.facts.engine["counts"]
         return (
-            f"<Run {', '.join(self.strategies)}: {counts['rows']:,} rows, {counts['orders']:,} orders, "
-            f"{counts['fills']:,} fills, hash {self.hash[:12]}>"
+            f"<Run {', '.join(self.strategies)}: {counts['rows']:,} rows, "
+            f"{counts['orders']:,} orders, {counts['fills']:,} fills, hash {self.hash[:12]}>"
         )
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mainspring.errors import ConfigError
@@ -39,6 +40,10 @@ class Strategy:
     _declares_no_parameters: ClassVar[bool] = True
     _every_ns: ClassVar[int | None] = None
     _trigger: ClassVar[Trigger] = "message"
+    features: ClassVar[Sequence[str]] = ()
+    """Features that the strategy reads as `m.features.NAME`, such as ``("ofi:window=5s",)``."""
+    bars: ClassVar[Sequence[str]] = ()
+    """Bars that the kernel builds for `on_bar`, such as ``("1m",)``."""
     parameters: ClassVar[dict[str, Parameter]] = {}
 
     name: str

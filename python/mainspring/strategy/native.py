@@ -38,7 +38,9 @@ class Native:
     @property
     def parameter_values(self) -> dict[str, Any]:
         """The parameters as the engine is told."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if "setting" not in f.metadata}
+        values = {
+            f.name: getattr(self, f.name) for f in fields(self) if "setting" not in f.metadata
+        }
         return {k: str(v) if k in self.decimals else v for k, v in values.items()}
 
     def to_engine(self) -> str:
@@ -104,7 +106,7 @@ GlftMarketMaker = Glft
 
 @dataclass(frozen=True, kw_only=True)
 class Imbalance(Native):
-    """Bids at the touch while best-quantity imbalance is above `threshold`, offers below minus it."""
+    """Bids at the touch while imbalance is above `threshold`, offers while below minus it."""
 
     kind: ClassVar[str] = "imbalance"
     size: Number

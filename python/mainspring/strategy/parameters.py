@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import types
 import typing
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from mainspring.errors import ConfigError
 
@@ -15,14 +16,16 @@ from mainspring.errors import ConfigError
 class Qty(float):
     """A quantity in units of the base, such as ``"0.01"``; a float that must be finite."""
 
-    def __new__(cls, value: str | float | Decimal) -> Qty:
+    def __new__(cls, value: str | float | Decimal) -> Self:
+        """Converts exactly; `ConfigError` when it is not a finite number."""
         return super().__new__(cls, _decimal_number(value, "quantity"))
 
 
 class Price(float):
     """A price in the quote currency, such as ``"61800.5"``; a float that must be finite."""
 
-    def __new__(cls, value: str | float | Decimal) -> Price:
+    def __new__(cls, value: str | float | Decimal) -> Self:
+        """Converts exactly; `ConfigError` when it is not a finite number."""
         return super().__new__(cls, _decimal_number(value, "price"))
 
 
@@ -160,7 +163,7 @@ def parameters_of(cls: type) -> dict[str, Parameter]:
     """
     found: dict[str, Parameter] = {}
     for base in reversed(cls.__mro__):
-        own = base.__dict__.get("__annotations__", {})
+        own = inspect.get_annotations(base)
         if base is object or not own or base.__dict__.get("_declares_no_parameters", False):
             continue
         try:

@@ -20,7 +20,7 @@ _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
 
 
 def duration_ns(span: str | int) -> int:
-    """Nanoseconds of a span such as ``"100ms"``, ``"1.5s"``, ``"2h"``, or of a count of nanoseconds.
+    """Nanoseconds of a span such as ``"100ms"`` or ``"1.5s"``, or of a count of nanoseconds.
 
     Raises:
         ConfigError: When it cannot be read or is not positive.

@@ -154,7 +154,9 @@ fn bars(one: &BarCheck, found: &mut Vec<Finding>) {
         Warning,
         "missing_bar",
         missing,
-        format!("{missing} bars are missing between the first and the last (closed hours count too)"),
+        format!(
+            "{missing} bars are missing between the first and the last (closed hours count too)"
+        ),
     );
     add(Warning, "duplicate_bar", twice, format!("{twice} bars open when another one did"));
     add(

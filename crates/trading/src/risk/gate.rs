@@ -156,7 +156,10 @@ impl InstrumentLimits {
                 .to_scale(mainspring_core::money::MONEY_DECIMALS)
                 .filter(|v| *v > 0)
                 .ok_or_else(|| {
-                    Error::new(ErrorKind::Config, format!("max_order_notional {value} is not a positive amount"))
+                    Error::new(
+                        ErrorKind::Config,
+                        format!("max_order_notional {value} is not a positive amount"),
+                    )
                 })?,
             None => i128::MAX,
         };
