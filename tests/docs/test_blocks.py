@@ -39,7 +39,11 @@ def _is_checked(block: Block) -> bool:
 @pytest.mark.parametrize("page", _pages_with_blocks(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_blocks_of_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    # The empty entry is the current folder, wherever `cd` leads; no module of another page is seen.
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    for block in blocks_of(page):
+        if block.title is not None:
+            monkeypatch.delitem(sys.modules, Path(block.title).stem, raising=False)
     namespace: dict[str, Any] = {"__name__": "__page__"}
     printed = ""
     for block in blocks_of(page):

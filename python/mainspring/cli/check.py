@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cyclopts import App
 
-from mainspring.cli import market_data
+from mainspring.cli import market_data, run_options
 from mainspring.cli.app import verb_app
 from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output
-from mainspring.cli.run_options import RunOptions, Words, extend_help, prepare
+from mainspring.cli.run_options import RunOptions, Words, prepare
 from mainspring.errors import InvalidValue, MainspringError
-
-__all__ = ["app", "extend_help"]
 
 app = verb_app("check", summary="Test a strategy for determinism and lookahead.")
 determinism_app = verb_app("check determinism", "[STRATEGY]")
@@ -29,7 +28,15 @@ lookahead_app = verb_app("check lookahead", "[STRATEGY]")
 app.command(determinism_app, name="determinism")
 app.command(lookahead_app, name="lookahead")
 
+_VERBS = {"determinism": determinism_app, "lookahead": lookahead_app}
+
 HASH_SEEDS = ("0", "1", "4242", "random")
+
+
+def extend_help(_app: App, tokens: Sequence[str]) -> None:
+    """Adds the strategy's own parameters to the help of the verb after `check`."""
+    if tokens[0] in _VERBS:
+        run_options.extend_help(_VERBS[tokens[0]], tokens[1:])
 
 
 @determinism_app.default
