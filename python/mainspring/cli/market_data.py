@@ -41,6 +41,8 @@ def open_one(spec: str) -> Any:
     path = Path(spec)
     if path.exists():
         return ms.data.open(path)
+    if path.suffix:
+        raise NotFoundError(f"{spec}: no such file; `mainspring data ls` lists the catalog")
     return ms.data.Catalog().open(spec)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from mainspring.cli import market_data, stored_runs
@@ -41,31 +40,20 @@ def replay(
     output
         Flags of every verb.
     """
-    from mainspring.backtesting import replay as replaying
+    import mainspring as ms
 
     output = output or Output()
     stored = stored_runs.load(run)
     sources = market_data.open_all(data) if data else None
-    rows = stored.counts.get("rows")
-    with output.progress("replay", rows, "rows") as bar:
-        again = replaying.replay(
-            stored, data=sources, out=out, progress=lambda done, _time_ns: bar.update(done)
+    with output.progress("replay", stored.counts.get("rows"), "rows") as bar:
+        result = ms.replay(
+            stored,
+            data=sources,
+            verify=False,
+            out=out,
+            progress=lambda done, _time_ns: bar.update(done),
         )
-    difference = replaying.first_difference(stored, again)
-    changed = replaying.changed_input(stored, again)
-    document = {
-        "stored": stored.hash,
-        "again": again.hash,
-        "same": difference is None,
-        "difference": asdict(difference) if difference else None,
-        "changed_input": changed.what if changed else None,
-        "run": str(again.folder) if again.folder else None,
-        "counts": again.counts,
-    }
-    seen = [f"the same to the bit, {stored.facts.records:,} records, hash {stored.hash[:16]}"]
-    if difference is not None:
-        seen = [str(difference)]
-    if changed is not None and changed != difference:
-        seen.append(f"the {changed.what} has changed since the run was stored")
-    output.result(document, lambda: "\n".join(seen))
-    return Exit.MISMATCH if verify and difference is not None else Exit.OK
+    folder = str(result.again.folder) if result.again.folder else None
+    document = {**result.to_dict(), "run": folder, "counts": result.again.counts}
+    output.result(document, lambda: str(result))
+    return Exit.MISMATCH if verify and not result.same else Exit.OK

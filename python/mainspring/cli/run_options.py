@@ -36,7 +36,7 @@ _PLACES = {
     "response_latency": ("latency", "response"),
     "maker_fee": ("fees", "maker"),
     "taker_fee": ("fees", "taker"),
-    "max_position": ("limits", "max_position"),
+    "position_limit": ("limits", "max_position"),
 }
 
 Words = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
@@ -78,7 +78,7 @@ class RunOptions:
     """Fraction of the traded value, in place of the instrument's; negative is a rebate."""
     taker_fee: Annotated[Decimal | None, Parameter(group=_VENUE)] = None
     """Fraction of the traded value, in place of the instrument's."""
-    max_position: Annotated[Decimal | None, Parameter(group=_VENUE)] = None
+    position_limit: Annotated[Decimal | None, Parameter(group=_VENUE)] = None
     """Largest absolute position, in units of the base."""
 
     def over(self, config: RunConfig) -> RunConfig:
@@ -163,6 +163,13 @@ def prepare(words: Sequence[str], options: RunOptions) -> Job:
         **strategy_file.parse_assignments(strategy, options.param or ()),
         **strategy_file.parse_flags(strategy, flags),
     }
+    missing = [
+        strategy_file.flag_of(parameter)
+        for name, parameter in strategy_file.parameters_of(strategy).items()
+        if parameter.required and name not in parameters
+    ]
+    if missing:
+        raise InvalidValue(f"{strategy.__name__} needs {', '.join(missing)}")
     return Job(strategy, parameters, config)
 
 
