@@ -36,7 +36,7 @@ def ls(*, root: Path | None = None, output: Output | None = None) -> int:
     Parameters
     ----------
     root
-        The catalog's folder; the data folder (`MAINSPRING_DATA_HOME`) without it.
+        The catalog's folder; the data folder (`MAINSPRING_HOME`) without it.
     output
         Flags of every verb.
     """
@@ -95,7 +95,7 @@ def add(
     replace
         Replace a file of that name.
     root
-        The catalog's folder; the data folder (`MAINSPRING_DATA_HOME`) without it.
+        The catalog's folder; the data folder (`MAINSPRING_HOME`) without it.
     output
         Flags of every verb.
     """

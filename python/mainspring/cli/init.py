@@ -23,7 +23,6 @@ CONFIG = f"""\
 [run]
 strategy = "strategy.py:Imbalance"
 data = ["sample:btcusdt"]   # generated order flow; put event files or catalog names here
-features = ["imbalance"]    # what the strategy reads as m.features
 every = "100ms"             # look at the book at most this often
 out = "runs"
 

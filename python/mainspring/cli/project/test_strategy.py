@@ -5,8 +5,7 @@ from strategy import Imbalance
 
 
 def backtest(**parameters: float) -> "ms.Run":
-    data = ms.sample("btcusdt")
-    return ms.backtest(Imbalance(**parameters), data, features=["imbalance"], every="100ms")
+    return ms.backtest(Imbalance(**parameters), ms.sample("btcusdt"), every="100ms")
 
 
 def test_it_trades() -> None:
