@@ -9,24 +9,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mainspring.strategy.base import Strategy as Strategy
-    from mainspring.strategy.parameters import Qty as Qty
-    from mainspring.strategy.parameters import Price as Price
-    from mainspring.strategy import native as native
+    from mainspring import data as data
+    from mainspring._core import Market as Market
+    from mainspring._core import Table as Table
+    from mainspring.backtesting.checks import check_determinism as check_determinism
+    from mainspring.backtesting.checks import check_lookahead as check_lookahead
+    from mainspring.backtesting.config import Fees as Fees
+    from mainspring.backtesting.config import Latency as Latency
+    from mainspring.backtesting.config import Limits as Limits
+    from mainspring.backtesting.config import Venue as Venue
     from mainspring.backtesting.engine import backtest as backtest
     from mainspring.backtesting.replay import replay as replay
     from mainspring.backtesting.run import Run as Run
     from mainspring.backtesting.sweeps import sweep as sweep
-    from mainspring.backtesting.config import Venue as Venue
-    from mainspring.backtesting.config import Latency as Latency
-    from mainspring.backtesting.config import Fees as Fees
-    from mainspring.backtesting.config import Limits as Limits
-    from mainspring.errors import StaleView as StaleView
-    from mainspring import data as data
     from mainspring.data.sample import sample as sample
-    from mainspring._core import Market as Market
-    from mainspring._core import Table as Table
     from mainspring.errors import MainspringError as MainspringError
+    from mainspring.errors import StaleView as StaleView
+    from mainspring.strategy import native as native
+    from mainspring.strategy.base import Strategy as Strategy
+    from mainspring.strategy.parameters import Price as Price
+    from mainspring.strategy.parameters import Qty as Qty
 
 __version__ = "0.1.0"
 
@@ -38,6 +40,8 @@ _LAZY = {
     "Price": "mainspring.strategy.parameters:Price",
     "native": "mainspring.strategy.native",
     "backtest": "mainspring.backtesting.engine:backtest",
+    "check_determinism": "mainspring.backtesting.checks:check_determinism",
+    "check_lookahead": "mainspring.backtesting.checks:check_lookahead",
     "Run": "mainspring.backtesting.run:Run",
     "replay": "mainspring.backtesting.replay:replay",
     "sweep": "mainspring.backtesting.sweeps:sweep",

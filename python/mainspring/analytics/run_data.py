@@ -19,8 +19,9 @@ class RunData(Protocol):
     Each table is a mapping of arrays or has ``to_numpy()``; `columns` reads both.
 
     A run may also have ``mids``: ``{instrument index: {"time_ns", "mid"}}``, every change of the
-    mid price. Without it, mid prices come from the position samples and the fills, and markouts at
-    horizons shorter than the sampling interval are undefined.
+    mid price, with ``interval_ns`` where they were thinned to one in such a span. Without it, mid
+    prices come from the position samples and the fills, and markouts at horizons shorter than the
+    sampling interval are undefined.
     """
 
     @property
@@ -180,7 +181,8 @@ def mid_series(run: RunData, instrument: int) -> MidSeries:
     recorded = snapshot(run).mids.get(instrument)
     if recorded is not None:
         time_ns = np.asarray(recorded["time_ns"], dtype=np.int64)
-        return MidSeries(time_ns, np.asarray(recorded["mid"], dtype=np.float64), 0)
+        interval = int(recorded["interval_ns"]) if "interval_ns" in recorded else 0
+        return MidSeries(time_ns, np.asarray(recorded["mid"], dtype=np.float64), interval)
     positions, fills = columns(run.positions), columns(run.fills)
     rows = np.flatnonzero(positions["instrument"] == instrument)
     if len(rows):

@@ -50,7 +50,9 @@ def _code_text(cls: type) -> str:
         return inspect.getsource(cls)
     except (OSError, TypeError):
         functions = (v for v in vars(cls).values() if inspect.isfunction(v))
-        return "".join(f"{f.__name__}{f.__code__.co_code.hex()}{f.__code__.co_consts!r}" for f in functions)
+        return "".join(
+            f"{f.__name__}{f.__code__.co_code.hex()}{f.__code__.co_consts!r}" for f in functions
+        )
 
 
 def _source_file(cls: type) -> str | None:

@@ -1,96 +1,245 @@
-"""Runs a stored run again, and finds the first difference between two runs."""
+"""`ms.replay`: a stored run again, and the first record in which it differs."""
 
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
+import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mainspring.backtesting.engine import data_paths, execute
+from mainspring import _core
+from mainspring.backtesting.engine import as_strategies, data_paths, execute
+from mainspring.backtesting.inputs import find_inputs
+from mainspring.backtesting.records import record_text, time_text
 from mainspring.backtesting.run import Run
-from mainspring.errors import NotFoundError, StrategyError
+from mainspring.errors import MismatchError, StrategyError
 from mainspring.strategy import native
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.loading import load_strategy
 from mainspring.strategy.native import Native
-
-TABLES = ("fills", "orders", "equity", "positions")
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where two runs part.
+    """The first output record that two runs do not share.
 
     Attributes:
-        what: ``data``, ``code``, ``config``, or the table (``fills``, ...) that differs first in
-            time; ``outputs`` when all tables agree and the logs do not.
-        row: the row of the table.
-        time_ns: logical time of the row (ns since 1970).
-        column: the column, empty where one side has no such row.
-        stored: the value in the first run.
-        again: the value in the second.
+        index: of the record, over all kinds.
+        time_ns: logical time of the earlier of the two records.
+        order_id: the order it is about, None for other records.
+        left: the record of the first run, None where that has ended.
+        right: the record of the second.
+        left_text: `left` in words.
+        right_text: `right` in words.
+    """
+
+    index: int
+    time_ns: int
+    order_id: int | None
+    left: dict[str, Any] | None
+    right: dict[str, Any] | None
+    left_text: str
+    right_text: str
+
+    def __str__(self) -> str:
+        return (
+            f"first difference at record {self.index:,}, {time_text(self.time_ns)}:\n"
+            f"  one    {self.left_text}\n  other  {self.right_text}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An input that two runs do not share.
+
+    Attributes:
+        what: ``data``, ``code``, ``parameters``, ``config`` or ``engine``.
+        name: which: the file, the strategy, or the setting.
+        before: in the first run.
+        after: in the second.
     """
 
     what: str
-    row: int | None = None
-    time_ns: int | None = None
-    column: str = ""
-    stored: Any = None
-    again: Any = None
+    name: str
+    before: Any
+    after: Any
 
     def __str__(self) -> str:
-        if self.row is None or self.time_ns is None:
-            return f"different {self.what}: {self.stored} before, {self.again} now"
-        at = dt.datetime.fromtimestamp(self.time_ns // 10**9, dt.UTC)
-        where = (
-            f"{self.what}, row {self.row}, {at:%Y-%m-%d %H:%M:%S}.{self.time_ns % 10**9:09d} UTC"
-        )
-        if not self.column:
-            have = "no such row" if self.again is None else "a row that was not there"
-            return f"{where}: {have} now"
-        return f"{where}: {self.column} was {self.stored}, is {self.again} now"
+        return f"{self.what} of {self.name} was {_short(self.before)}, is {_short(self.after)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A stored run and the same again.
+
+    Attributes:
+        stored: the run that was stored.
+        again: the run now.
+        difference: the first output record that differs, None when the outputs are equal.
+        changes: inputs that have changed since; without any, a difference is the strategy's own.
+    """
+
+    stored: Run
+    again: Run
+    difference: Difference | None
+    changes: list[Change]
+
+    @property
+    def same(self) -> bool:
+        """Whether inputs, parameters, code and outputs are the same to the bit."""
+        return self.stored.hash == self.again.hash
+
+    def __str__(self) -> str:
+        if self.same:
+            records = self.stored.facts.records
+            return f"the same to the bit: {records:,} records, hash {self.stored.hash[:16]}"
+        lines = [f"not the same run: {change}" for change in self.changes]
+        if self.difference is None:
+            lines.append("all outputs are the same")
+            return "\n".join(lines)
+        if not self.changes:
+            lines.append(
+                "data, code, parameters and configuration are the same, the outputs are not: the "
+                "strategy is not deterministic (see `mainspring check determinism`)"
+            )
+        return "\n".join([*lines, str(self.difference)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "same": self.same,
+            "stored": self.stored.hash,
+            "again": self.again.hash,
+            "changes": [dataclasses.asdict(one) for one in self.changes],
+            "difference": dataclasses.asdict(self.difference) if self.difference else None,
+        }
 
 
 def replay(
-    stored: Run,
+    run: Run | str | Path,
     *,
+    strategy: Strategy | Native | type[Strategy] | Sequence[Strategy | Native] | None = None,
     data: Any = None,
+    verify: bool = True,
     out: str | Path | None = None,
     progress: Progress | None = None,
-) -> Run:
-    """Runs a stored run again with what it was configured with.
+) -> Replay:
+    """Runs a stored run again, with what it was configured with, and compares the outputs.
 
-    Strategies are loaded from the file and class that the run names, with its parameters; market
-    data is read where it was, or from `data`.
+    Args:
+        run: the run or its folder.
+        strategy: in place of the class, file and parameters that the run names.
+        data: in place of the files that the run names; without it they are read where they were,
+            or found in the catalog by content hash where they have moved.
+        verify: whether to raise when the run is not the same to the bit.
+        out: folder to store the new run in.
+        progress: called now and then with (rows, time_ns).
 
     Raises:
-        NotFoundError: the data or a strategy's file is not there any more.
-        StrategyError: a strategy cannot be loaded again, or failed where it did not before.
+        MismatchError: something differs; the message tells a changed input from a strategy that
+            is not deterministic. Its attribute ``replay`` has the result.
+        NotFoundError: the run, its data or a strategy's file is not there any more.
+        StrategyError: a strategy cannot be loaded again.
     """
-    paths = [Path(one["path"]) for one in stored.data] if data is None else data_paths(data)
-    for path in paths:
-        if not path.exists():
-            raise NotFoundError(
-                f"{path}, which the run was over, is not there any more; give it anew"
-            )
-    strategies = [_strategy(facts) for facts in stored.facts.strategies]
-    return execute(
-        strategies,
+    stored = run if isinstance(run, Run) else Run.load(run)
+    paths = [one.path for one in find_inputs(stored.data)] if data is None else data_paths(data)
+    again = execute(
+        as_strategies(strategy) if strategy is not None else _strategies(stored),
         paths,
         stored.facts.config,
-        every=_common_interval(stored),
+        every=None if strategy is not None else _common_interval(stored),
         out=out,
         progress=progress,
         on_error="stop",
     )
+    result = Replay(stored, again, first_difference(stored, again), changed_inputs(stored, again))
+    if verify and not result.same:
+        error = MismatchError(str(result))
+        error.replay = result  # type: ignore[attr-defined]
+        raise error
+    return result
+
+
+def first_difference(one: Run, other: Run) -> Difference | None:
+    """The first output record that two runs do not share, None for equal outputs.
+
+    Raises:
+        DataError: a log is damaged.
+    """
+    if one.facts.log_hash == other.facts.log_hash:
+        return None
+    found = _core.first_difference(one.log_bytes, other.log_bytes)
+    if found is None:
+        return None
+    index, left, right = found
+    sides = [json.loads(side) if side is not None else None for side in (left, right)]
+    there = [side for side in sides if side is not None]
+    orders = [side["order_id"] for side in there if "order_id" in side]
+    return Difference(
+        index=index,
+        time_ns=min(side["time_ns"] for side in there),
+        order_id=orders[0] if orders else None,
+        left=sides[0],
+        right=sides[1],
+        left_text=record_text(sides[0], one),
+        right_text=record_text(sides[1], other),
+    )
+
+
+def changed_inputs(one: Run, other: Run) -> list[Change]:
+    """The inputs that two runs do not share: data, code, parameters, configuration.
+
+    A change of the engine's version alone is told only where nothing else has changed.
+    """
+    changes = [
+        *_changed_data(one, other),
+        *_changed_strategies(one, other),
+        *(
+            Change("config", name, one.facts.config.get(name), other.facts.config.get(name))
+            for name in {**one.facts.config, **other.facts.config}
+            if one.facts.config.get(name) != other.facts.config.get(name)
+        ),
+    ]
+    versions = [str(run.facts.engine.get("version")) for run in (one, other)]
+    if not changes and versions[0] != versions[1]:
+        changes.append(Change("engine", "version", *versions))
+    return changes
+
+
+def _changed_data(one: Run, other: Run) -> list[Change]:
+    if len(one.data) != len(other.data):
+        return [Change("data", "the run", f"{len(one.data)} files", f"{len(other.data)} files")]
+    return [
+        Change("data", str(after["path"]), before["hash"], after["hash"])
+        for before, after in zip(one.data, other.data, strict=True)
+        if before["hash"] != after["hash"]
+    ]
+
+
+def _changed_strategies(one: Run, other: Run) -> list[Change]:
+    before, after = one.facts.strategies, other.facts.strategies
+    if [facts["name"] for facts in before] != [facts["name"] for facts in after]:
+        return [Change("strategies", "the run", one.strategies, other.strategies)]
+    return [
+        Change(what, old["name"], old.get(what), new.get(what))
+        for old, new in zip(before, after, strict=True)
+        for what in ("code", "parameters", "trigger")
+        if old.get(what) != new.get(what)
+    ]
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _strategies(stored: Run) -> list[Strategy | Native]:
+    return [_strategy(facts) for facts in stored.facts.strategies]
 
 
 def _common_interval(stored: Run) -> int | None:
@@ -104,13 +253,26 @@ def _strategy(facts: Mapping[str, Any]) -> Strategy | Native:
     """The strategy that a run's facts describe."""
     if facts["kind"] == "native":
         return _native(facts)
+    return _python_class(facts)(**facts["parameters"])
+
+
+def _python_class(facts: Mapping[str, Any]) -> type[Strategy]:
     file, name = facts["file"], facts["class"]
-    if file is None or "<locals>" in name:
+    known = getattr(sys.modules.get(facts["module"]), name, None)
+    if isinstance(known, type) and issubclass(known, Strategy):
+        place = getattr(sys.modules[facts["module"]], "__file__", None)
+        # A script or notebook that replays its own run must not be imported again.
+        if file is None or (place is not None and Path(place).resolve() == Path(file).resolve()):
+            return known
+    if file is None or "." in name:
         raise StrategyError(
-            f"strategy {name} was not in a file at its top level: it cannot be loaded again"
+            f"strategy {name} was not in a file at its top level: it cannot be loaded again; give "
+            "it as strategy="
         )
-    cls = load_strategy(f"{file}:{name}")
-    return cls(**facts["parameters"])
+    found = load_strategy(f"{file}:{name}")
+    if not issubclass(found, Strategy):
+        raise StrategyError(f"{file}:{name} is not a Python strategy any more")
+    return found
 
 
 def _native(facts: Mapping[str, Any]) -> Native:
@@ -123,55 +285,3 @@ def _native(facts: Mapping[str, Any]) -> Native:
     if interval != facts["trigger"]:
         return dataclasses.replace(made, every=int(interval))
     return dataclasses.replace(made, on=facts["trigger"])
-
-
-def first_difference(stored: Run, again: Run) -> Difference | None:
-    """Where two runs part first, or None when they are the same to the bit."""
-    if stored.hash == again.hash:
-        return None
-    inputs = changed_input(stored, again)
-    if stored.facts.log_hash == again.facts.log_hash:
-        return inputs
-    found = [one for name in TABLES if (one := _table_differs(name, stored, again)) is not None]
-    if found:
-        return min(found, key=lambda one: one.time_ns or 0)
-    return inputs or Difference("outputs", stored=stored.facts.log_hash, again=again.facts.log_hash)
-
-
-def changed_input(stored: Run, again: Run) -> Difference | None:
-    """The first of data, code, parameters and configuration that two runs do not share."""
-    sides: Sequence[tuple[str, Callable[[Run], Any]]] = (
-        ("data", lambda run: [one["hash"][:12] for one in run.data]),
-        ("code", lambda run: [one.get("code", "native")[:12] for one in run.facts.strategies]),
-        ("parameters", lambda run: [one["parameters"] for one in run.facts.strategies]),
-        ("config", lambda run: run.facts.config),
-    )
-    for what, of in sides:
-        if of(stored) != of(again):
-            return Difference(what, stored=of(stored), again=of(again))
-    return None
-
-
-def _table_differs(name: str, stored: Run, again: Run) -> Difference | None:
-    """The first row of a table that differs."""
-    old, new = getattr(stored, name).to_numpy(), getattr(again, name).to_numpy()
-    times, other_times = old["time_ns"], new["time_ns"]
-    common = min(len(times), len(other_times))
-    rows = {column: _first(old[column][:common], new[column][:common]) for column in old}
-    row, column = min((row, column) for column, row in rows.items())
-    if row < common:
-        time_ns = int(min(times[row], other_times[row]))
-        return Difference(name, row, time_ns, column, old[column][row], new[column][row])
-    if len(times) == len(other_times):
-        return None
-    if len(times) > common:
-        return Difference(name, common, int(times[common]), stored=common)
-    return Difference(name, common, int(other_times[common]), again=common)
-
-
-def _first(old: NDArray[Any], new: NDArray[Any]) -> int:
-    """The first index at which two arrays differ (NaN equals NaN); their length when none does."""
-    differs = old != new
-    if old.dtype.kind == "f":
-        differs &= ~(np.isnan(old) & np.isnan(new))
-    return int(np.argmax(differs)) if differs.any() else len(old)

@@ -17,6 +17,7 @@ from mainspring.errors import DataError
 if TYPE_CHECKING:
     from mainspring._core import RunLog, Table
     from mainspring.analytics import Summary
+    from mainspring.backtesting.mids import Mids
 
 FORMAT = 1
 
@@ -47,7 +48,7 @@ class RunFacts:
         elapsed_s: float,
     ) -> RunFacts:
         """The facts of a run that just ended."""
-        data = [json.loads(_core.file_facts(str(path))) for path in paths]
+        data = [json.loads(_core.file_facts(str(path.absolute()))) for path in paths]
         return cls(
             hash=run_hash(config, identities, data, log.hash),
             log_hash=log.hash,
@@ -164,6 +165,17 @@ class Run:
     def positions(self) -> Table:
         """One row per sample of each position."""
         return self._tables[3]
+
+    @cached_property
+    def mids(self) -> Mids | None:
+        """Every change of our mid price by instrument: ``time_ns``, ``mid``, ``interval_ns``.
+
+        Read from the run's data on first use (see `mainspring.backtesting.mids`); None when the
+        data is not there any more.
+        """
+        from mainspring.backtesting.mids import read_mids
+
+        return read_mids(self)
 
     @property
     def messages(self) -> list[tuple[int, str]]:
