@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mainspring.backtesting.engine import backtest as backtest
     from mainspring.backtesting.replay import replay as replay
     from mainspring.backtesting.run import Run as Run
-    from mainspring.backtesting.sweeps import sweep as sweep
+    from mainspring.backtesting.sweep import sweep as sweep
     from mainspring.data.sample import sample as sample
     from mainspring.errors import MainspringError as MainspringError
     from mainspring.errors import StaleView as StaleView
@@ -44,7 +44,7 @@ _LAZY = {
     "check_lookahead": "mainspring.backtesting.checks:check_lookahead",
     "Run": "mainspring.backtesting.run:Run",
     "replay": "mainspring.backtesting.replay:replay",
-    "sweep": "mainspring.backtesting.sweeps:sweep",
+    "sweep": "mainspring.backtesting.sweep:sweep",
     "Venue": "mainspring.backtesting.config:Venue",
     "Latency": "mainspring.backtesting.config:Latency",
     "Fees": "mainspring.backtesting.config:Fees",

@@ -66,7 +66,7 @@ def sweep(
             market_data.open_all(job.config.run.data),
             dict(map(axis, grid)),
             fixed={k: v for k, v in job.parameters.items() if k not in _names(grid)},
-            jobs=jobs,
+            workers=jobs,
             out=folder,
             progress=bar.update,
             **job.settings(),
