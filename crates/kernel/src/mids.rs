@@ -102,7 +102,8 @@ impl Host for MidHost {
 
 impl MidTrack {
     fn note(&mut self, now_ns: TimeNs, mid: f64, max_changes: usize) {
-        if mid == self.last {
+        // To the bit: the same prices give the same mid.
+        if mid.to_bits() == self.last.to_bits() {
             return;
         }
         self.last = mid;

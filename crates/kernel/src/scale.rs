@@ -60,7 +60,7 @@ impl Scale {
             return None;
         }
         let nearest = libm::rint(count);
-        let whole = if (count - nearest).abs() <= NEARLY * nearest.abs().max(1.0).min(1e6) {
+        let whole = if (count - nearest).abs() <= NEARLY * nearest.abs().clamp(1.0, 1e6) {
             nearest
         } else {
             match side {

@@ -12,6 +12,9 @@ use serde_json::{json, Value};
 use crate::errors::to_py;
 use crate::table::PyTable;
 
+/// Index of the first record that differs, and both sides as text.
+type FirstDifference = (u64, Option<String>, Option<String>);
+
 /// The first record that two logs do not share: `(index, left, right)`, or None for equal logs.
 ///
 /// The records are JSON objects with their `kind` and fields, None where a log has ended.
@@ -21,7 +24,7 @@ pub fn first_difference(
     py: Python<'_>,
     left: &[u8],
     right: &[u8],
-) -> PyResult<Option<(u64, Option<String>, Option<String>)>> {
+) -> PyResult<Option<FirstDifference>> {
     let found = py.detach(|| find(left, right)).map_err(to_py)?;
     let text = |entry: Option<Entry>| entry.map(|entry| entry_json(&entry).to_string());
     Ok(found.map(|d| (d.index, text(d.left), text(d.right))))

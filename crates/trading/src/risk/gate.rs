@@ -65,27 +65,21 @@ pub struct Failure {
     pub bound: i128,
 }
 
-/// Every limit that an order failed.
+/// Which limits an order failed, as bits: bit `n` for the [`LimitKind`] with that number.
+/// [`Gate::explain`] gives their values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Veto {
     mask: u32,
-    values: [i128; 7],
-    bounds: [i128; 7],
 }
 
 impl Veto {
-    /// The failures, in the order of [`LimitKind`].
-    pub fn failures(&self) -> impl Iterator<Item = Failure> + '_ {
-        LimitKind::ALL.into_iter().filter(|k| self.mask >> (*k as u32) & 1 == 1).map(|limit| {
-            Failure {
-                limit,
-                value: self.values[limit as usize],
-                bound: self.bounds[limit as usize],
-            }
-        })
+    /// The failed limits, in the order of [`LimitKind`].
+    pub fn limits(&self) -> impl Iterator<Item = LimitKind> {
+        let mask = self.mask;
+        LimitKind::ALL.into_iter().filter(move |limit| mask >> (*limit as u32) & 1 == 1)
     }
 
-    /// The failed limits as bits, bit `n` for the limit with that number.
+    /// The bits.
     #[must_use]
     pub const fn mask(&self) -> u32 {
         self.mask
@@ -254,52 +248,93 @@ impl Gate {
         terms: &OrderTerms,
         exposure: &Exposure,
     ) -> std::result::Result<ApprovedOrder, Veto> {
+        let mask = self.measure(terms, exposure).mask();
+        if mask == 0 {
+            Ok(ApprovedOrder { terms: *terms })
+        } else {
+            Err(Veto { mask })
+        }
+    }
+
+    /// Every limit that an order would fail, with value and bound.
+    pub fn explain(
+        &self,
+        terms: &OrderTerms,
+        exposure: &Exposure,
+    ) -> impl Iterator<Item = Failure> + '_ {
+        let measured = self.measure(terms, exposure);
+        let veto = Veto { mask: measured.mask() };
+        veto.limits().map(move |limit| {
+            let (value, bound) = measured.of(limit);
+            Failure { limit, value, bound }
+        })
+    }
+
+    #[inline]
+    fn measure(&self, terms: &OrderTerms, exposure: &Exposure) -> Measured<'_> {
         let limits = &self.limits[terms.instrument.index()];
-        let sign = terms.side.sign();
         let qty = terms.qty.0;
-        let after = exposure.position.0 * sign + exposure.open_same_side.0 + qty;
-        let reduces = terms.flags.has(OrderFlags::REDUCE_ONLY) || after <= 0;
+        let after = exposure.position.0 * terms.side.sign() + exposure.open_same_side.0 + qty;
         let priced = has_limit_price(terms.order_type);
         let price2 = if priced { terms.price.0 * 2 } else { exposure.mid2 };
-        let notional = i128::from(price2) * i128::from(qty) * limits.tick_value / 2;
         let through = if priced && exposure.mid2 != 0 {
             through_mid(terms.side, terms.price, exposure.mid2)
         } else {
             0
         };
-        let collar = i128::from(exposure.mid2) * i128::from(limits.collar_bps);
-        let through_scaled = i128::from(through) * 10_000;
-        let mask = u32::from(self.halted && !reduces)
-            | u32::from(qty <= 0) << 1
-            | u32::from(qty > limits.order_lots) << 2
-            | u32::from(notional > limits.order_notional) << 3
-            | u32::from(!reduces && after > limits.position_lots) << 4
-            | u32::from(through_scaled > collar) << 5
-            | u32::from(exposure.open_orders >= self.max_open_orders) << 6;
-        if mask == 0 {
-            return Ok(ApprovedOrder { terms: *terms });
+        Measured {
+            limits,
+            halted: self.halted,
+            reduces: terms.flags.has(OrderFlags::REDUCE_ONLY) || after <= 0,
+            qty,
+            notional: i128::from(price2) * i128::from(qty) * limits.tick_value / 2,
+            after,
+            through: i128::from(through) * 10_000,
+            collar: i128::from(exposure.mid2) * i128::from(limits.collar_bps),
+            open_orders: exposure.open_orders,
+            max_open_orders: self.max_open_orders,
         }
-        Err(Veto {
-            mask,
-            values: [
-                i128::from(self.halted),
-                i128::from(qty),
-                i128::from(qty),
-                notional,
-                i128::from(after),
-                through_scaled,
-                exposure.open_orders as i128,
-            ],
-            bounds: [
-                0,
-                1,
-                i128::from(limits.order_lots),
-                limits.order_notional,
-                i128::from(limits.position_lots),
-                collar,
-                self.max_open_orders as i128,
-            ],
-        })
+    }
+}
+
+/// What an order comes to beside its limits.
+struct Measured<'a> {
+    limits: &'a InstrumentLimits,
+    halted: bool,
+    reduces: bool,
+    qty: i64,
+    notional: i128,
+    after: i64,
+    through: i128,
+    collar: i128,
+    open_orders: usize,
+    max_open_orders: usize,
+}
+
+impl Measured<'_> {
+    /// The failed limits as bits, every limit looked at.
+    #[inline]
+    fn mask(&self) -> u32 {
+        u32::from(self.halted && !self.reduces)
+            | u32::from(self.qty <= 0) << 1
+            | u32::from(self.qty > self.limits.order_lots) << 2
+            | u32::from(self.notional > self.limits.order_notional) << 3
+            | u32::from(!self.reduces && self.after > self.limits.position_lots) << 4
+            | u32::from(self.through > self.collar) << 5
+            | u32::from(self.open_orders >= self.max_open_orders) << 6
+    }
+
+    /// Value and bound of a limit.
+    fn of(&self, limit: LimitKind) -> (i128, i128) {
+        match limit {
+            LimitKind::Halted => (i128::from(self.halted), 0),
+            LimitKind::Quantity => (i128::from(self.qty), 1),
+            LimitKind::OrderQuantity => (i128::from(self.qty), i128::from(self.limits.order_lots)),
+            LimitKind::OrderNotional => (self.notional, self.limits.order_notional),
+            LimitKind::Position => (i128::from(self.after), i128::from(self.limits.position_lots)),
+            LimitKind::PriceCollar => (self.through, self.collar),
+            LimitKind::OpenOrders => (self.open_orders as i128, self.max_open_orders as i128),
+        }
     }
 }
 
@@ -362,8 +397,9 @@ mod tests {
             price_collar_bps: Some(100),
         });
         let exposure = Exposure { position: Lots(15), mid2: 2_000_000, ..Exposure::default() };
-        let veto = gate.check(&buy(1_020_000, 11), &exposure).unwrap_err();
-        let failed: Vec<_> = veto.failures().map(|f| f.limit).collect();
+        let order = buy(1_020_000, 11);
+        let veto = gate.check(&order, &exposure).unwrap_err();
+        let failed: Vec<_> = veto.limits().collect();
         assert_eq!(
             failed,
             [
@@ -373,7 +409,8 @@ mod tests {
                 LimitKind::PriceCollar
             ]
         );
-        let position = veto.failures().find(|f| f.limit == LimitKind::Position).unwrap();
+        let mut failures = gate.explain(&order, &exposure);
+        let position = failures.find(|f| f.limit == LimitKind::Position).unwrap();
         assert_eq!((position.value, position.bound), (26, 20));
     }
 

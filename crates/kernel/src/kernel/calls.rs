@@ -1,0 +1,182 @@
+//! Calls of strategies, and what they ask for.
+
+use mainspring_core::event::BarRow;
+use mainspring_core::{ClientOrderId, InstrumentId, Lots, Result, Ticks, TimeNs};
+use mainspring_trading::execution::{
+    reconcile_quotes, reconcile_target, Action, Desired, LiveOrder,
+};
+use mainspring_trading::orders::{Order, OrderState, OrderTable, Purpose};
+
+use crate::host::{Fill, Host, HostResult};
+use crate::intent::{Intent, Intents};
+use crate::market::Trade;
+use crate::view::View;
+
+use super::{Kernel, Timer};
+
+/// Which callback of a strategy.
+pub(super) enum Call<'a> {
+    Start,
+    Book,
+    Trade(&'a Trade),
+    Bar(&'a BarRow),
+    Fill(&'a Fill),
+    Order(&'a Order),
+    Timer(i64),
+    Stop,
+}
+
+impl Kernel {
+    /// Calls a strategy and carries out what it asks for.
+    #[inline]
+    pub(super) fn call(
+        &mut self,
+        strategy: u16,
+        instrument: InstrumentId,
+        call: &Call<'_>,
+    ) -> Result<()> {
+        let slot = &mut self.strategies[usize::from(strategy)];
+        if slot.failure.is_some() || self.started_ns == TimeNs::MIN {
+            return Ok(());
+        }
+        self.recorder.counts.callbacks += 1;
+        let mut view = View {
+            now_ns: self.now_ns,
+            instrument,
+            strategy,
+            markets: &self.markets,
+            orders: &self.orders,
+            ledger: &self.ledger,
+            intents: &mut self.intents,
+        };
+        let outcome = dispatch(slot.host.as_mut(), &mut view, call);
+        match outcome {
+            Ok(()) if self.intents.is_empty() => Ok(()),
+            Ok(()) => self.carry_out(strategy),
+            Err(failure) => {
+                self.intents.clear();
+                self.interrupted |= failure.interrupted;
+                self.fail(strategy, failure.message)
+            }
+        }
+    }
+
+    /// Stops a strategy that failed and cancels its orders.
+    pub(super) fn fail(&mut self, strategy: u16, message: String) -> Result<()> {
+        let name = self.strategies[usize::from(strategy)].host.name().to_owned();
+        self.recorder.notice(self.now_ns, &format!("strategy {name} stopped: {message}"))?;
+        self.strategies[usize::from(strategy)].failure = Some(message);
+        for index in 0..self.markets.len() {
+            self.cancel_all(strategy, InstrumentId(index as u16))?;
+        }
+        Ok(())
+    }
+
+    /// Does what a strategy asked for.
+    pub(super) fn carry_out(&mut self, strategy: u16) -> Result<()> {
+        let intents = self.intents.take();
+        let done = intents
+            .as_slice()
+            .iter()
+            .try_for_each(|intent| self.carry_out_one(strategy, intent, &intents));
+        self.intents.give_back(intents);
+        done
+    }
+
+    pub(super) fn carry_out_one(
+        &mut self,
+        strategy: u16,
+        intent: &Intent,
+        all: &Intents,
+    ) -> Result<()> {
+        match *intent {
+            Intent::Quote { instrument, first, bids, asks, flags } => {
+                let (bids, asks) = all.levels(first, bids, asks);
+                self.quote(strategy, instrument, &Desired { bids, asks, flags })
+            }
+            Intent::Target { instrument, position, price } => {
+                self.target(strategy, instrument, position, price)
+            }
+            Intent::Place { id, terms } => self.place(strategy, id, terms, Purpose::Explicit),
+            Intent::Cancel(id) => self.cancel(strategy, id),
+            Intent::CancelAll(instrument) => self.cancel_all(strategy, instrument),
+            Intent::Amend { id, price, qty } => self.amend(strategy, id, price, qty),
+            Intent::Timer { at_ns, tag } => {
+                self.timers.push(at_ns.max(self.now_ns), Timer::Strategy { strategy, tag })
+            }
+        }
+    }
+
+    pub(super) fn quote(
+        &mut self,
+        strategy: u16,
+        instrument: InstrumentId,
+        desired: &Desired<'_>,
+    ) -> Result<()> {
+        self.actions.clear();
+        let live = live_orders(&self.orders, strategy, instrument, Purpose::Quote);
+        reconcile_quotes(instrument, desired, live, &mut self.actions);
+        self.act(strategy, Purpose::Quote)
+    }
+
+    pub(super) fn target(
+        &mut self,
+        strategy: u16,
+        instrument: InstrumentId,
+        target: Lots,
+        price: Option<Ticks>,
+    ) -> Result<()> {
+        self.actions.clear();
+        let position = self.ledger.position(strategy, instrument).map_or(Lots::ZERO, |p| p.lots);
+        let live = live_orders(&self.orders, strategy, instrument, Purpose::Target);
+        reconcile_target(instrument, position, target, price, live, &mut self.actions);
+        self.act(strategy, Purpose::Target)
+    }
+
+    pub(super) fn act(&mut self, strategy: u16, purpose: Purpose) -> Result<()> {
+        let actions = std::mem::take(&mut self.actions);
+        let done = actions.as_slice().iter().try_for_each(|action| match action {
+            Action::Cancel(id) => self.cancel(strategy, *id),
+            Action::Place(terms) => {
+                let id = self.intents_id();
+                self.place(strategy, id, *terms, purpose)
+            }
+        });
+        self.actions = actions;
+        done
+    }
+
+    pub(super) fn intents_id(&mut self) -> ClientOrderId {
+        self.intents.next_id()
+    }
+}
+
+pub(super) fn live_orders<'a>(
+    orders: &'a OrderTable,
+    strategy: u16,
+    instrument: InstrumentId,
+    purpose: Purpose,
+) -> impl Iterator<Item = LiveOrder> + 'a {
+    orders.live(strategy, instrument).filter(move |o| o.purpose == purpose).map(|o| LiveOrder {
+        id: o.id,
+        side: o.terms.side,
+        price: o.terms.price,
+        qty: o.terms.qty,
+        filled: o.filled,
+        cancelling: o.state == OrderState::PendingCancel,
+    })
+}
+
+#[inline]
+pub(super) fn dispatch(host: &mut dyn Host, view: &mut View<'_>, call: &Call<'_>) -> HostResult {
+    match call {
+        Call::Start => host.on_start(view),
+        Call::Book => host.on_book(view),
+        Call::Trade(trade) => host.on_trade(view, trade),
+        Call::Bar(bar) => host.on_bar(view, bar),
+        Call::Fill(fill) => host.on_fill(view, fill),
+        Call::Order(order) => host.on_order(view, order),
+        Call::Timer(tag) => host.on_timer(view, *tag),
+        Call::Stop => host.on_stop(view),
+    }
+}

@@ -1,0 +1,282 @@
+//! The single writer: owns all trading state and is a pure function of what it is given.
+//!
+//! It is told the time with each item, never asks for it. What it decides goes into the delay
+//! queues (towards the venue) and the recorder (towards people).
+
+mod calls;
+mod orders;
+mod our_side;
+mod venue_side;
+
+use mainspring_core::event::BarRow;
+use mainspring_core::{
+    ClientOrderId, DurationNs, InstrumentId, Lots, Money, Result, TimeNs, VenueEvent, VenueRequest,
+};
+use mainspring_sim::{LatencyModel, SimMarket};
+use mainspring_trading::execution::Actions;
+use mainspring_trading::fee::FeeSchedule;
+use mainspring_trading::ledger::Ledger;
+use mainspring_trading::orders::OrderTable;
+use mainspring_trading::risk::Gate;
+
+use self::calls::Call;
+use crate::bars::BarBuilder;
+use crate::delay::DelayQueue;
+use crate::host::{BookTrigger, Host, Interest};
+use crate::intent::Intents;
+use crate::market::{Market, Trade};
+use crate::recorder::Recorder;
+
+/// Something the kernel does at a time of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// Call `on_book` of a strategy that asked for an interval.
+    Interval {
+        /// Which.
+        strategy: u16,
+    },
+    /// Call `on_timer` of a strategy.
+    Strategy {
+        /// Which.
+        strategy: u16,
+        /// What it gave.
+        tag: i64,
+    },
+    /// A time bar ends.
+    Bar {
+        /// Where.
+        instrument: InstrumentId,
+        /// Which of its builders.
+        builder: u16,
+    },
+    /// Tell a strategy that the gate refused its order.
+    Refusal {
+        /// Whose order.
+        strategy: u16,
+        /// Which.
+        order: ClientOrderId,
+    },
+    /// Sample the account.
+    Sample,
+}
+
+/// One strategy in the kernel.
+pub struct Slot {
+    /// The strategy.
+    pub host: Box<dyn Host>,
+    /// What it wants to hear.
+    pub interest: Interest,
+    /// The instrument that interval callbacks are about: the first of the run.
+    pub instrument: InstrumentId,
+    /// Why it was stopped, once it was.
+    pub failure: Option<String>,
+}
+
+/// Everything that a run changes.
+pub struct Kernel {
+    pub(crate) started_ns: TimeNs,
+    pub(crate) now_ns: TimeNs,
+    pub(crate) markets: Vec<Market>,
+    pub(crate) venues: Vec<SimMarket>,
+    pub(crate) latency: Vec<LatencyModel>,
+    pub(crate) fees: Vec<FeeSchedule>,
+    pub(crate) decision_ns: DurationNs,
+    pub(crate) orders: OrderTable,
+    pub(crate) ledger: Ledger,
+    pub(crate) gate: Gate,
+    pub(crate) requests: DelayQueue<VenueRequest>,
+    pub(crate) answers: DelayQueue<VenueEvent>,
+    pub(crate) timers: DelayQueue<Timer>,
+    pub(crate) strategies: Vec<Slot>,
+    pub(crate) recorder: Recorder,
+    pub(crate) interrupted: bool,
+    pub(crate) peak_equity: Option<Money>,
+    pub(crate) max_drawdown_bps: u32,
+    pub(crate) sample_ns: DurationNs,
+    pub(crate) report_currency: String,
+    pub(crate) bar_spread_ticks: i64,
+    bar_builders: Vec<Vec<BarBuilder>>,
+    done_bars: Vec<BarRow>,
+    wants_trades: bool,
+    venue_timer_ns: TimeNs,
+    intents: Intents,
+    actions: Actions,
+    venue_out: Vec<VenueEvent>,
+    request_sequence: u64,
+    last_arrival_ns: Vec<TimeNs>,
+    last_answer_ns: Vec<TimeNs>,
+    open_lots: Vec<[Lots; 2]>,
+    ids: Vec<ClientOrderId>,
+    message_trades: Vec<Trade>,
+}
+
+/// What a kernel is made of.
+pub struct Parts {
+    /// Instruments as we see them.
+    pub markets: Vec<Market>,
+    /// The same instruments at the simulated venue.
+    pub venues: Vec<SimMarket>,
+    /// Latency to each.
+    pub latency: Vec<LatencyModel>,
+    /// Fees of each.
+    pub fees: Vec<FeeSchedule>,
+    /// Time a strategy takes to decide.
+    pub decision_ns: DurationNs,
+    /// Money.
+    pub ledger: Ledger,
+    /// Limits.
+    pub gate: Gate,
+    /// Most orders open at once.
+    pub max_open_orders: usize,
+    /// Strategies.
+    pub strategies: Vec<Slot>,
+    /// Results.
+    pub recorder: Recorder,
+    /// Drawdown at which trading halts.
+    pub max_drawdown_bps: u32,
+    /// Interval of equity samples.
+    pub sample_ns: DurationNs,
+    /// Currency of the equity samples.
+    pub report_currency: String,
+    /// Bars to build, by instrument.
+    pub bar_builders: Vec<Vec<BarBuilder>>,
+    /// How far bid and ask lie from a bar's prices.
+    pub bar_spread_ticks: i64,
+}
+
+/// Requests, answers and timers that may wait at once.
+const MAX_IN_FLIGHT: usize = 1 << 17;
+
+/// How long after a refusal of the gate its strategy is told.
+const REFUSAL_NS: DurationNs = 1_000;
+
+/// Ended orders remembered, so that late fills find them.
+const REMEMBERED_ORDERS: usize = 4_096;
+
+impl Kernel {
+    /// A kernel at the beginning of time.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let instruments = parts.markets.len();
+        let orders = OrderTable::new(
+            parts.max_open_orders,
+            REMEMBERED_ORDERS,
+            instruments,
+            parts.strategies.len(),
+        );
+        let wants_trades = parts.strategies.iter().any(|slot| slot.interest.trades)
+            || parts.bar_builders.iter().any(|builders| !builders.is_empty());
+        Self {
+            started_ns: TimeNs::MIN,
+            now_ns: TimeNs::MIN,
+            markets: parts.markets,
+            venues: parts.venues,
+            latency: parts.latency,
+            fees: parts.fees,
+            decision_ns: parts.decision_ns,
+            orders,
+            ledger: parts.ledger,
+            gate: parts.gate,
+            requests: DelayQueue::new(MAX_IN_FLIGHT, "requests in flight"),
+            answers: DelayQueue::new(MAX_IN_FLIGHT, "answers in flight"),
+            timers: DelayQueue::new(MAX_IN_FLIGHT, "timers"),
+            strategies: parts.strategies,
+            recorder: parts.recorder,
+            interrupted: false,
+            peak_equity: None,
+            max_drawdown_bps: parts.max_drawdown_bps,
+            sample_ns: parts.sample_ns,
+            report_currency: parts.report_currency,
+            bar_spread_ticks: parts.bar_spread_ticks,
+            bar_builders: parts.bar_builders,
+            done_bars: Vec::with_capacity(16),
+            wants_trades,
+            venue_timer_ns: TimeNs::MAX,
+            intents: Intents::default(),
+            actions: Actions::new(),
+            venue_out: Vec::with_capacity(64),
+            request_sequence: 0,
+            last_arrival_ns: vec![TimeNs::MIN; instruments],
+            last_answer_ns: vec![TimeNs::MIN; instruments],
+            open_lots: vec![[Lots::ZERO; 2]; instruments],
+            ids: Vec::with_capacity(64),
+            message_trades: Vec::with_capacity(64),
+        }
+    }
+
+    /// Whether the strategies have been started.
+    #[inline]
+    pub(crate) const fn is_started(&self) -> bool {
+        self.started_ns != TimeNs::MIN
+    }
+
+    /// Starts the strategies at `now_ns` and sets their first timers.
+    pub(crate) fn start(&mut self, now_ns: TimeNs) -> Result<()> {
+        self.started_ns = now_ns;
+        self.now_ns = now_ns;
+        for strategy in 0..self.strategies.len() as u16 {
+            let slot = &self.strategies[usize::from(strategy)];
+            let (trigger, instrument) = (slot.interest.book, slot.instrument);
+            self.call(strategy, instrument, &Call::Start)?;
+            if let BookTrigger::Every(interval) = trigger {
+                self.timers.push(now_ns + interval, Timer::Interval { strategy })?;
+            }
+        }
+        self.start_time_bars(now_ns)?;
+        self.timers.push(now_ns + self.sample_ns, Timer::Sample)
+    }
+
+    /// Time bars end on multiples of their interval since the epoch.
+    fn start_time_bars(&mut self, now_ns: TimeNs) -> Result<()> {
+        for (index, builders) in self.bar_builders.iter().enumerate() {
+            for (builder, one) in builders.iter().enumerate() {
+                if let Some(interval) = one.interval_ns() {
+                    let instrument = InstrumentId(index as u16);
+                    let end_ns = (now_ns.div_euclid(interval) + 1) * interval;
+                    self.timers.push(end_ns, Timer::Bar { instrument, builder: builder as u16 })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the strategies and takes the last sample.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        for strategy in 0..self.strategies.len() as u16 {
+            let instrument = self.strategies[usize::from(strategy)].instrument;
+            self.call(strategy, instrument, &Call::Stop)?;
+        }
+        self.sample()
+    }
+
+    /// A timer is due.
+    pub(crate) fn timer(&mut self, due_ns: TimeNs, timer: Timer) -> Result<()> {
+        match timer {
+            Timer::Interval { strategy } => {
+                let slot = &self.strategies[usize::from(strategy)];
+                let BookTrigger::Every(interval) = slot.interest.book else { return Ok(()) };
+                if slot.failure.is_none() {
+                    let instrument = slot.instrument;
+                    self.timers.push(due_ns + interval, timer)?;
+                    if self.is_usable(instrument) {
+                        self.call(strategy, instrument, &Call::Book)?;
+                    }
+                }
+                Ok(())
+            }
+            Timer::Strategy { strategy, tag } => {
+                let instrument = self.strategies[usize::from(strategy)].instrument;
+                self.call(strategy, instrument, &Call::Timer(tag))
+            }
+            Timer::Bar { instrument, builder } => self.bar_interval(instrument, builder, due_ns),
+            Timer::Refusal { strategy, order } => match self.orders.get(order).copied() {
+                Some(order) => self.call(strategy, order.terms.instrument, &Call::Order(&order)),
+                None => Ok(()),
+            },
+            Timer::Sample => {
+                self.timers.push(due_ns + self.sample_ns, timer)?;
+                self.sample()
+            }
+        }
+    }
+}

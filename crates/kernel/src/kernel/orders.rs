@@ -1,0 +1,287 @@
+//! Orders on their way: gate, requests, answers, fills.
+
+use mainspring_core::order::OrderTerms;
+use mainspring_core::{
+    ClientOrderId, InstrumentId, Lots, RejectReason, Result, Ticks, VenueEvent, VenueEventKind,
+    VenueRequest, VenueRequestKind,
+};
+use mainspring_journal::FillRecord;
+use mainspring_sim::{Leg, RequestKind};
+use mainspring_trading::orders::{Change, Order, OrderEvent, OrderState, Purpose};
+use mainspring_trading::risk::{ApprovedOrder, Exposure, LimitKind};
+
+use crate::host::Fill;
+
+use super::calls::Call;
+use super::{Kernel, Timer, REFUSAL_NS};
+
+impl Kernel {
+    /// An answer reaches us: order, money, strategy.
+    pub(crate) fn answer(&mut self, event: &VenueEvent) -> Result<()> {
+        let open_before = self.orders.get(event.order).map_or(Lots::ZERO, working_lots);
+        let change = match self.orders.apply(event, self.now_ns) {
+            Ok(change) => change,
+            Err(error) => return self.recorder.notice(self.now_ns, &error.to_string()),
+        };
+        self.track_open(open_before, &change.order);
+        let fill = self.book_fill(event, &change)?;
+        if !change.duplicate {
+            self.recorder.order(&change.order, reason_code(&event.kind), self.now_ns)?;
+        }
+        if matches!(event.kind, VenueEventKind::Rejected(_)) {
+            self.recorder.counts.venue_rejects += 1;
+        }
+        let strategy = change.order.strategy;
+        let instrument = change.order.terms.instrument;
+        let interest = self.strategies[usize::from(strategy)].interest;
+        if let Some(fill) = fill.as_ref().filter(|_| interest.fills) {
+            self.call(strategy, instrument, &Call::Fill(fill))?;
+        }
+        if interest.orders && !change.duplicate {
+            self.call(strategy, instrument, &Call::Order(&change.order))?;
+        }
+        Ok(())
+    }
+
+    /// Books a fill in the ledger and the log.
+    pub(super) fn book_fill(
+        &mut self,
+        event: &VenueEvent,
+        change: &Change,
+    ) -> Result<Option<Fill>> {
+        let Some(fill) = change.fill else { return Ok(None) };
+        let order = &change.order;
+        let instrument = order.terms.instrument;
+        let index = instrument.index();
+        let notional = match self.ledger.contract(instrument) {
+            Some(contract) => contract.notional(fill.price, fill.qty)?,
+            None => 0,
+        };
+        let fee = self.fees[index].charge(fill.maker, notional, fill.qty);
+        let effect = self.ledger.fill(
+            order.strategy,
+            instrument,
+            order.terms.side,
+            fill.price,
+            fill.qty,
+            fee,
+        )?;
+        self.recorder.fill(&FillRecord {
+            time_ns: self.now_ns,
+            exch_ns: event.exch_ns,
+            order_id: order.id.0,
+            price_ticks: fill.price.0,
+            qty_lots: fill.qty.0,
+            position_lots: effect.position.0,
+            mid2_ticks: self.markets[index].mid2().unwrap_or(i64::MIN),
+            fee: effect.fee.into(),
+            realised: effect.realised.into(),
+            strategy: order.strategy,
+            instrument: instrument.0,
+            side: order.terms.side.sign() as i8,
+            maker: u8::from(fill.maker),
+            reserved: 0,
+        })?;
+        Ok(Some(Fill {
+            order: *order,
+            price: fill.price,
+            qty: fill.qty,
+            side: order.terms.side,
+            maker: fill.maker,
+            exch_ns: event.exch_ns,
+        }))
+    }
+
+    #[inline]
+    pub(super) fn net_position(&self, instrument: InstrumentId) -> Lots {
+        self.ledger.net(instrument).map_or(Lots::ZERO, |p| p.lots)
+    }
+
+    /// Keeps the open quantity of each side in step with an order.
+    #[inline]
+    pub(super) fn track_open(&mut self, before: Lots, after: &Order) {
+        let open = &mut self.open_lots[after.terms.instrument.index()][after.terms.side as usize];
+        *open += working_lots(after) - before;
+    }
+
+    /// Puts an order before the gate and, if it passes, on its way.
+    pub(super) fn place(
+        &mut self,
+        strategy: u16,
+        id: ClientOrderId,
+        terms: OrderTerms,
+        purpose: Purpose,
+    ) -> Result<()> {
+        let index = terms.instrument.index();
+        let exposure = Exposure {
+            position: self.net_position(terms.instrument),
+            open_same_side: self.open_lots[index][terms.side as usize],
+            mid2: self.markets[index].mid2().unwrap_or(0),
+            open_orders: self.orders.live_count(),
+        };
+        let mut order = Order::new(id, strategy, terms, self.now_ns);
+        order.purpose = purpose;
+        match self.gate.check(&terms, &exposure) {
+            Ok(approved) => self.submit(order, &approved),
+            Err(veto) => self.refuse(order, veto.mask()),
+        }
+    }
+
+    pub(super) fn submit(&mut self, order: Order, approved: &ApprovedOrder) -> Result<()> {
+        self.orders.insert(order)?;
+        let change = self.orders.request(order.id, OrderEvent::Submit, self.now_ns)?;
+        self.track_open(Lots::ZERO, &change.order);
+        self.recorder.counts.orders += 1;
+        self.recorder.order(&change.order, 0, self.now_ns)?;
+        self.send(order.id, VenueRequestKind::New(*approved.terms()), approved.terms().instrument)
+    }
+
+    pub(super) fn refuse(&mut self, order: Order, mask: u32) -> Result<()> {
+        self.orders.insert(order)?;
+        let order = self.orders.request(order.id, OrderEvent::RiskRefused, self.now_ns)?.order;
+        self.recorder.counts.risk_rejects += 1;
+        // The lowest failed limit, from 101 on, so that codes of venues and of the gate do not meet.
+        let reason = 101 + mask.trailing_zeros() as u8;
+        self.recorder.order(&order, reason, self.now_ns)?;
+        if self.strategies[usize::from(order.strategy)].interest.orders {
+            // Told like an answer of the venue: soon, but not from inside the callback.
+            let timer = Timer::Refusal { strategy: order.strategy, order: order.id };
+            self.timers.push(self.now_ns + REFUSAL_NS, timer)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel(&mut self, strategy: u16, id: ClientOrderId) -> Result<()> {
+        let Some(order) = self.orders.get(id).filter(|o| o.strategy == strategy).copied() else {
+            return self.recorder.notice(
+                self.now_ns,
+                &format!("cancel of order {}: it is not an open order of this strategy", id.0),
+            );
+        };
+        // Over, or a cancel is on its way: what was asked is done.
+        if order.is_terminal() || order.state == OrderState::PendingCancel {
+            return Ok(());
+        }
+        let change = self.orders.request(id, OrderEvent::CancelRequested, self.now_ns)?;
+        self.recorder.counts.cancels += 1;
+        self.recorder.order(&change.order, 0, self.now_ns)?;
+        let instrument = order.terms.instrument;
+        self.send(id, VenueRequestKind::Cancel { instrument }, instrument)
+    }
+
+    pub(crate) fn cancel_all(&mut self, strategy: u16, instrument: InstrumentId) -> Result<()> {
+        let mut ids = std::mem::take(&mut self.ids);
+        ids.clear();
+        ids.extend(self.orders.live(strategy, instrument).map(|o| o.id));
+        let done = ids.iter().try_for_each(|id| self.cancel(strategy, *id));
+        self.ids = ids;
+        done
+    }
+
+    pub(super) fn amend(
+        &mut self,
+        strategy: u16,
+        id: ClientOrderId,
+        price: Ticks,
+        qty: Lots,
+    ) -> Result<()> {
+        let Some(order) = self.orders.get(id).filter(|o| o.strategy == strategy).copied() else {
+            return self.recorder.notice(
+                self.now_ns,
+                &format!("amend of order {}: it is not an open order of this strategy", id.0),
+            );
+        };
+        if !matches!(
+            order.state,
+            OrderState::Submitted | OrderState::Open | OrderState::PartiallyFilled
+        ) {
+            return Ok(());
+        }
+        let mut terms = order.terms;
+        terms.price = price;
+        terms.qty = Lots((qty - order.terms.qty).0.max(1));
+        let index = terms.instrument.index();
+        let exposure = Exposure {
+            position: self.net_position(terms.instrument),
+            open_same_side: self.open_lots[index][terms.side as usize],
+            mid2: self.markets[index].mid2().unwrap_or(0),
+            open_orders: 0,
+        };
+        if let Err(veto) = self.gate.check(&terms, &exposure) {
+            self.recorder.counts.risk_rejects += 1;
+            let names: Vec<_> = veto.limits().map(LimitKind::name).collect();
+            return self.recorder.notice(
+                self.now_ns,
+                &format!("amend of order {} refused by risk: {}", id.0, names.join(", ")),
+            );
+        }
+        let change =
+            self.orders.request(id, OrderEvent::ReplaceRequested { price, qty }, self.now_ns)?;
+        self.track_open(working_lots(&order), &change.order);
+        self.recorder.counts.amends += 1;
+        self.recorder.order(&change.order, 0, self.now_ns)?;
+        let instrument = order.terms.instrument;
+        self.send(id, VenueRequestKind::Amend { instrument, price, qty }, instrument)
+    }
+
+    /// Sends a request on its way to the venue.
+    pub(super) fn send(
+        &mut self,
+        order: ClientOrderId,
+        kind: VenueRequestKind,
+        instrument: InstrumentId,
+    ) -> Result<()> {
+        let index = instrument.index();
+        let sent_ns = self.now_ns + self.decision_ns;
+        self.request_sequence += 1;
+        let request = VenueRequest { order, sent_ns, kind };
+        let leg = self.latency[index].entry_ns(
+            sent_ns,
+            RequestKind::of(&kind),
+            self.markets[index].feed_latency_ns,
+            self.request_sequence,
+        );
+        match leg {
+            Leg::Arrives(delay) => {
+                // One connection: a request never overtakes the one before it.
+                let at = (sent_ns + delay).max(self.last_arrival_ns[index]);
+                self.last_arrival_ns[index] = at;
+                self.requests.push(at, request)
+            }
+            Leg::Rejected(delay) => {
+                let at = sent_ns + delay;
+                let kind = match kind {
+                    VenueRequestKind::New(_) => VenueEventKind::Rejected(RejectReason::Overloaded),
+                    VenueRequestKind::Cancel { .. } => {
+                        VenueEventKind::CancelRejected(RejectReason::Overloaded)
+                    }
+                    VenueRequestKind::Amend { .. } => {
+                        VenueEventKind::AmendRejected(RejectReason::Overloaded)
+                    }
+                };
+                self.answers.push(at, VenueEvent { order, exch_ns: at, recv_ns: at, kind })
+            }
+        }
+    }
+}
+
+/// The quantity that an order may still add to the position.
+#[inline]
+pub(super) fn working_lots(order: &Order) -> Lots {
+    if order.is_open() {
+        order.fillable()
+    } else {
+        Lots::ZERO
+    }
+}
+
+/// The code that results keep for the reason of a reject or cancel; 0 for none.
+pub(super) fn reason_code(kind: &VenueEventKind) -> u8 {
+    match kind {
+        VenueEventKind::Rejected(reason)
+        | VenueEventKind::CancelRejected(reason)
+        | VenueEventKind::AmendRejected(reason) => *reason as u8,
+        VenueEventKind::Cancelled(reason) => 50 + *reason as u8,
+        _ => 0,
+    }
+}

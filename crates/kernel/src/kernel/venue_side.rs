@@ -1,0 +1,137 @@
+//! The venue's side: rows, requests and timers reach it, and its answers leave.
+
+use mainspring_core::event::{MarketRow, OrderRow};
+use mainspring_core::{
+    InstrumentId, Result, Ticks, TimeNs, VenueEventKind, VenueRequest, VenueRequestKind,
+};
+use mainspring_sim::{RequestKind, SimMarket};
+
+use super::Kernel;
+
+impl Kernel {
+    /// Whether any of our orders is at the venue.
+    pub(crate) fn has_orders_at(&self, instrument: InstrumentId) -> bool {
+        self.venues[instrument.index()].open_orders() > 0
+    }
+
+    /// Rows of one instrument at the venue, from the first up to the horizon, to a row of another
+    /// instrument, or to one that the venue answers. `clock_ns` is the running maximum of
+    /// exchange times. Returns how many rows were applied.
+    #[inline]
+    pub(crate) fn venue_rows(
+        &mut self,
+        instrument: InstrumentId,
+        rows: &[MarketRow],
+        base: Ticks,
+        horizon_ns: TimeNs,
+        clock_ns: &mut TimeNs,
+    ) -> Result<usize> {
+        let venue = &mut self.venues[instrument.index()];
+        let out = &mut self.venue_out;
+        let of = rows.first().map_or(0, |row| row.instrument);
+        let mut clock = *clock_ns;
+        let mut used = 0;
+        for row in rows {
+            let at_ns = row.exch_ns.max(clock);
+            // The first row is due in any case.
+            if used > 0 && (at_ns >= horizon_ns || row.instrument != of) {
+                break;
+            }
+            clock = at_ns;
+            used += 1;
+            venue.on_row(row, base, at_ns, out);
+            if !out.is_empty() {
+                break;
+            }
+        }
+        *clock_ns = clock;
+        if !self.venue_out.is_empty() {
+            self.send_answers(instrument)?;
+        }
+        Ok(used)
+    }
+
+    /// One row of an order-level feed at the venue. True when the venue answered.
+    pub(crate) fn venue_order_row(
+        &mut self,
+        instrument: InstrumentId,
+        row: &OrderRow,
+        base: Ticks,
+        now_ns: TimeNs,
+    ) -> Result<bool> {
+        self.venues[instrument.index()].on_order_row(row, base, now_ns, &mut self.venue_out);
+        let answered = !self.venue_out.is_empty();
+        self.send_answers(instrument)?;
+        Ok(answered)
+    }
+
+    /// A request reaches the venue.
+    pub(crate) fn venue_request(&mut self, request: &VenueRequest, now_ns: TimeNs) -> Result<()> {
+        let instrument = match request.kind {
+            VenueRequestKind::New(terms) => terms.instrument,
+            VenueRequestKind::Cancel { instrument }
+            | VenueRequestKind::Amend { instrument, .. } => instrument,
+        };
+        let venue = &mut self.venues[instrument.index()];
+        venue.on_request(request, now_ns, &mut self.venue_out);
+        if venue.next_timer_ns().is_some() || self.venue_timer_ns != TimeNs::MAX {
+            self.look_up_venue_timers();
+        }
+        self.send_answers(instrument)
+    }
+
+    /// The earliest time that a venue itself waits for; `TimeNs::MAX` when there is none.
+    #[inline]
+    pub(crate) const fn next_venue_timer_ns(&self) -> TimeNs {
+        self.venue_timer_ns
+    }
+
+    /// A time that a venue itself waits for has come.
+    pub(crate) fn venue_timers(&mut self, now_ns: TimeNs) -> Result<()> {
+        for index in 0..self.venues.len() {
+            if self.venues[index].next_timer_ns().is_some_and(|at| at <= now_ns) {
+                self.venues[index].on_timer(now_ns, &mut self.venue_out);
+                self.send_answers(InstrumentId(index as u16))?;
+            }
+        }
+        self.look_up_venue_timers();
+        Ok(())
+    }
+
+    /// Orders with an expiry are few: their times are looked up when one came or may have gone.
+    pub(super) fn look_up_venue_timers(&mut self) {
+        let times = self.venues.iter().filter_map(SimMarket::next_timer_ns);
+        self.venue_timer_ns = times.min().unwrap_or(TimeNs::MAX);
+    }
+
+    /// Sends what the venue said on its way to us.
+    pub(super) fn send_answers(&mut self, instrument: InstrumentId) -> Result<()> {
+        let index = instrument.index();
+        for i in 0..self.venue_out.len() {
+            let mut event = self.venue_out[i];
+            self.request_sequence += 1;
+            let delay = self.latency[index].response_ns(
+                event.exch_ns,
+                request_kind(&event.kind),
+                self.markets[index].feed_latency_ns,
+                self.request_sequence,
+            );
+            // One connection: an answer never overtakes the one before it.
+            let at = (event.exch_ns + delay).max(self.last_answer_ns[index]);
+            self.last_answer_ns[index] = at;
+            event.recv_ns = at;
+            self.answers.push(at, event)?;
+        }
+        self.venue_out.clear();
+        Ok(())
+    }
+}
+
+/// Which kind of request an answer belongs to.
+pub(super) const fn request_kind(event: &VenueEventKind) -> RequestKind {
+    match event {
+        VenueEventKind::Cancelled(_) | VenueEventKind::CancelRejected(_) => RequestKind::Cancel,
+        VenueEventKind::Amended { .. } | VenueEventKind::AmendRejected(_) => RequestKind::Amend,
+        _ => RequestKind::New,
+    }
+}
