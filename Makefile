@@ -41,6 +41,7 @@ check: $(STAMPS)/dev $(STAMPS)/extension ## ruff, mypy --strict, clippy, rustfmt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tools/cli_reference.py --check || { echo "docs/reference/cli.md is out of date: make docs"; exit 1; }
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 	$(BIN)/stubtest mainspring._core --mypy-config-file pyproject.toml --allowlist tools/stubtest-allowlist.txt
@@ -54,7 +55,8 @@ bench-smoke: $(STAMPS)/dev $(STAMPS)/extension ## one short benchmark, to see th
 oracles: .venv-oracles/.stamps/installed ## the environment of the oracle tests
 
 docs: $(STAMPS)/dev $(STAMPS)/extension ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python tools/cli_reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "docs: site/index.html"
 
 lock: $(STAMPS)/venv ## write the hashed locks of requirements/ anew
