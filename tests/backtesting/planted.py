@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import mainspring as ms
+import numpy as np
 from mainspring.data.dataset import Dataset
 
 

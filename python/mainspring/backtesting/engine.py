@@ -61,7 +61,8 @@ def backtest(
         features: Features of every instrument, beside those that strategies name and the ones
             that cost nothing until they are read (`DEFAULT_FEATURES`), such as ``"ofi"`` or
             ``"ewma_volatility:halflife=60s"``.
-        bars: Bars that the kernel builds beside those that strategies name, such as ``"1m"`` or ``"volume:10"``.
+        bars: Bars that the kernel builds beside those that strategies name, such as ``"1m"`` or
+            ``"volume:10"``.
         every: Calls `on_book` at this interval, whatever the strategy says.
         start_ns: The strategy starts here; the book is built from the data before it.
         end_ns: The run ends here.

@@ -124,9 +124,13 @@ class Run:
             DataError: When it is damaged or was changed.
         """
         facts_dict, log_bytes = storage.read_run(folder)
-        run = cls(log_bytes, RunFacts.from_dict(facts_dict))
+        try:
+            run = cls(log_bytes, RunFacts.from_dict(facts_dict))
+            log_hash = run._tables[5]
+        except DataError as error:
+            raise DataError(f"{folder}: {error}") from None
         run.folder = Path(folder)
-        if run._tables[5] != run.facts.log_hash:
+        if log_hash != run.facts.log_hash:
             raise DataError(f"{folder}: the log is complete in itself but is not this run's")
         return run
 

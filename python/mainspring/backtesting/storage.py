@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +62,11 @@ class PartialRun:
             return
         try:
             write_facts(self.folder, run.facts.to_dict())
-            if self.final.exists():
-                shutil.rmtree(self.final)
-            self.folder.rename(self.final)
+            _take_place(self.folder, self.final)
         except OSError as error:
-            raise StorageError(f"{self.final}: cannot store the run: {error.strerror}") from None
+            stored = StorageError(f"{self.final}: cannot store the run: {error.strerror}")
+            stored.run = run  # type: ignore[attr-defined]
+            raise stored from None
         run.folder = self.final
         self.folder = None
 
@@ -78,13 +80,53 @@ def _entries(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else [folder]
 
 
+def _take_place(folder: Path, final: Path) -> None:
+    """Moves a complete folder to its place; what was there stays until the new one is."""
+    old = final.with_name(f".{final.name}.{os.getpid()}.old")
+    replaces = final.exists()
+    if replaces:
+        final.rename(old)
+    try:
+        folder.rename(final)
+    except OSError:
+        if replaces:
+            old.rename(final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+_SEAL = re.compile(rb'"seal": "([0-9a-f]{64})"')
+_NO_SEAL = "0" * 64
+
+
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
-    """Writes `run.json`."""
-    text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
+    """Writes `run.json`, with a hash of itself in it (taken with zeros in its place)."""
+    sealed = {**facts, "seal": _NO_SEAL}
+    text = json.dumps(sealed, indent=2, sort_keys=True) + "\n"
+    seal = hashlib.sha256(text.encode()).hexdigest()
     with (folder / FACTS_NAME).open("w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(text.replace(f'"seal": "{_NO_SEAL}"', f'"seal": "{seal}"'))
         file.flush()
         os.fsync(file.fileno())
+
+
+def read_facts(path: Path, content: bytes) -> dict[str, Any]:
+    """The facts in the bytes of `run.json`, checked against their seal.
+
+    Raises:
+        DataError: it is damaged or was changed.
+    """
+    try:
+        facts = json.loads(content)
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}") from None
+    if not isinstance(facts, dict):
+        raise DataError(f"{path} is damaged: it is no JSON object")
+    seals = _SEAL.findall(content)
+    blank = _SEAL.sub(f'"seal": "{_NO_SEAL}"'.encode(), content)
+    if "seal" in facts and seals != [hashlib.sha256(blank).hexdigest().encode()]:
+        raise DataError(f"{path} is damaged or was changed: it does not match its own hash")
+    return facts
 
 
 def write_run(folder: Path, facts: dict[str, Any], log: bytes) -> None:
@@ -99,9 +141,7 @@ def write_run(folder: Path, facts: dict[str, Any], log: bytes) -> None:
     try:
         (partial.folder / LOG_NAME).write_bytes(log)
         write_facts(partial.folder, facts)
-        if partial.final.exists():
-            shutil.rmtree(partial.final)
-        partial.folder.rename(partial.final)
+        _take_place(partial.folder, partial.final)
         partial.folder = None
     except OSError as error:
         raise StorageError(f"{folder}: cannot store the run: {error.strerror}") from None
@@ -118,14 +158,10 @@ def read_run(folder: str | Path) -> tuple[dict[str, Any], bytes]:
     """
     folder = Path(folder)
     try:
-        text = (folder / FACTS_NAME).read_text(encoding="utf-8")
+        content = (folder / FACTS_NAME).read_bytes()
         log = (folder / LOG_NAME).read_bytes()
     except FileNotFoundError:
         raise NotFoundError(f"{folder} holds no stored run ({FACTS_NAME} and {LOG_NAME})") from None
     except OSError as error:
         raise StorageError(f"{folder}: {error.strerror}") from None
-    try:
-        facts = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{folder / FACTS_NAME} is damaged: {error}") from None
-    return facts, log
+    return read_facts(folder / FACTS_NAME, content), log

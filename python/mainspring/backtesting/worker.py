@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, IO, Self
+from typing import IO, Any, Self
 
 import mainspring
 from mainspring.errors import InternalError, MainspringError, NotFoundError, StrategyError
