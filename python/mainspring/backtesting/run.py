@@ -77,8 +77,10 @@ class RunFacts:
             raise DataError(
                 f"stored run of format {facts.get('format')!r}; this version reads {FORMAT}"
             )
+        if "seal" not in facts:
+            raise DataError("stored run without the hash of its run.json: it was changed")
         try:
-            return cls(**facts)
+            return cls(**{name: value for name, value in facts.items() if name != "seal"})
         except TypeError as error:
             raise DataError(f"stored run: {error}") from None
 
