@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from cyclopts import Parameter
 
 from mainspring.cli import market_data
-from mainspring.cli.app import verb_app
+from mainspring.cli.app import Flag, verb_app
 from mainspring.cli.exits import Exit
-from mainspring.cli.output import Output, table
+from mainspring.cli.output import Output
 from mainspring.cli.run_options import RunOptions, Words, extend_help, prepare
 from mainspring.errors import InvalidValue
 
@@ -20,21 +20,22 @@ __all__ = ["app", "extend_help"]
 
 app = verb_app("sweep", "[STRATEGY] --grid NAME=VALUES...")
 
-SHOWN_TRIALS = 20
-
 
 @app.default
 def sweep(
     *words: Words,
     grid: Annotated[list[str], Parameter(negative="")],
     options: RunOptions | None = None,
+    metric: str = "sharpe",
     jobs: int | None = None,
     out: Path | None = None,
+    fresh: Flag = False,
+    rows: int = 10,
     output: Output | None = None,
 ) -> int:
     """Run a strategy over a grid of parameters on all cores.
 
-    The table has the best trials by Sharpe ratio; the deflated Sharpe ratio below it says how much
+    The table has the best trials by `--metric`; the deflated Sharpe ratio below it says how much
     of the best is more than the luck of having tried that many. Exits 7 when a trial failed.
 
     Parameters
@@ -45,19 +46,23 @@ def sweep(
         Axis as `name=0.1,0.2,0.4`, or `name=0.1:0.5:0.1` (first, last, step); again for several.
     options
         Flags of a run.
+    metric
+        What to rank by: `sharpe`, `sortino`, `total_return`, `pnl`, `max_drawdown` and others.
     jobs
-        Processes at once; the cores there are without it.
+        Trials at once; the cores there are without it.
     out
         Folder that finished trials are noted in; the same command goes on there. A folder of
         `runs` named by the strategy without it.
+    fresh
+        Run trials again that are noted there.
+    rows
+        Trials to show, the best first.
     output
         Flags of every verb.
     """
     import mainspring as ms
 
     output = output or Output()
-    if jobs is not None and jobs < 1:
-        raise InvalidValue(f"--jobs {jobs}: at least one process is needed")
     job = prepare(words, options or RunOptions())
     folder = out or job.config.run.out / f"sweep-{job.strategy.__name__.lower()}"
     with output.progress("sweep", unit="trials") as bar:
@@ -71,12 +76,9 @@ def sweep(
             progress=bar.update,
             **job.settings(),
         )
-    output.result({**result.to_dict(), "folder": str(folder)}, lambda: _table(result))
-    output.show(f"{result.statistics.to_text()}\n\ntrials  {folder}")
-    failed = [one for one in result.outcomes if one.failure]
-    for one in failed[:1]:
-        output.warn(f"{len(failed)} trials failed, such as {one.parameters}: {one.failure}")
-    return Exit.PARTIAL if failed else Exit.OK
+    output.result({**result.to_dict(), "folder": str(folder)}, lambda: result.to_text(rows))
+    output.show(f"\ntrials  {folder}")
+    return Exit.PARTIAL if result.failures else Exit.OK
 
 
 def axis(text: str) -> tuple[str, list[str]]:
@@ -102,24 +104,3 @@ def axis(text: str) -> tuple[str, list[str]]:
 
 def _names(grid: Sequence[str]) -> set[str]:
     return {axis(text)[0] for text in grid}
-
-
-def _table(result: Any) -> Any:
-    ranked = sorted(
-        result.outcomes, key=lambda one: -np.inf if one.sharpe is None else one.sharpe, reverse=True
-    )
-    names = list(ranked[0].parameters) if ranked else []
-    rows = [
-        (
-            *(one.parameters[name] for name in names),
-            one.pnl,
-            one.sharpe,
-            one.max_drawdown,
-            one.fills,
-            one.orders,
-            one.failure[:40],
-        )
-        for one in ranked[:SHOWN_TRIALS]
-    ]
-    columns = (*names, "profit", "Sharpe per period", "max drawdown", "fills", "orders", "failure")
-    return table(f"{len(result.outcomes)} trials", columns, rows)
