@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from command_line import Cli
@@ -119,3 +120,23 @@ def test_every_error_class_has_a_test_above() -> None:
         for case in mark.args[1]
     }
     assert kinds <= tested
+
+
+def test_doctor_finds_this_machine_well(cli: Cli) -> None:
+    done = cli("doctor", "--json")
+    assert done.code == 0, done.out
+    found = {one["name"]: one["state"] for one in done.json["findings"]}
+    assert found["python"] == "ok"
+    assert found["extension"] == "ok"
+    assert done.json["ok"] is True
+
+
+def test_quiet_prints_nothing_on_success(cli: Cli) -> None:
+    done = cli("doctor", "--quiet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_the_reference_page_is_in_step() -> None:
+    root = Path(__file__).resolve().parents[2]
+    script = [sys.executable, str(root / "tools/cli_reference.py"), "--check"]
+    assert subprocess.run(script, check=False).returncode == 0, "run `make docs`"
