@@ -55,12 +55,14 @@ class ClassRef:
             return cls("native", strategy.__name__)
         name, module = strategy.__qualname__, sys.modules.get(strategy.__module__)
         file = getattr(module, "__file__", None)
-        if "<locals>" in name:
-            raise NotFoundError(f"{name} is defined inside a function")
+        if "." in name:
+            raise NotFoundError(f"{name} is defined inside a function or another class")
         if strategy.__module__ == "__main__":
             raise NotFoundError(f"{name} is defined in the main script or a notebook")
         if file is None or not Path(file).is_file():
             raise NotFoundError(f"{name} is in no file")
+        if _attribute(module, name) is not strategy:
+            raise NotFoundError(f"{file} has no {name} that is this class")
         packaged = bool(getattr(module, "__package__", None))
         return cls(strategy.__module__ if packaged else str(Path(file).resolve()), name)
 
@@ -70,15 +72,13 @@ class ClassRef:
         Raises:
             NotFoundError, StrategyError: it is not there any more or cannot be imported.
         """
-        outer, *inner = self.name.split(".")
-        if not inner:
-            return load_strategy(f"{self.place}:{outer}")
-        found: Any = load_strategy(f"{self.place}:{outer}")
-        for name in inner:
-            found = getattr(found, name)
-        if not (isinstance(found, type) and issubclass(found, Strategy)):
-            raise StrategyError(f"{self.place}:{self.name} is not a strategy")
-        return found
+        return load_strategy(f"{self.place}:{self.name}")
+
+
+def _attribute(holder: object, name: str) -> object:
+    for part in name.split("."):
+        holder = getattr(holder, part, None)
+    return holder
 
 
 class Worker:
