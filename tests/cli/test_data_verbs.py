@@ -80,6 +80,18 @@ def test_import_of_bars_and_of_nonsense(cli: Cli, tmp_path: Path) -> None:
     assert cli("data", "import", "x.txt", "--clock", "soon").code == Exit.USAGE
 
 
+def test_import_of_tables(cli: Cli, tmp_path: Path) -> None:
+    rows = [f"{1704067200 + 60 * i},100.{i},101,99.5,100.5,{i + 1}" for i in range(5)]
+    (tmp_path / "AAA.csv").write_text("time,open,high,low,close,volume\n" + "\n".join(rows))
+    done = cli("data", "import", "AAA.csv", "--format", "csv-bars", "--json")
+    assert done.code == 0, done.err
+    assert done.json == {"output": "AAA.mse", "rows": 5}
+    (tmp_path / "AAA.csv").write_text("time,open,high,low,close,volume\n1704067200,1,2,3,nan,4\n")
+    bad = cli("data", "import", "AAA.csv", "--format", "csv-bars", "--out", "bad.mse")
+    assert bad.code == Exit.ERROR
+    assert not (tmp_path / "bad.mse").exists()
+
+
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[str]:
     """A local server laid out as the public archive, with two of three days."""

@@ -172,7 +172,7 @@ def formats(*, output: Output | None = None) -> None:
     from mainspring.data import formats as known
 
     output = output or Output()
-    names = known()
+    names = [*known(), "csv-bars", "parquet"]
     output.result(names, lambda: "\n".join(names))
 
 

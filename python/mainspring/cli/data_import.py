@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
@@ -15,10 +16,14 @@ from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output
 from mainspring.errors import InvalidValue
 
+if TYPE_CHECKING:
+    from mainspring.data import Dataset
+
 import_app = verb_app("data import", "FILE...")
 download_app = verb_app("data download", "SYMBOL")
 
 _INSTRUMENT = Group("Instrument", sort_key=2)
+_TABLES = ("csv-bars", "parquet")
 
 
 @import_app.default
@@ -31,6 +36,8 @@ def import_(
     clock: str = "auto",
     bad_lines: Literal["refuse", "skip"] = "refuse",
     date: str | None = None,
+    interval: str | None = None,
+    stamp: Literal["open", "close"] = "open",
     venue: Annotated[str | None, Parameter(group=_INSTRUMENT)] = None,
     symbol: Annotated[str | None, Parameter(group=_INSTRUMENT)] = None,
     tick: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
@@ -46,7 +53,8 @@ def import_(
     files
         The input; gzip, xz, zstd and zip are read as they are.
     format_
-        The input's format; told from its content without it. `mainspring data formats` lists them.
+        The input's format; told from its content without it. `mainspring data formats` lists them;
+        `csv-bars` and `parquet` (bars, trades or rows) are tables, one file at a time.
     out
         The event file; the first input's name with `.mse` in this folder without it.
     streams
@@ -60,6 +68,10 @@ def import_(
         Stop at the first line that cannot be read, or count and skip them.
     date
         Of files that stamp the time of day only.
+    interval
+        Of bars in a table, as `1m`; the most frequent distance without it.
+    stamp
+        Whether the time of a bar in a table is its open or its close.
     venue
         For formats that do not say.
     symbol
@@ -78,6 +90,12 @@ def import_(
     from mainspring.data import import_report
 
     output = output or Output()
+    if not files:
+        raise InvalidValue("name the file to import")
+    if _is_table(format_, files):
+        made = _import_table(files, format_, symbol=symbol, interval=interval, stamp=stamp, out=out)
+        output.result({"output": str(made.paths[0]), "rows": made.rows}, made.describe)
+        return
     definition = {"tick": tick, "lot": lot, "maker_fee": maker_fee, "taker_fee": taker_fee}
     given = {key: value for key, value in definition.items() if value is not None}
     with output.progress("import", unit="bytes") as bar:
@@ -96,6 +114,32 @@ def import_(
             progress=lambda _stage, done, total, _rows: bar.update(done, total),
         )
     output.result(asdict(report), lambda: _import_text(report))
+
+
+def _is_table(format_: str, files: Sequence[Path]) -> bool:
+    return format_ in _TABLES or (format_ == "auto" and files[0].suffix == ".parquet")
+
+
+def _import_table(
+    files: Sequence[Path],
+    format_: str,
+    *,
+    symbol: str | None,
+    interval: str | None,
+    stamp: str,
+    out: Path | None,
+) -> Dataset:
+    """An event file of a CSV file of bars, or of a Parquet file."""
+    from mainspring.data import from_csv_bars, from_parquet
+
+    if len(files) != 1:
+        raise InvalidValue(f"{len(files)} tables; they are imported one at a time")
+    target = out or Path(files[0].name.split(".")[0] + ".mse")
+    options: dict[str, Any] = {"out": target}
+    if interval is not None or format_ == "csv-bars":
+        options |= {"interval": interval, "stamp": stamp}
+    read = from_csv_bars if format_ == "csv-bars" else from_parquet
+    return read(files[0], symbol, **options)
 
 
 def _clock(text: str) -> Any:
