@@ -9,6 +9,7 @@ import pytest
 
 def pytest_configure(config: pytest.Config) -> None:
     """Points data sets at the cache, for this process and those it starts."""
-    if config.cache is not None:
-        folder = config.cache.mkdir("mainspring-data")
+    cache = getattr(config, "cache", None)  # absent with `-p no:cacheprovider`
+    if cache is not None:
+        folder = cache.mkdir("mainspring-data")
         os.environ.setdefault("MAINSPRING_HOME", str(folder))
