@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+# Machines are shared: how long an example takes says nothing about the code.
+settings.register_profile("mainspring", deadline=None)
+settings.load_profile("mainspring")
 
 
 def pytest_configure(config: pytest.Config) -> None:
