@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainspring import data as data
+    from mainspring import models as models
+    from mainspring import strategies as strategies
     from mainspring._core import Market as Market
     from mainspring._core import Table as Table
     from mainspring.backtesting.checks import check_determinism as check_determinism
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from mainspring.errors import StaleView as StaleView
     from mainspring.strategy import native as native
     from mainspring.strategy.base import Strategy as Strategy
+    from mainspring.strategy.compiled import compiled as compiled
     from mainspring.strategy.parameters import Price as Price
     from mainspring.strategy.parameters import Qty as Qty
 
@@ -39,6 +42,9 @@ _LAZY = {
     "Qty": "mainspring.strategy.parameters:Qty",
     "Price": "mainspring.strategy.parameters:Price",
     "native": "mainspring.strategy.native",
+    "compiled": "mainspring.strategy.compiled:compiled",
+    "models": "mainspring.models",
+    "strategies": "mainspring.strategies",
     "backtest": "mainspring.backtesting.engine:backtest",
     "check_determinism": "mainspring.backtesting.checks:check_determinism",
     "check_lookahead": "mainspring.backtesting.checks:check_lookahead",

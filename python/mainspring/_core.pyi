@@ -137,6 +137,7 @@ class Market:
     def bids(self, count: int = 10) -> list[tuple[float, float]]: ...
     def asks(self, count: int = 10) -> list[tuple[float, float]]: ...
     def orders(self) -> list[Order]: ...
+    def lots(self, qty: float) -> int: ...
     def quote(
         self,
         *,
@@ -290,3 +291,23 @@ def first_difference(left: bytes, right: bytes, /) -> tuple[int, str | None, str
 def mid_changes(
     paths: Sequence[_Path], config: str, max_changes: int
 ) -> list[tuple[Table, int]]: ...
+def avellaneda_stoikov(
+    *, gamma: float, sigma: float, k: float, inventory: float, time_left: float
+) -> tuple[float, float]: ...
+def glft_coefficients(
+    *, gamma: float, sigma: float, a: float, k: float, order_size: float, xi: float
+) -> tuple[float, float]: ...
+def compiled_layout() -> str: ...
+
+@final
+class CompiledStrategy:
+    def __new__(
+        cls,
+        strategy: object,
+        entry: int,
+        code: object,
+        fields: Sequence[tuple[str, str]],
+        features: Sequence[str],
+        reads: Sequence[str],
+        depth: int,
+    ) -> CompiledStrategy: ...

@@ -180,6 +180,13 @@ impl Intents {
         Ok(id)
     }
 
+    /// The id that the next order will get.
+    #[inline]
+    #[must_use]
+    pub const fn upcoming_id(&self) -> ClientOrderId {
+        ClientOrderId(self.next_order)
+    }
+
     /// A fresh order id.
     #[inline]
     pub fn next_id(&mut self) -> ClientOrderId {

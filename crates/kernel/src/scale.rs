@@ -19,6 +19,12 @@ impl Unit {
         Self { mantissa: unit.mantissa() as f64, power: libm::exp10(f64::from(unit.scale())) }
     }
 
+    /// The conversion's parts: a float is `count * mantissa / power`.
+    #[must_use]
+    pub const fn parts(&self) -> (f64, f64) {
+        (self.mantissa, self.power)
+    }
+
     /// `count` units as the nearest float: 618002 ticks of 0.1 are 61800.2, not 61800.200000000004.
     #[inline]
     #[must_use]
@@ -60,7 +66,7 @@ impl Scale {
             return None;
         }
         let nearest = libm::rint(count);
-        let whole = if (count - nearest).abs() <= NEARLY * nearest.abs().clamp(1.0, 1e6) {
+        let whole = if (count - nearest).abs() <= NEARLY.max(4.0 * f64::EPSILON * nearest.abs()) {
             nearest
         } else {
             match side {
@@ -125,6 +131,8 @@ mod tests {
         let s = scale("0.1", "0.001");
         assert_eq!(s.passive_ticks(Side::Buy, 100.17), Some(Ticks(1001)));
         assert_eq!(s.passive_ticks(Side::Sell, 100.12), Some(Ticks(1002)));
+        assert_eq!(s.passive_ticks(Side::Buy, 61_800.17), Some(Ticks(618_001)));
+        assert_eq!(s.passive_ticks(Side::Sell, 61_800.12), Some(Ticks(618_002)));
         assert_eq!(s.exact_ticks(100.17), None);
         assert_eq!(s.lots(0.0129), Some(Lots(12)));
         assert_eq!(s.lots(0.3), Some(Lots(300)));

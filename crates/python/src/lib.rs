@@ -2,11 +2,13 @@
 
 pub mod arrow;
 pub mod bench;
+pub mod compiled;
 pub mod data;
 pub mod errors;
 pub mod flow;
 pub mod host;
 pub mod import;
+pub mod models;
 pub mod orders;
 pub mod run;
 pub mod table;
@@ -23,6 +25,8 @@ mod _core {
     #[pymodule_export]
     use crate::bench::time_book_updates;
     #[pymodule_export]
+    use crate::compiled::{compiled_layout, PyCompiledStrategy};
+    #[pymodule_export]
     use crate::data::{
         check_event_file, correct_clock, instrument_json, scan_event_file, write_event_file,
         PyEventFile,
@@ -31,6 +35,8 @@ mod _core {
     use crate::flow::{flow_markets, flow_version, generate_flow};
     #[pymodule_export]
     use crate::import::{detect_format, export_hftbacktest, import_file, import_formats};
+    #[pymodule_export]
+    use crate::models::{avellaneda_stoikov, glft_coefficients};
     #[pymodule_export]
     use crate::orders::{PyBar, PyFill, PyOrder, PyTrade};
     #[pymodule_export]

@@ -13,6 +13,7 @@ use mainspring_kernel::{run, run_tables, Outcome, Progress, RunConfig};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::compiled::{CompiledHost, PyCompiledStrategy};
 use crate::errors::to_py;
 use crate::host::{Causes, PythonHost};
 use crate::table::PyTable;
@@ -60,21 +61,18 @@ pub fn run_backtest(
             Error::new(ErrorKind::Interrupted, message)
         })
     };
-    let outcome = match read_natives(&strategies)? {
-        // The interpreter is free while a run without Python strategies goes on.
-        Some(natives) => py.detach(|| {
-            let built = natives.iter().map(|(native, trigger)| native.build(*trigger));
-            let hosts = built.collect::<mainspring_core::Result<Vec<_>>>()?;
-            run(&open_files(&paths)?, &config, hosts, sink, &mut watch)
-        }),
-        None => {
-            let mut hosts: Vec<Box<dyn Host>> = Vec::with_capacity(strategies.len());
-            for (strategy, trigger) in &strategies {
-                hosts.push(build_host(strategy, base, trigger, &causes)?);
-            }
-            open_files(&paths).and_then(|files| run(&files, &config, hosts, sink, &mut watch))
-        }
+    let plans = strategies
+        .iter()
+        .map(|(strategy, trigger)| Plan::read(strategy, base, trigger, &causes))
+        .collect::<PyResult<Vec<_>>>()?;
+    let free = !plans.iter().any(|plan| matches!(plan, Plan::Python(_)));
+    let go = move || {
+        let hosts =
+            plans.into_iter().map(Plan::build).collect::<mainspring_core::Result<Vec<_>>>()?;
+        run(&open_files(&paths)?, &config, hosts, sink, &mut watch)
     };
+    // The interpreter is free while a run without Python strategies goes on.
+    let outcome = if free { py.detach(go) } else { go() };
     let outcome = outcome.map_err(to_py)?;
     PyRunLog::new(py, outcome, &causes)
 }
@@ -83,35 +81,43 @@ fn open_files(paths: &[PathBuf]) -> mainspring_core::Result<Vec<EventFile>> {
     paths.iter().map(EventFile::open).collect()
 }
 
-fn build_host(
-    strategy: &Bound<'_, PyAny>,
-    base: &Bound<'_, PyAny>,
-    trigger: &str,
-    causes: &Causes,
-) -> PyResult<Box<dyn Host>> {
-    if let Some((native, trigger)) = read_native(strategy, trigger)? {
-        return native.build(trigger).map_err(to_py);
+/// A strategy to be run, in a form that can change its thread.
+enum Plan {
+    Native(NativeConfig, BookTrigger),
+    Compiled(Box<CompiledHost>),
+    Python(Box<PythonHost>),
+}
+
+impl Plan {
+    /// The JSON text of a native strategy, a compiled one, or a Python object.
+    fn read(
+        strategy: &Bound<'_, PyAny>,
+        base: &Bound<'_, PyAny>,
+        trigger: &str,
+        causes: &Causes,
+    ) -> PyResult<Self> {
+        let trigger = read_trigger(trigger).map_err(to_py)?;
+        if let Ok(json) = strategy.extract::<String>() {
+            let config = serde_json::from_str(&json).map_err(|e| {
+                to_py(Error::new(ErrorKind::Config, format!("native strategy: {e}")))
+            })?;
+            return Ok(Self::Native(config, trigger));
+        }
+        let causes = Arc::clone(causes);
+        if let Ok(compiled) = strategy.cast::<PyCompiledStrategy>() {
+            let host = CompiledHost::new(strategy.py(), compiled.get(), base, trigger, causes)?;
+            return Ok(Self::Compiled(Box::new(host)));
+        }
+        Ok(Self::Python(Box::new(PythonHost::new(strategy, base, trigger, causes)?)))
     }
-    let trigger = read_trigger(trigger).map_err(to_py)?;
-    Ok(Box::new(PythonHost::new(strategy, base, trigger, Arc::clone(causes))?))
-}
 
-/// The strategies when all of them are native.
-fn read_natives(
-    strategies: &[(Bound<'_, PyAny>, String)],
-) -> PyResult<Option<Vec<(NativeConfig, BookTrigger)>>> {
-    strategies.iter().map(|(strategy, trigger)| read_native(strategy, trigger)).collect()
-}
-
-/// The native strategy that JSON text describes; nothing for a Python object.
-fn read_native(
-    strategy: &Bound<'_, PyAny>,
-    trigger: &str,
-) -> PyResult<Option<(NativeConfig, BookTrigger)>> {
-    let Ok(json) = strategy.extract::<String>() else { return Ok(None) };
-    let config = serde_json::from_str(&json)
-        .map_err(|e| to_py(Error::new(ErrorKind::Config, format!("native strategy: {e}"))))?;
-    Ok(Some((config, read_trigger(trigger).map_err(to_py)?)))
+    fn build(self) -> mainspring_core::Result<Box<dyn Host>> {
+        Ok(match self {
+            Self::Native(config, trigger) => config.build(trigger)?,
+            Self::Compiled(host) => host,
+            Self::Python(host) => host,
+        })
+    }
 }
 
 fn read_trigger(text: &str) -> mainspring_core::Result<BookTrigger> {

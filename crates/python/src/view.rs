@@ -293,6 +293,11 @@ impl PyMarket {
         PyList::new(py, orders)
     }
 
+    /// Whole lots of a quantity, rounded towards zero.
+    fn lots(&self, py: Python<'_>, qty: f64) -> PyResult<i64> {
+        self.change(py, |view, instrument| view.lots(instrument, qty).map(|lots| lots.0))
+    }
+
     /// Another instrument of the run, by symbol or by `venue:symbol`.
     fn __getitem__(&self, py: Python<'_>, symbol: &str) -> PyResult<Py<Self>> {
         let found = self.window.with(py, |view| {
@@ -517,18 +522,18 @@ fn not_a_level(item: &Bound<'_, PyAny>, name: &str) -> PyErr {
 
 /// Keyword options of `buy` and `sell`.
 #[derive(Default)]
-struct OrderOptions {
-    post_only: bool,
-    reduce_only: bool,
-    exact: bool,
-    time_in_force: Option<String>,
-    kind: Option<String>,
-    trigger: Option<f64>,
-    trail: Option<f64>,
-    offset: Option<f64>,
-    display: Option<f64>,
-    expire_ns: Option<i64>,
-    oco: Option<u64>,
+pub(crate) struct OrderOptions {
+    pub(crate) post_only: bool,
+    pub(crate) reduce_only: bool,
+    pub(crate) exact: bool,
+    pub(crate) time_in_force: Option<TimeInForce>,
+    pub(crate) kind: Option<OrderType>,
+    pub(crate) trigger: Option<f64>,
+    pub(crate) trail: Option<f64>,
+    pub(crate) offset: Option<f64>,
+    pub(crate) display: Option<f64>,
+    pub(crate) expire_ns: Option<i64>,
+    pub(crate) oco: Option<u64>,
 }
 
 impl OrderOptions {
@@ -540,8 +545,15 @@ impl OrderOptions {
                 "post_only" => all.post_only = value.extract()?,
                 "reduce_only" => all.reduce_only = value.extract()?,
                 "exact" => all.exact = value.extract()?,
-                "tif" => all.time_in_force = value.extract()?,
-                "kind" => all.kind = value.extract()?,
+                "tif" => {
+                    let name: Option<String> = value.extract()?;
+                    all.time_in_force =
+                        name.as_deref().map(read_time_in_force).transpose().map_err(to_py)?;
+                }
+                "kind" => {
+                    let name: Option<String> = value.extract()?;
+                    all.kind = name.as_deref().map(read_order_type).transpose().map_err(to_py)?;
+                }
                 "trigger" => all.trigger = value.extract()?,
                 "trail" => all.trail = value.extract()?,
                 "offset" => all.offset = value.extract()?,
@@ -558,7 +570,7 @@ impl OrderOptions {
         Ok(all)
     }
 
-    fn terms(
+    pub(crate) fn terms(
         &self,
         view: &View<'_>,
         instrument: InstrumentId,
@@ -576,8 +588,8 @@ impl OrderOptions {
             ),
             None => OrderTerms::market(instrument, side, qty),
         };
-        terms.order_type = self.order_type(price.is_some())?;
-        terms.time_in_force = self.time_in_force(price.is_some())?;
+        terms.order_type = self.order_type(price.is_some());
+        terms.time_in_force = self.time_in_force(price.is_some());
         if self.post_only {
             terms.flags = terms.flags.with(OrderFlags::POST_ONLY);
         }
@@ -605,60 +617,61 @@ impl OrderOptions {
         Ok(terms)
     }
 
-    fn order_type(&self, priced: bool) -> mainspring_core::Result<OrderType> {
-        let wrong = |what: String| {
-            Err(mainspring_core::Error::new(mainspring_core::ErrorKind::Strategy, what))
-        };
-        let Some(kind) = self.kind.as_deref() else {
-            return Ok(match (self.trail, self.trigger, self.display, priced) {
-                (Some(_), ..) => OrderType::TrailingStop,
-                (None, Some(_), _, true) => OrderType::StopLimit,
-                (None, Some(_), _, false) => OrderType::Stop,
-                (None, None, Some(_), true) => OrderType::Iceberg,
-                (None, None, _, true) => OrderType::Limit,
-                (None, None, _, false) => OrderType::Market,
-            });
-        };
-        Ok(match kind {
-            "limit" => OrderType::Limit,
-            "market" => OrderType::Market,
-            "stop" => OrderType::Stop,
-            "stop_limit" => OrderType::StopLimit,
-            "take_profit" => OrderType::TakeProfit,
-            "trailing_stop" => OrderType::TrailingStop,
-            "iceberg" => OrderType::Iceberg,
-            "pegged" => OrderType::Pegged,
-            other => {
-                return wrong(format!(
-                    "order kind {other} is unknown; use limit, market, stop, stop_limit, take_profit, trailing_stop, iceberg or pegged"
-                ))
-            }
+    fn order_type(&self, priced: bool) -> OrderType {
+        self.kind.unwrap_or(match (self.trail, self.trigger, self.display, priced) {
+            (Some(_), ..) => OrderType::TrailingStop,
+            (None, Some(_), _, true) => OrderType::StopLimit,
+            (None, Some(_), _, false) => OrderType::Stop,
+            (None, None, Some(_), true) => OrderType::Iceberg,
+            (None, None, _, true) => OrderType::Limit,
+            (None, None, _, false) => OrderType::Market,
         })
     }
 
-    fn time_in_force(&self, priced: bool) -> mainspring_core::Result<TimeInForce> {
-        Ok(match self.time_in_force.as_deref() {
-            None if self.expire_ns.is_some() => TimeInForce::Gtd,
-            None if priced
-                || self.trigger.is_some()
-                || self.trail.is_some()
-                || self.kind.is_some() =>
-            {
-                TimeInForce::Gtc
-            }
-            None => TimeInForce::Ioc,
-            Some("gtc") => TimeInForce::Gtc,
-            Some("ioc") => TimeInForce::Ioc,
-            Some("fok") => TimeInForce::Fok,
-            Some("gtd") => TimeInForce::Gtd,
-            Some(other) => {
-                return Err(mainspring_core::Error::new(
-                    mainspring_core::ErrorKind::Strategy,
-                    format!("time in force {other} is unknown; use gtc, ioc, fok or gtd"),
-                ))
-            }
+    fn time_in_force(&self, priced: bool) -> TimeInForce {
+        let waits = priced || self.trigger.is_some() || self.trail.is_some() || self.kind.is_some();
+        self.time_in_force.unwrap_or(match (self.expire_ns, waits) {
+            (Some(_), _) => TimeInForce::Gtd,
+            (None, true) => TimeInForce::Gtc,
+            (None, false) => TimeInForce::Ioc,
         })
     }
+}
+
+fn read_order_type(name: &str) -> mainspring_core::Result<OrderType> {
+    Ok(match name {
+        "limit" => OrderType::Limit,
+        "market" => OrderType::Market,
+        "stop" => OrderType::Stop,
+        "stop_limit" => OrderType::StopLimit,
+        "take_profit" => OrderType::TakeProfit,
+        "trailing_stop" => OrderType::TrailingStop,
+        "iceberg" => OrderType::Iceberg,
+        "pegged" => OrderType::Pegged,
+        other => {
+            return Err(mainspring_core::Error::new(
+                mainspring_core::ErrorKind::Strategy,
+                format!(
+                    "order kind {other} is unknown; use limit, market, stop, stop_limit, take_profit, trailing_stop, iceberg or pegged"
+                ),
+            ))
+        }
+    })
+}
+
+fn read_time_in_force(name: &str) -> mainspring_core::Result<TimeInForce> {
+    Ok(match name {
+        "gtc" => TimeInForce::Gtc,
+        "ioc" => TimeInForce::Ioc,
+        "fok" => TimeInForce::Fok,
+        "gtd" => TimeInForce::Gtd,
+        other => {
+            return Err(mainspring_core::Error::new(
+                mainspring_core::ErrorKind::Strategy,
+                format!("time in force {other} is unknown; use gtc, ioc, fok or gtd"),
+            ))
+        }
+    })
 }
 
 /// Values of the run's features, as attributes.

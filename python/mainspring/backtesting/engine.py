@@ -118,8 +118,7 @@ def execute(
         strategy_identity(one, trigger) for one, trigger in zip(strategies, triggers, strict=True)
     ]
     arguments = [
-        (one.to_engine() if isinstance(one, Native) else one, trigger)
-        for one, trigger in zip(strategies, triggers, strict=True)
+        (_engine_form(one), trigger) for one, trigger in zip(strategies, triggers, strict=True)
     ]
     partial = PartialRun.create(out)
     started = time.perf_counter()
@@ -134,6 +133,16 @@ def execute(
     finally:
         partial.discard()
     return _judge(run, log, on_error)
+
+
+def _engine_form(strategy: Strategy | Native) -> Any:
+    if isinstance(strategy, Native):
+        return strategy.to_engine()
+    if not strategy._compiled:
+        return strategy
+    from mainspring.strategy.compiled import to_engine
+
+    return to_engine(strategy)
 
 
 def _judge(run: Run, log: Any, on_error: str) -> Run:

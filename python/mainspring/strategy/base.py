@@ -40,6 +40,7 @@ class Strategy:
     _declares_no_parameters: ClassVar[bool] = True
     _every_ns: ClassVar[int | None] = None
     _trigger: ClassVar[Trigger] = "message"
+    _compiled: ClassVar[bool] = False
     features: ClassVar[Sequence[str]] = ()
     """Features that the strategy reads as `m.features.NAME`, such as ``("ofi:window=5s",)``."""
     bars: ClassVar[Sequence[str]] = ()
@@ -53,6 +54,11 @@ class Strategy:
     ) -> None:
         super().__init_subclass__(**kwargs)
         cls._declares_no_parameters = False
+        cls._set_trigger(every, on)
+        cls.parameters = parameters_of(cls)
+
+    @classmethod
+    def _set_trigger(cls, every: str | int | None, on: Trigger | None) -> None:
         if every is not None and on is not None:
             raise ConfigError(f"strategy {cls.__name__}: give either every= or on=, not both")
         if every is not None:
@@ -63,7 +69,6 @@ class Strategy:
                     f"strategy {cls.__name__}: on={on!r}; use 'message', 'best' or 'trade'"
                 )
             cls._trigger, cls._every_ns = on, None
-        cls.parameters = parameters_of(cls)
 
     def __init__(self, **values: Any) -> None:
         cls = type(self)

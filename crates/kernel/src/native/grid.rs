@@ -68,6 +68,9 @@ impl Host for Grid {
     }
 
     fn on_book(&mut self, view: &mut View<'_>) -> HostResult {
+        if view.market().mid2().is_none() {
+            return Ok(view.quote(&[], &[])?);
+        }
         let book = &view.market().book;
         let spacing = i64::from(self.config.spacing_ticks);
         let count = self.config.levels as usize;

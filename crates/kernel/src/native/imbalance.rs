@@ -66,6 +66,9 @@ impl Host for Imbalance {
     }
 
     fn on_book(&mut self, view: &mut View<'_>) -> HostResult {
+        if view.market().mid2().is_none() {
+            return Ok(view.quote(&[], &[])?);
+        }
         let book = &view.market().book;
         let bid_qty = book.best_qty(Side::Buy).0 as f64;
         let ask_qty = book.best_qty(Side::Sell).0 as f64;

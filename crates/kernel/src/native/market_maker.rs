@@ -199,6 +199,9 @@ fn quote_around_mid(
     spacing_ticks: i64,
 ) -> HostResult {
     let market = view.market();
+    if market.mid2().is_none() {
+        return Ok(view.quote(&[], &[])?);
+    }
     let mid = market.mid();
     let (best_bid, best_ask) = (market.book.best_bid(), market.book.best_ask());
     let instrument = view.instrument;

@@ -54,6 +54,9 @@ impl Host for TouchMaker {
     }
 
     fn on_book(&mut self, view: &mut View<'_>) -> HostResult {
+        if view.market().mid2().is_none() {
+            return Ok(view.quote(&[], &[])?);
+        }
         let book = &view.market().book;
         let position = view.position();
         let bid = [Level { price: book.best_bid(), qty: self.size }];

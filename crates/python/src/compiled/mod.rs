@@ -1,0 +1,8 @@
+//! Strategies compiled with numba: called through a C pointer, without the interpreter.
+
+mod abi;
+mod host;
+mod requests;
+
+pub use abi::compiled_layout;
+pub use host::{CompiledHost, PyCompiledStrategy};
