@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mainspring.errors import StrategyError
+from mainspring.strategy.compilation.kernels import NONE
 from mainspring.strategy.compilation.vocabulary import (
     BUILTINS,
     CALLBACKS,
@@ -20,7 +21,6 @@ from mainspring.strategy.compilation.vocabulary import (
     EVENTS,
     EXPRESSIONS,
     MARKET,
-    NONE,
     ONE_ARGUMENT_MATH,
     ORDER_KINDS,
     PLAIN_MATH,

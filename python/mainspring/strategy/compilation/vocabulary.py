@@ -9,8 +9,7 @@ import ast
 import json
 
 from mainspring import _core
-from mainspring.strategy.compilation.kernels import LAYOUT
-from mainspring.strategy.compilation.kernels import NONE as NONE
+from mainspring.strategy.compilation.kernels import LAYOUT, NONE
 
 PREFIX = "_ms_"
 POINTERS = ("i", "f", "ri", "rf", "si", "sf")
