@@ -113,6 +113,13 @@ impl BarBuilder {
         Ok(Self { spec, index, instrument: id, full_at, progress: 0, bar: None, last_close: None })
     }
 
+    /// Forgets the bar that is being built and the last close.
+    pub fn reset(&mut self) {
+        self.progress = 0;
+        self.bar = None;
+        self.last_close = None;
+    }
+
     /// The interval of time bars.
     #[must_use]
     pub const fn interval_ns(&self) -> Option<DurationNs> {

@@ -58,6 +58,17 @@ impl<T> DelayQueue<T> {
         Ok(())
     }
 
+    /// Keeps only some items.
+    pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        self.items.retain(|(_, item)| keep(item));
+        self.next_ns = self.items.front().map_or(TimeNs::MAX, |next| next.0);
+    }
+
+    /// The items in order of their times.
+    pub fn iter(&self) -> impl Iterator<Item = &(TimeNs, T)> {
+        self.items.iter()
+    }
+
     /// Takes the first item with its due time.
     #[inline]
     pub fn pop(&mut self) -> Option<(TimeNs, T)> {

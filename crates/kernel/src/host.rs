@@ -36,6 +36,8 @@ pub struct Interest {
     pub fills: bool,
     /// `on_order`.
     pub orders: bool,
+    /// Whether it has state that a restart of a session gives back.
+    pub state: bool,
 }
 
 /// A fill as a strategy is told of it.
@@ -137,6 +139,20 @@ pub trait Host {
     /// # Errors
     /// When the strategy failed.
     fn on_timer(&mut self, _view: &mut View<'_>, _tag: i64) -> HostResult {
+        Ok(())
+    }
+
+    /// Writes the state that a restart should give back into `state` in place of what is there,
+    /// which is what this wrote last. Returns whether it has changed.
+    fn save(&mut self, _state: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// Takes the state that [`Self::save`] wrote, before the start.
+    ///
+    /// # Errors
+    /// When the state is not one of this strategy.
+    fn load(&mut self, _state: &[u8]) -> HostResult {
         Ok(())
     }
 

@@ -111,6 +111,33 @@ impl Intents {
         self.list.is_empty()
     }
 
+    /// All levels, of every quote.
+    pub(crate) fn all_levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    /// Adds a level that a quote to come refers to.
+    pub(crate) fn push_level(&mut self, level: Level) -> Result<()> {
+        if self.levels.len() == MAX_LEVELS {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                format!("more than {MAX_LEVELS} levels in one record of wishes"),
+            ));
+        }
+        self.levels.push(level);
+        Ok(())
+    }
+
+    /// The next id given is this one.
+    pub(crate) fn give_ids_from(&mut self, next: u64) {
+        self.next_order = next;
+    }
+
+    /// The ids given from now on are above this one.
+    pub(crate) fn give_ids_after(&mut self, id: ClientOrderId) {
+        self.next_order = self.next_order.max(id.0 + 1);
+    }
+
     /// Levels of a quote: bids and asks.
     #[must_use]
     pub fn levels(&self, first: u16, bids: u16, asks: u16) -> (&[Level], &[Level]) {

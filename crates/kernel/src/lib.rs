@@ -17,6 +17,7 @@ mod recorder;
 mod run;
 mod sample;
 mod scale;
+pub mod session;
 mod source;
 mod tables;
 pub mod view;

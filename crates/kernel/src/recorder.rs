@@ -1,12 +1,15 @@
-//! Writes what happened to the output log.
+//! Writes what happened to the output log of a run, or to the journal of a session.
 
 use bytemuck::Zeroable;
-use mainspring_core::{Result, TimeNs};
+use mainspring_core::{Error, ErrorKind, Result, TimeNs};
 use mainspring_journal::log::FinishedLog;
-use mainspring_journal::{EquityRecord, FillRecord, LogWriter, OrderRecord, PositionRecord, Sink};
+use mainspring_journal::{
+    EquityRecord, FillRecord, LogWriter, OrderRecord, PositionRecord, Record, Sink,
+};
 use mainspring_trading::orders::Order;
 
 use crate::market::Market;
+use crate::session::Ink;
 
 /// How many messages a run keeps; the rest are counted.
 const MAX_MESSAGES: u64 = 1_000;
@@ -40,9 +43,17 @@ pub struct Counts {
     pub bars: u64,
 }
 
-/// The log of a run and its counts.
+/// Where records go.
+enum Destination {
+    /// The output log of a run over files.
+    Log(LogWriter),
+    /// The journal of a session.
+    Journal(Ink),
+}
+
+/// The log of a run, or the journal of a session, and the counts.
 pub struct Recorder {
-    log: LogWriter,
+    to: Destination,
     /// Counts so far.
     pub counts: Counts,
     record_orders: bool,
@@ -54,7 +65,30 @@ impl Recorder {
     /// # Errors
     /// When the log cannot be created.
     pub fn new(sink: Sink, record_orders: bool) -> Result<Self> {
-        Ok(Self { log: LogWriter::new(sink)?, counts: Counts::default(), record_orders })
+        let to = Destination::Log(LogWriter::new(sink)?);
+        Ok(Self { to, counts: Counts::default(), record_orders })
+    }
+
+    /// A recorder writing to the journal of a session.
+    pub(crate) fn to_journal(ink: Ink) -> Self {
+        Self { to: Destination::Journal(ink), counts: Counts::default(), record_orders: true }
+    }
+
+    /// The journal of a session; `None` in a run over files.
+    #[inline]
+    pub(crate) fn ink(&mut self) -> Option<&mut Ink> {
+        match &mut self.to {
+            Destination::Log(_) => None,
+            Destination::Journal(ink) => Some(ink),
+        }
+    }
+
+    #[inline]
+    fn append<R: Record>(&mut self, time_ns: TimeNs, record: &R) -> Result<()> {
+        match &mut self.to {
+            Destination::Log(log) => log.append(record),
+            Destination::Journal(ink) => ink.output_record(time_ns, record),
+        }
     }
 
     /// Notes the state an order is in now.
@@ -66,7 +100,7 @@ impl Recorder {
         if !self.record_orders {
             return Ok(());
         }
-        self.log.append(&OrderRecord {
+        let record = OrderRecord {
             time_ns: now_ns,
             order_id: order.id.0,
             price_ticks: order.terms.price.0,
@@ -78,7 +112,8 @@ impl Recorder {
             order_type: order.terms.order_type as u8,
             state: order.state as u8,
             reason,
-        })
+        };
+        self.append(now_ns, &record)
     }
 
     /// Notes a fill.
@@ -88,7 +123,7 @@ impl Recorder {
     #[inline]
     pub fn fill(&mut self, record: &FillRecord) -> Result<()> {
         self.counts.fills += 1;
-        self.log.append(record)
+        self.append(record.time_ns, record)
     }
 
     /// Notes the account.
@@ -96,7 +131,7 @@ impl Recorder {
     /// # Errors
     /// When the log cannot be written.
     pub fn equity(&mut self, record: &EquityRecord) -> Result<()> {
-        self.log.append(record)
+        self.append(record.time_ns, record)
     }
 
     /// Notes a position.
@@ -104,7 +139,7 @@ impl Recorder {
     /// # Errors
     /// When the log cannot be written.
     pub fn position(&mut self, record: &PositionRecord) -> Result<()> {
-        self.log.append(record)
+        self.append(record.time_ns, record)
     }
 
     /// Notes something that a person should know; bounded, the rest is counted.
@@ -114,7 +149,10 @@ impl Recorder {
     pub fn notice(&mut self, now_ns: TimeNs, text: &str) -> Result<()> {
         self.counts.notices += 1;
         if self.counts.notices <= MAX_MESSAGES {
-            self.log.append_message(now_ns, text)?;
+            match &mut self.to {
+                Destination::Log(log) => log.append_message(now_ns, text)?,
+                Destination::Journal(ink) => ink.notice(now_ns, text)?,
+            }
         }
         Ok(())
     }
@@ -122,9 +160,14 @@ impl Recorder {
     /// Seals the log.
     ///
     /// # Errors
-    /// When the log cannot be written.
+    /// When the log cannot be written, or this is the journal of a session.
     pub fn finish(self) -> Result<FinishedLog> {
-        self.log.finish()
+        match self.to {
+            Destination::Log(log) => log.finish(),
+            Destination::Journal(_) => {
+                Err(Error::new(ErrorKind::Internal, "a session's journal is closed by the session"))
+            }
+        }
     }
 }
 

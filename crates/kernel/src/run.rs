@@ -104,7 +104,8 @@ fn run_beside(
     let report_currency =
         config.report_currency.clone().unwrap_or_else(|| instruments[0].settle().to_owned());
     let names = strategies.iter().map(|s| s.name().to_owned()).collect();
-    let parts = assemble(config, &instruments, strategies, sink, sample_ns, &report_currency)?;
+    let recorder = Recorder::new(sink, config.record_orders)?;
+    let parts = assemble(config, &instruments, strategies, recorder, sample_ns, &report_currency)?;
     let mut kernel = Kernel::new(parts);
     let span = Span {
         start_ns: config.start_ns.unwrap_or(TimeNs::MIN),
@@ -138,11 +139,11 @@ fn finish(
     })
 }
 
-fn assemble(
+pub(crate) fn assemble(
     config: &RunConfig,
     instruments: &[Instrument],
     strategies: Vec<Box<dyn Host>>,
-    sink: Sink,
+    recorder: Recorder,
     sample_ns: DurationNs,
     report_currency: &str,
 ) -> Result<Parts> {
@@ -193,7 +194,7 @@ fn assemble(
         gate: Gate::new(limits, config.limits.max_open_orders)?,
         max_open_orders: config.limits.max_open_orders,
         strategies: slots,
-        recorder: Recorder::new(sink, config.record_orders)?,
+        recorder,
         max_drawdown_bps: config.limits.max_drawdown_bps,
         sample_ns,
         report_currency: report_currency.to_owned(),

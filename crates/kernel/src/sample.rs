@@ -6,12 +6,16 @@ use mainspring_trading::ledger::Statement;
 
 use crate::kernel::Kernel;
 use crate::recorder::position_record;
+use crate::session::Event;
 
 impl Kernel {
     /// Notes account and positions as they are now, and halts trading on too deep a drawdown.
     pub(crate) fn sample(&mut self) -> Result<()> {
         for market in &self.markets {
             if let Some(mark) = market.valuation() {
+                if let Some(ink) = self.recorder.ink() {
+                    ink.mark(self.now_ns, market.id, mark)?;
+                }
                 self.ledger.mark(market.id, mark);
             }
         }
@@ -49,12 +53,19 @@ impl Kernel {
             return Ok(());
         }
         self.gate.halt();
+        let cause = format!(
+            "drawdown of {}.{:02} % reached the limit of {}.{:02} %",
+            fallen / 100,
+            fallen % 100,
+            self.max_drawdown_bps / 100,
+            self.max_drawdown_bps % 100
+        );
+        if let Some(ink) = self.recorder.ink() {
+            ink.event(self.now_ns, &Event::Halted { cause: cause.clone() })?;
+        }
         self.recorder.notice(
             self.now_ns,
-            &format!(
-                "trading halted: drawdown of {}.{:02} % reached the limit of {}.{:02} %; orders are cancelled, only reductions pass",
-                fallen / 100, fallen % 100, self.max_drawdown_bps / 100, self.max_drawdown_bps % 100
-            ),
+            &format!("trading halted: {cause}; orders are cancelled, only reductions pass"),
         )?;
         for strategy in 0..self.strategies.len() as u16 {
             for index in 0..self.markets.len() {

@@ -15,7 +15,7 @@ use crate::view::View;
 use super::{Kernel, Timer};
 
 /// Which callback of a strategy.
-pub(super) enum Call<'a> {
+pub(crate) enum Call<'a> {
     Start,
     Book,
     Trade(&'a Trade),
@@ -29,7 +29,7 @@ pub(super) enum Call<'a> {
 impl Kernel {
     /// Calls a strategy and carries out what it asks for.
     #[inline]
-    pub(super) fn call(
+    pub(crate) fn call(
         &mut self,
         strategy: u16,
         instrument: InstrumentId,
@@ -52,6 +52,7 @@ impl Kernel {
         let outcome = dispatch(slot.host.as_mut(), &mut view, call);
         match outcome {
             Ok(()) if self.intents.is_empty() => Ok(()),
+            Ok(()) if self.outside.is_some() => self.carry_out_outside(strategy),
             Ok(()) => self.carry_out(strategy),
             Err(failure) => {
                 self.intents.clear();
@@ -62,8 +63,14 @@ impl Kernel {
     }
 
     /// Stops a strategy that failed and cancels its orders.
-    pub(super) fn fail(&mut self, strategy: u16, message: String) -> Result<()> {
+    pub(crate) fn fail(&mut self, strategy: u16, message: String) -> Result<()> {
+        if self.is_following() {
+            return Ok(());
+        }
         let name = self.strategies[usize::from(strategy)].host.name().to_owned();
+        if let Some(ink) = self.recorder.ink() {
+            ink.strategy_stopped(self.now_ns, strategy, &message)?;
+        }
         self.recorder.notice(self.now_ns, &format!("strategy {name} stopped: {message}"))?;
         self.strategies[usize::from(strategy)].failure = Some(message);
         for index in 0..self.markets.len() {
@@ -73,7 +80,7 @@ impl Kernel {
     }
 
     /// Does what a strategy asked for.
-    pub(super) fn carry_out(&mut self, strategy: u16) -> Result<()> {
+    pub(crate) fn carry_out(&mut self, strategy: u16) -> Result<()> {
         let intents = self.intents.take();
         let done = intents
             .as_slice()

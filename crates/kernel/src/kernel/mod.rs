@@ -18,17 +18,20 @@ use mainspring_trading::fee::FeeSchedule;
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::OrderTable;
 use mainspring_trading::risk::Gate;
+use serde::{Deserialize, Serialize};
 
-use self::calls::Call;
+pub(crate) use self::calls::Call;
+pub(crate) use self::orders::working_lots;
 use crate::bars::BarBuilder;
 use crate::delay::DelayQueue;
 use crate::host::{BookTrigger, Host, Interest};
 use crate::intent::Intents;
 use crate::market::{Market, Trade};
 use crate::recorder::Recorder;
+use crate::session::Outside;
 
 /// Something the kernel does at a time of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Timer {
     /// Call `on_book` of a strategy that asked for an interval.
     Interval {
@@ -58,6 +61,20 @@ pub enum Timer {
     },
     /// Sample the account.
     Sample,
+    /// The answer to a request about an order may be overdue.
+    Overdue {
+        /// Which.
+        order: ClientOrderId,
+        /// When the request was made.
+        asked_ns: TimeNs,
+    },
+    /// Ask the venue about an order again.
+    Ask {
+        /// Which.
+        order: ClientOrderId,
+        /// How often it has been asked before.
+        attempt: u32,
+    },
 }
 
 /// One strategy in the kernel.
@@ -95,17 +112,19 @@ pub struct Kernel {
     pub(crate) sample_ns: DurationNs,
     pub(crate) report_currency: String,
     pub(crate) bar_spread_ticks: i64,
+    /// What a session adds, whose venues are outside; `None` in a run over files.
+    pub(crate) outside: Option<Box<Outside>>,
     bar_builders: Vec<Vec<BarBuilder>>,
     done_bars: Vec<BarRow>,
     wants_trades: bool,
     venue_timer_ns: TimeNs,
-    intents: Intents,
+    pub(crate) intents: Intents,
     actions: Actions,
     venue_out: Vec<VenueEvent>,
     request_sequence: u64,
     last_arrival_ns: Vec<TimeNs>,
     last_answer_ns: Vec<TimeNs>,
-    open_lots: Vec<[Lots; 2]>,
+    pub(crate) open_lots: Vec<[Lots; 2]>,
     ids: Vec<ClientOrderId>,
     message_trades: Vec<Trade>,
 }
@@ -188,6 +207,7 @@ impl Kernel {
             sample_ns: parts.sample_ns,
             report_currency: parts.report_currency,
             bar_spread_ticks: parts.bar_spread_ticks,
+            outside: None,
             bar_builders: parts.bar_builders,
             done_bars: Vec::with_capacity(16),
             wants_trades,
@@ -224,6 +244,22 @@ impl Kernel {
         }
         self.start_time_bars(now_ns)?;
         self.timers.push(now_ns + self.sample_ns, Timer::Sample)
+    }
+
+    /// Forgets the bars that are being built.
+    pub(crate) fn reset_bars(&mut self) {
+        self.bar_builders.iter_mut().flatten().for_each(BarBuilder::reset);
+        self.done_bars.clear();
+        self.message_trades.clear();
+    }
+
+    /// Tells strategies of the end while a journal is followed.
+    pub(crate) fn stop_following(&mut self) -> Result<()> {
+        for strategy in 0..self.strategies.len() as u16 {
+            let instrument = self.strategies[usize::from(strategy)].instrument;
+            self.call(strategy, instrument, &Call::Stop)?;
+        }
+        Ok(())
     }
 
     /// Time bars end on multiples of their interval since the epoch.
@@ -275,8 +311,13 @@ impl Kernel {
             },
             Timer::Sample => {
                 self.timers.push(due_ns + self.sample_ns, timer)?;
+                if self.is_following() {
+                    return Ok(());
+                }
                 self.sample()
             }
+            Timer::Overdue { order, asked_ns } => self.overdue(order, asked_ns),
+            Timer::Ask { order, attempt } => self.ask(order, attempt),
         }
     }
 }

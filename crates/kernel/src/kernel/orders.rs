@@ -2,11 +2,12 @@
 
 use mainspring_core::order::OrderTerms;
 use mainspring_core::{
-    ClientOrderId, InstrumentId, Lots, RejectReason, Result, Ticks, VenueEvent, VenueEventKind,
-    VenueRequest, VenueRequestKind,
+    ClientOrderId, InstrumentId, Lots, Money, RejectReason, Result, Ticks, VenueEvent,
+    VenueEventKind, VenueRequest, VenueRequestKind,
 };
 use mainspring_journal::FillRecord;
 use mainspring_sim::{Leg, RequestKind};
+use mainspring_trading::fee::FeeOutcome;
 use mainspring_trading::orders::{Change, Order, OrderEvent, OrderState, Purpose};
 use mainspring_trading::risk::{ApprovedOrder, Exposure, LimitKind};
 
@@ -18,13 +19,18 @@ use super::{Kernel, Timer, REFUSAL_NS};
 impl Kernel {
     /// An answer reaches us: order, money, strategy.
     pub(crate) fn answer(&mut self, event: &VenueEvent) -> Result<()> {
+        self.answer_with(event, None)
+    }
+
+    /// As [`Self::answer`], with the fee that the venue reported.
+    pub(crate) fn answer_with(&mut self, event: &VenueEvent, fee: Option<Money>) -> Result<()> {
         let open_before = self.orders.get(event.order).map_or(Lots::ZERO, working_lots);
         let change = match self.orders.apply(event, self.now_ns) {
             Ok(change) => change,
             Err(error) => return self.recorder.notice(self.now_ns, &error.to_string()),
         };
         self.track_open(open_before, &change.order);
-        let fill = self.book_fill(event, &change)?;
+        let fill = self.book_fill(event, &change, fee)?;
         if !change.duplicate {
             self.recorder.order(&change.order, reason_code(&event.kind), self.now_ns)?;
         }
@@ -48,6 +54,7 @@ impl Kernel {
         &mut self,
         event: &VenueEvent,
         change: &Change,
+        reported: Option<Money>,
     ) -> Result<Option<Fill>> {
         let Some(fill) = change.fill else { return Ok(None) };
         let order = &change.order;
@@ -57,7 +64,10 @@ impl Kernel {
             Some(contract) => contract.notional(fill.price, fill.qty)?,
             None => 0,
         };
-        let fee = self.fees[index].charge(fill.maker, notional, fill.qty);
+        let fee = match reported {
+            Some(fee) => FeeOutcome { fee, residual: 0 },
+            None => self.fees[index].charge(fill.maker, notional, fill.qty),
+        };
         let effect = self.ledger.fill(
             order.strategy,
             instrument,
@@ -93,19 +103,19 @@ impl Kernel {
     }
 
     #[inline]
-    pub(super) fn net_position(&self, instrument: InstrumentId) -> Lots {
+    pub(crate) fn net_position(&self, instrument: InstrumentId) -> Lots {
         self.ledger.net(instrument).map_or(Lots::ZERO, |p| p.lots)
     }
 
     /// Keeps the open quantity of each side in step with an order.
     #[inline]
-    pub(super) fn track_open(&mut self, before: Lots, after: &Order) {
+    pub(crate) fn track_open(&mut self, before: Lots, after: &Order) {
         let open = &mut self.open_lots[after.terms.instrument.index()][after.terms.side as usize];
         *open += working_lots(after) - before;
     }
 
     /// Puts an order before the gate and, if it passes, on its way.
-    pub(super) fn place(
+    pub(crate) fn place(
         &mut self,
         strategy: u16,
         id: ClientOrderId,
@@ -128,8 +138,8 @@ impl Kernel {
     }
 
     pub(super) fn submit(&mut self, order: Order, approved: &ApprovedOrder) -> Result<()> {
-        self.orders.insert(order)?;
-        let change = self.orders.request(order.id, OrderEvent::Submit, self.now_ns)?;
+        self.make(&order)?;
+        let change = self.step(order.id, OrderEvent::Submit)?;
         self.track_open(Lots::ZERO, &change.order);
         self.recorder.counts.orders += 1;
         self.recorder.order(&change.order, 0, self.now_ns)?;
@@ -137,8 +147,8 @@ impl Kernel {
     }
 
     pub(super) fn refuse(&mut self, order: Order, mask: u32) -> Result<()> {
-        self.orders.insert(order)?;
-        let order = self.orders.request(order.id, OrderEvent::RiskRefused, self.now_ns)?.order;
+        self.make(&order)?;
+        let order = self.step(order.id, OrderEvent::RiskRefused)?.order;
         self.recorder.counts.risk_rejects += 1;
         // The lowest failed limit, from 101 on, so that codes of venues and of the gate do not meet.
         let reason = 101 + mask.trailing_zeros() as u8;
@@ -162,7 +172,7 @@ impl Kernel {
         if order.is_terminal() || order.state == OrderState::PendingCancel {
             return Ok(());
         }
-        let change = self.orders.request(id, OrderEvent::CancelRequested, self.now_ns)?;
+        let change = self.step(id, OrderEvent::CancelRequested)?;
         self.recorder.counts.cancels += 1;
         self.recorder.order(&change.order, 0, self.now_ns)?;
         let instrument = order.terms.instrument;
@@ -215,8 +225,7 @@ impl Kernel {
                 &format!("amend of order {} refused by risk: {}", id.0, names.join(", ")),
             );
         }
-        let change =
-            self.orders.request(id, OrderEvent::ReplaceRequested { price, qty }, self.now_ns)?;
+        let change = self.step(id, OrderEvent::ReplaceRequested { price, qty })?;
         self.track_open(working_lots(&order), &change.order);
         self.recorder.counts.amends += 1;
         self.recorder.order(&change.order, 0, self.now_ns)?;
@@ -224,15 +233,38 @@ impl Kernel {
         self.send(id, VenueRequestKind::Amend { instrument, price, qty }, instrument)
     }
 
+    /// Adds a new order to the table.
+    #[inline]
+    fn make(&mut self, order: &Order) -> Result<()> {
+        if let Some(ink) = self.recorder.ink() {
+            ink.new_order(self.now_ns, order)?;
+        }
+        self.orders.insert(*order)
+    }
+
+    /// Does something to an order: what a session's journal can follow.
+    #[inline]
+    pub(crate) fn step(&mut self, id: ClientOrderId, event: OrderEvent) -> Result<Change> {
+        let change = self.orders.request(id, event, self.now_ns)?;
+        if let Some(ink) = self.recorder.ink() {
+            ink.step(self.now_ns, id, event)?;
+            self.watch_for_answer(&change)?;
+        }
+        Ok(change)
+    }
+
     /// Sends a request on its way to the venue.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         order: ClientOrderId,
         kind: VenueRequestKind,
         instrument: InstrumentId,
     ) -> Result<()> {
-        let index = instrument.index();
         let sent_ns = self.now_ns + self.decision_ns;
+        if let Some(outside) = &mut self.outside {
+            return outside.send(VenueRequest { order, sent_ns, kind });
+        }
+        let index = instrument.index();
         self.request_sequence += 1;
         let request = VenueRequest { order, sent_ns, kind };
         let leg = self.latency[index].entry_ns(
@@ -267,7 +299,7 @@ impl Kernel {
 
 /// The quantity that an order may still add to the position.
 #[inline]
-pub(super) fn working_lots(order: &Order) -> Lots {
+pub(crate) fn working_lots(order: &Order) -> Lots {
     if order.is_open() {
         order.fillable()
     } else {

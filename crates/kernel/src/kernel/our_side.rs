@@ -134,8 +134,16 @@ impl Kernel {
     /// Funding is due on what we hold, at the mark price or else the mid.
     #[cold]
     pub(super) fn settle_funding(&mut self, instrument: InstrumentId, rate: i64) -> Result<()> {
+        if self.is_following() {
+            return Ok(());
+        }
         match self.markets[instrument.index()].mark() {
-            Some(mark) => self.ledger.funding(instrument, rate, mark).map(|_| ()),
+            Some(mark) => {
+                if let Some(ink) = self.recorder.ink() {
+                    ink.funding(self.now_ns, instrument, rate, mark)?;
+                }
+                self.ledger.funding(instrument, rate, mark).map(|_| ())
+            }
             None => self.recorder.notice(self.now_ns, "funding without a price was left out"),
         }
     }

@@ -2,11 +2,12 @@
 
 use mainspring_core::money::{divide_half_even, QUANTA_PER_UNIT};
 use mainspring_core::Money;
+use serde::{Deserialize, Serialize};
 
 use crate::fee::FeeOutcome;
 
 /// Balances of one currency in quanta. What enters one account leaves another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounts {
     /// Ours.
     pub cash: i128,

@@ -3,6 +3,7 @@
 use mainspring_core::instrument::InstrumentId;
 use mainspring_core::money::{divide_half_even, MONEY_DECIMALS, QUANTA_PER_UNIT};
 use mainspring_core::{Decimal, Error, ErrorKind, Instrument, Lots, Money, Result, Side, Ticks};
+use serde::{Deserialize, Serialize};
 
 use super::accounts::{convert, Accounts};
 use super::contract::{Contract, MarkPrice};
@@ -47,7 +48,7 @@ impl Statement {
 }
 
 /// Totals of one currency, over all strategies.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Totals {
     realised: Money,
     fees: Money,
@@ -55,7 +56,7 @@ struct Totals {
 }
 
 /// One currency: its name, its accounts, what was earned in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Currency {
     name: String,
     accounts: Accounts,
@@ -67,7 +68,7 @@ struct Currency {
 }
 
 /// One instrument: its arithmetic, its net position, its mark.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Line {
     contract: Contract,
     base: usize,
@@ -84,7 +85,7 @@ struct Line {
 }
 
 /// Cash, positions and profit of one account; see the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     lines: Vec<Line>,
     currencies: Vec<Currency>,

@@ -2,12 +2,13 @@
 
 use mainspring_core::money::{divide_half_even, MONEY_DECIMALS};
 use mainspring_core::{Error, ErrorKind, Instrument, Lots, Result, Ticks};
+use serde::{Deserialize, Serialize};
 
 use crate::fee::RATE_UNITS;
 
 /// A price to value positions at, in units of `10^-9` tick: mid prices and mark prices lie
 /// between ticks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkPrice(pub i128);
 
 impl MarkPrice {
@@ -34,7 +35,7 @@ impl MarkPrice {
 }
 
 /// How price and quantity of an instrument become money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Contract {
     /// Spot and linear: `ticks x lots x tick_value`, exact.
     Linear {

@@ -2,11 +2,12 @@
 
 use mainspring_core::money::divide_half_even;
 use mainspring_core::{Lots, Money, Side, Ticks};
+use serde::{Deserialize, Serialize};
 
 use super::contract::Contract;
 
 /// A position and what it has earned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Signed quantity.
     pub lots: Lots,

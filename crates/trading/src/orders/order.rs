@@ -2,11 +2,12 @@
 
 use mainspring_core::order::OrderTerms;
 use mainspring_core::{ClientOrderId, Lots, Ticks, TimeNs};
+use serde::{Deserialize, Serialize};
 
 use super::state::{OrderEvent, OrderState};
 
 /// A change that is on its way to the venue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingReplace {
     /// Asked limit price.
     pub price: Ticks,
@@ -15,7 +16,8 @@ pub struct PendingReplace {
 }
 
 /// Why an order exists: what may change or cancel it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Purpose {
     /// The strategy placed it by name; only the strategy cancels it.
@@ -28,7 +30,7 @@ pub enum Purpose {
 }
 
 /// An order: what was asked, and how far it got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// Our id.
     pub id: ClientOrderId,

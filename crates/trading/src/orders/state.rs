@@ -3,9 +3,11 @@
 use std::fmt;
 
 use mainspring_core::{Lots, Ticks};
+use serde::{Deserialize, Serialize};
 
 /// Where an order stands. Codes are stored in results and journals: never renumber.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum OrderState {
     /// Made here, not yet past the risk gate.

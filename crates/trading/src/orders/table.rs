@@ -11,6 +11,8 @@ use mainspring_core::{
     VenueEvent, VenueEventKind,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::order::Order;
 use super::state::{transition, IllegalTransition, OrderEvent, OrderState};
 
@@ -82,7 +84,7 @@ impl From<OrderError> for Error {
 }
 
 /// What went by that should be looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderCounters {
     /// Events that cannot happen in the state of their order.
     pub illegal: u64,
@@ -94,6 +96,17 @@ pub struct OrderCounters {
     pub late_fills: u64,
     /// Events that said what was known.
     pub duplicates: u64,
+}
+
+/// Orders as a snapshot keeps them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrdersImage {
+    /// Ended and remembered, oldest first.
+    pub ended: Vec<Order>,
+    /// Live, by strategy, instrument and arrival.
+    pub live: Vec<Order>,
+    /// What went by that should be looked at.
+    pub counters: OrderCounters,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -264,6 +277,39 @@ impl OrderTable {
     /// All live orders, by strategy, instrument and arrival.
     pub fn all_live(&self) -> impl Iterator<Item = &Order> {
         self.lists.iter().flat_map(|ends| self.walk(ends.first))
+    }
+
+    /// What a restart has to know: ended orders that are remembered, oldest first, then live ones.
+    #[must_use]
+    pub fn image(&self) -> OrdersImage {
+        let ring = self.ended.len();
+        let ended = (0..self.ended_count).map(|i| self.ended[(self.ended_first + i) % ring]);
+        OrdersImage {
+            ended: ended.map(|slot| self.slots[slot as usize].order).collect(),
+            live: self.all_live().copied().collect(),
+            counters: self.counters,
+        }
+    }
+
+    /// Takes what [`Self::image`] gave into an empty table.
+    ///
+    /// # Errors
+    /// When the table is not empty or too small, an id is twice in the image, or an order is of a
+    /// strategy or instrument that the table does not have.
+    pub fn restore(&mut self, image: &OrdersImage) -> Result<()> {
+        if self.live != 0 || self.ended_count != 0 {
+            return Err(Error::new(ErrorKind::Internal, "orders can only go into an empty table"));
+        }
+        for order in image.ended.iter().chain(&image.live) {
+            self.insert(Order { state: OrderState::Created, ..*order })?;
+            let slot = self.find(order.id);
+            self.slots[slot as usize].order = *order;
+            if order.is_terminal() {
+                self.retire(slot);
+            }
+        }
+        self.counters = image.counters;
+        Ok(())
     }
 
     /// How many orders are live.

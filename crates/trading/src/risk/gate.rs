@@ -226,6 +226,11 @@ impl Gate {
         self.halted = true;
     }
 
+    /// Lifts the halt: a person's decision.
+    pub fn rearm(&mut self) {
+        self.halted = false;
+    }
+
     /// Whether trading is halted.
     #[must_use]
     pub const fn is_halted(&self) -> bool {

@@ -1,0 +1,281 @@
+//! Following a journal: the same state from the same records, nothing decided.
+
+use mainspring_core::event::MarketRow;
+use mainspring_core::{
+    ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Money, Result, Ticks, TimeNs,
+};
+use mainspring_journal::EquityRecord;
+
+use crate::intent::Intent;
+use crate::kernel::{working_lots, Kernel, Timer};
+use crate::market::Market;
+
+use super::record::{
+    self, AnswerRecord, Kind, LinkRecord, ListHead, MarketHead, NewOrder, OpenOrderRecord,
+    PositionEntry, QueryRecord, Raw, ReportRecord, Step,
+};
+use super::{Command, Event, Followed, Session};
+
+impl Session {
+    /// Repeats one record of a journal. Records come in order and without holes.
+    ///
+    /// # Errors
+    /// When the record is damaged, out of order, or contradicts the state: the journal and this
+    /// build do not agree.
+    pub fn follow(&mut self, raw: &Raw<'_>) -> Result<()> {
+        if raw.sequence <= self.sequence {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                format!("record {} comes after record {}", raw.sequence, self.sequence),
+            ));
+        }
+        let done = match Kind::from_code(raw.kind) {
+            Some(kind) if kind.is_input() => self.follow_input(kind, raw),
+            Some(kind) => self.follow_output(kind, raw),
+            None => Err(Error::new(
+                ErrorKind::Mismatch,
+                format!("kind {} was written by a newer build", raw.kind),
+            )),
+        };
+        self.sequence = raw.sequence;
+        done.map_err(|e| e.at(format_args!("journal record {}", raw.sequence)))
+    }
+
+    /// Keeps what the strategies ask for while following, for [`Self::take_followed`].
+    pub fn keep_wishes(&mut self) {
+        if let Some(outside) = &mut self.kernel.outside {
+            outside.keep_followed = true;
+        }
+    }
+
+    /// What the strategies asked for since this was last called.
+    pub fn take_followed(&mut self) -> Vec<Followed> {
+        self.kernel.outside.as_mut().map_or_else(Vec::new, |o| std::mem::take(&mut o.followed))
+    }
+
+    fn follow_input(&mut self, kind: Kind, raw: &Raw<'_>) -> Result<()> {
+        match kind {
+            Kind::Start => return self.kernel.start(raw.time_ns),
+            Kind::Resume => return self.begin_again(raw.time_ns),
+            _ => self.pass_time(raw.time_ns)?,
+        }
+        match kind {
+            Kind::Market => {
+                let (head, rows): (MarketHead, Vec<MarketRow>) = record::read_list(raw.payload)?;
+                let instrument = self.known(InstrumentId(head.instrument))?;
+                self.apply_market(instrument, Ticks(head.base_ticks), &rows)
+            }
+            Kind::Report => {
+                let record: ReportRecord = record::read(raw.payload)?;
+                self.kernel.report(&record.report()?)
+            }
+            Kind::Answer => {
+                let record: AnswerRecord = record::read(raw.payload)?;
+                self.kernel.answered(ClientOrderId(record.order), record.answer()?)
+            }
+            Kind::OpenOrders => {
+                let (head, open): (ListHead, Vec<OpenOrderRecord>) =
+                    record::read_list(raw.payload)?;
+                let open =
+                    open.iter().map(OpenOrderRecord::open_order).collect::<Result<Vec<_>>>()?;
+                self.kernel.open_orders(head.venue, head.as_of_ns, &open)
+            }
+            Kind::Positions => {
+                let (head, entries): (ListHead, Vec<PositionEntry>) =
+                    record::read_list(raw.payload)?;
+                let positions: Vec<_> =
+                    entries.iter().map(|p| (InstrumentId(p.instrument), Lots(p.lots))).collect();
+                self.kernel.positions(head.venue, head.as_of_ns, &positions)
+            }
+            Kind::Link => {
+                let record: LinkRecord = record::read(raw.payload)?;
+                self.kernel.link(record.venue, record.up != 0)
+            }
+            Kind::Command => self.kernel.command(&json::<Command>(raw.payload)?),
+            Kind::Wishes => self.kernel.follow_intents(raw.payload),
+            Kind::Stop => self.kernel.stop_following(),
+            _ => Ok(()),
+        }
+    }
+
+    fn follow_output(&mut self, kind: Kind, raw: &Raw<'_>) -> Result<()> {
+        let kernel = &mut self.kernel;
+        match kind {
+            Kind::Intents => kernel.follow_intents(raw.payload),
+            Kind::NewOrder => kernel.follow_order(&record::read(raw.payload)?, raw.time_ns),
+            Kind::Step => kernel.follow_step(&record::read(raw.payload)?, raw.time_ns),
+            Kind::Query => {
+                let query: QueryRecord = record::read(raw.payload)?;
+                kernel.asked_at(&query, raw.time_ns)
+            }
+            Kind::Funding => {
+                let record: record::Mark = record::read(raw.payload)?;
+                let instrument = InstrumentId(record.instrument);
+                kernel.ledger.funding(instrument, record.rate, record.price()).map(|_| ())
+            }
+            Kind::Mark => {
+                let record: record::Mark = record::read(raw.payload)?;
+                kernel.ledger.mark(InstrumentId(record.instrument), record.price());
+                Ok(())
+            }
+            Kind::Equity => {
+                let record: EquityRecord = record::read(raw.payload)?;
+                kernel.follow_equity(record.equity.into());
+                Ok(())
+            }
+            Kind::Event => {
+                kernel.follow_event(json::<Event>(raw.payload)?);
+                Ok(())
+            }
+            Kind::StrategyState => self.follow_state(raw.payload),
+            _ => Ok(()),
+        }
+    }
+
+    fn follow_state(&mut self, payload: &[u8]) -> Result<()> {
+        let strategy = payload
+            .first_chunk::<2>()
+            .map(|bytes| usize::from(u16::from_le_bytes(*bytes)))
+            .filter(|strategy| *strategy < self.states.len())
+            .ok_or_else(|| Error::new(ErrorKind::Mismatch, "the state of no known strategy"))?;
+        self.states[strategy].clear();
+        self.states[strategy].extend_from_slice(&payload[2..]);
+        Ok(())
+    }
+
+    fn known(&self, instrument: InstrumentId) -> Result<InstrumentId> {
+        if instrument.index() < self.instruments.len() {
+            return Ok(instrument);
+        }
+        Err(Error::new(
+            ErrorKind::Mismatch,
+            format!(
+                "instrument {} is not one of the session's {}",
+                instrument.0,
+                self.instruments.len()
+            ),
+        ))
+    }
+
+    /// The process was started anew: books and features are empty, strategies have what they
+    /// declared, and what they had timed is gone.
+    pub(super) fn begin_again(&mut self, now_ns: TimeNs) -> Result<()> {
+        self.changes.iter_mut().for_each(|changes| *changes = Default::default());
+        let mut markets = Vec::with_capacity(self.instruments.len());
+        for (index, instrument) in self.instruments.iter().enumerate() {
+            let features =
+                mainspring_features::FeatureChain::new(&self.config.run.features, instrument)?;
+            markets.push(Market::new(InstrumentId(index as u16), instrument.clone(), features));
+        }
+        self.kernel.markets = markets;
+        for (slot, state) in self.kernel.strategies.iter_mut().zip(&self.states) {
+            if slot.interest.state && !state.is_empty() {
+                if let Err(failure) = slot.host.load(state) {
+                    slot.failure = Some(failure.message);
+                }
+            }
+        }
+        self.kernel.begin_again(now_ns)?;
+        for venue in 0..self.links().len() as u16 {
+            self.kernel.link(venue, false)?;
+        }
+        Ok(())
+    }
+}
+
+impl Kernel {
+    /// Starts strategies and their timers anew; waits for answers go on.
+    fn begin_again(&mut self, now_ns: TimeNs) -> Result<()> {
+        self.timers.retain(|timer| matches!(timer, Timer::Overdue { .. } | Timer::Ask { .. }));
+        self.reset_bars();
+        self.start(now_ns)
+    }
+
+    /// Wishes of a strategy as they were: only its timers matter, orders are records of their own.
+    fn follow_intents(&mut self, payload: &[u8]) -> Result<()> {
+        let mut intents = self.intents.take();
+        let head = record::decode_intents(payload, &mut intents);
+        let mut done = head.as_ref().map(|_| ()).map_err(Clone::clone);
+        if let Ok(head) = head {
+            for intent in intents.as_slice() {
+                if let Intent::Timer { at_ns, tag } = *intent {
+                    let timer = Timer::Strategy { strategy: head.strategy, tag };
+                    done = done.and(self.timers.push(at_ns.max(self.now_ns), timer));
+                }
+            }
+        }
+        self.intents.give_back(intents);
+        done
+    }
+
+    fn follow_order(&mut self, record: &NewOrder, time_ns: TimeNs) -> Result<()> {
+        let order = record.order(time_ns)?;
+        self.intents.give_ids_after(order.id);
+        self.orders.insert(order)
+    }
+
+    fn follow_step(&mut self, step: &Step, time_ns: TimeNs) -> Result<()> {
+        let id = ClientOrderId(step.order);
+        let before = self.orders.get(id).map_or(Lots::ZERO, working_lots);
+        let change = self.orders.request(id, step.event()?, time_ns)?;
+        self.track_open(before, &change.order);
+        let now_ns = std::mem::replace(&mut self.now_ns, time_ns);
+        let done = self.watch_for_answer(&change);
+        self.now_ns = now_ns;
+        done
+    }
+
+    fn asked_at(&mut self, query: &QueryRecord, time_ns: TimeNs) -> Result<()> {
+        let now_ns = std::mem::replace(&mut self.now_ns, time_ns);
+        let done = self.asked(query);
+        self.now_ns = now_ns;
+        done
+    }
+
+    fn follow_equity(&mut self, equity: Money) {
+        self.peak_equity = Some(self.peak_equity.map_or(equity, |peak| peak.max(equity)));
+    }
+
+    fn follow_event(&mut self, event: Event) {
+        match event {
+            Event::Halted { .. } => self.gate.halt(),
+            Event::StrategyStopped { strategy, cause } => {
+                if let Some(slot) = self.strategies.get_mut(usize::from(strategy)) {
+                    slot.failure = Some(cause);
+                }
+            }
+            Event::OrderStuck { .. }
+            | Event::ForeignOrder { .. }
+            | Event::PositionMismatch { .. } => {}
+        }
+    }
+
+    /// Carries wishes out, or keeps them to be compared.
+    pub(crate) fn carry_out_outside(&mut self, strategy: u16) -> Result<()> {
+        let Some(outside) = &mut self.outside else { return self.carry_out(strategy) };
+        if !outside.following {
+            if let Some(ink) = self.recorder.ink() {
+                ink.intents(self.now_ns, strategy, &self.intents)?;
+            }
+            return self.carry_out(strategy);
+        }
+        if outside.keep_followed {
+            let mut bytes = Vec::new();
+            record::encode_intents(strategy, 0, &self.intents, &mut bytes);
+            outside.followed.push(Followed { time_ns: self.now_ns, bytes });
+        }
+        self.intents.clear();
+        Ok(())
+    }
+
+    /// Whether the kernel repeats a journal.
+    #[inline]
+    pub(crate) fn is_following(&self) -> bool {
+        self.outside.as_ref().is_some_and(|outside| outside.following)
+    }
+}
+
+fn json<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T> {
+    serde_json::from_slice(payload)
+        .map_err(|e| Error::new(ErrorKind::Mismatch, format!("a record cannot be read: {e}")))
+}

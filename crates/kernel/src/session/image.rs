@@ -1,0 +1,156 @@
+//! What a restart keeps.
+
+use mainspring_core::{Error, ErrorKind, Money, Result, TimeNs};
+use mainspring_trading::ledger::Ledger;
+use mainspring_trading::orders::{Order, OrdersImage};
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::{working_lots, Timer};
+
+use super::outside::{SeenTrades, VenueLink};
+use super::Session;
+
+/// Version of the layout of [`Image`].
+pub const IMAGE_VERSION: u32 = 1;
+
+/// A strategy as a snapshot keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrategyImage {
+    /// Its name: a snapshot is taken up by the same strategies in the same order.
+    pub name: String,
+    /// Why it was stopped, if it was.
+    pub failure: Option<String>,
+    /// What it declared.
+    pub state: Vec<u8>,
+}
+
+/// The state of a session without its markets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// Version of the layout.
+    pub version: u32,
+    /// Sequence of the last record that is in it.
+    pub sequence: u64,
+    /// Logical time.
+    pub now_ns: TimeNs,
+    /// When the strategies were started.
+    pub started_ns: TimeNs,
+    /// Orders.
+    pub orders: OrdersImage,
+    /// Money and positions.
+    pub ledger: Ledger,
+    /// Whether trading is halted.
+    pub halted: bool,
+    /// Highest equity of the samples.
+    pub peak_equity: Option<Money>,
+    /// The id that the next order gets.
+    pub next_order: u64,
+    /// Waits for answers, by time.
+    pub waits: Vec<(TimeNs, Timer)>,
+    /// The venues.
+    pub links: Vec<VenueLink>,
+    /// Fills that were booked, by instrument and the venue's id, oldest first.
+    pub trades: Vec<(u16, u64)>,
+    /// The strategies.
+    pub strategies: Vec<StrategyImage>,
+    /// Symbols of the instruments.
+    pub symbols: Vec<String>,
+}
+
+impl Session {
+    /// What a restart should keep, as of the last record.
+    #[must_use]
+    pub fn image(&self) -> Image {
+        let kernel = &self.kernel;
+        let outside = kernel.outside.as_ref();
+        let strategies = kernel.strategies.iter().zip(&self.states);
+        Image {
+            version: IMAGE_VERSION,
+            sequence: self.sequence,
+            now_ns: kernel.now_ns,
+            started_ns: kernel.started_ns,
+            orders: kernel.orders.image(),
+            ledger: kernel.ledger.clone(),
+            halted: kernel.gate.is_halted(),
+            peak_equity: kernel.peak_equity,
+            next_order: kernel.intents.upcoming_id().0,
+            waits: kernel.timers.iter().filter(|(_, t)| is_wait(t)).copied().collect(),
+            links: outside.map_or_else(Vec::new, |o| o.links.clone()),
+            trades: outside.map_or_else(Vec::new, |o| o.seen.list()),
+            strategies: strategies
+                .map(|(slot, state)| StrategyImage {
+                    name: slot.host.name().to_owned(),
+                    failure: slot.failure.clone(),
+                    state: state.clone(),
+                })
+                .collect(),
+            symbols: self.symbols(),
+        }
+    }
+
+    /// Takes a snapshot into a session that was just made.
+    ///
+    /// # Errors
+    /// When it was written by another version, or for other instruments or strategies.
+    pub fn restore(&mut self, image: &Image) -> Result<()> {
+        self.check_image(image)?;
+        let kernel = &mut self.kernel;
+        kernel.orders.restore(&image.orders)?;
+        kernel.ledger = image.ledger.clone();
+        if image.halted {
+            kernel.gate.halt();
+        }
+        kernel.peak_equity = image.peak_equity;
+        kernel.now_ns = image.now_ns;
+        kernel.started_ns = image.started_ns;
+        kernel.intents.give_ids_from(image.next_order);
+        for (at_ns, timer) in &image.waits {
+            kernel.timers.push(*at_ns, *timer)?;
+        }
+        if let Some(outside) = &mut kernel.outside {
+            outside.links.clone_from(&image.links);
+            outside.seen = SeenTrades::of(&image.trades);
+        }
+        let open: Vec<Order> = kernel.orders.all_live().copied().collect();
+        for order in &open {
+            let side = order.terms.side as usize;
+            kernel.open_lots[order.terms.instrument.index()][side] += working_lots(order);
+        }
+        for (slot, kept) in kernel.strategies.iter_mut().zip(&image.strategies) {
+            slot.failure.clone_from(&kept.failure);
+        }
+        self.states = image.strategies.iter().map(|kept| kept.state.clone()).collect();
+        self.sequence = image.sequence;
+        Ok(())
+    }
+
+    fn symbols(&self) -> Vec<String> {
+        self.instruments.iter().map(|i| format!("{}@{}", i.symbol, i.venue)).collect()
+    }
+
+    fn check_image(&self, image: &Image) -> Result<()> {
+        let differs = |what: &str, theirs: &dyn std::fmt::Debug, ours: &dyn std::fmt::Debug| {
+            Err(Error::new(
+                ErrorKind::Mismatch,
+                format!("the snapshot has {what} {theirs:?}, this session has {ours:?}"),
+            ))
+        };
+        if image.version != IMAGE_VERSION {
+            return differs("layout version", &image.version, &IMAGE_VERSION);
+        }
+        let symbols = self.symbols();
+        if image.symbols != symbols {
+            return differs("the instruments", &image.symbols, &symbols);
+        }
+        let names: Vec<_> = self.kernel.strategies.iter().map(|s| s.host.name()).collect();
+        let theirs: Vec<_> = image.strategies.iter().map(|s| s.name.as_str()).collect();
+        if theirs != names {
+            return differs("the strategies", &theirs, &names);
+        }
+        Ok(())
+    }
+}
+
+const fn is_wait(timer: &Timer) -> bool {
+    matches!(timer, Timer::Overdue { .. } | Timer::Ask { .. })
+}

@@ -1,0 +1,498 @@
+//! The kernel in a session: its venues are outside, and everything it is told and decides is in a
+//! journal before it takes effect.
+//!
+//! A [`Session`] leads or follows. Leading, it is told inputs ([`Session::market`],
+//! [`Session::report`], ...): each is journaled, then applied, and what the engine decides because of
+//! it is journaled too; only then may [`Session::take_requests`] hand requests to the venues.
+//! Following, it is given the records of a journal ([`Session::follow`]) and repeats what they say
+//! without deciding anything: recovery, a look at any moment of the past, a strategy that runs
+//! beside, and replay are all this one thing.
+//!
+//! What a restart keeps is in an [`Image`]: orders, money, limits, open questions, and what
+//! strategies declared. Books and features are not in it, because after a restart the feed starts
+//! anew; a book is not shown until its snapshot has come.
+
+mod command;
+mod event;
+mod follow;
+mod image;
+mod ink;
+mod outside;
+pub mod record;
+mod report;
+mod venue;
+
+use mainspring_core::event::MarketRow;
+use mainspring_core::{
+    ClientOrderId, DurationNs, Error, ErrorKind, Instrument, InstrumentId, Lots, Result, Ticks,
+    TimeNs,
+};
+use mainspring_trading::ledger::Ledger;
+use mainspring_trading::orders::OrderTable;
+use serde::{Deserialize, Serialize};
+
+use crate::config::RunConfig;
+use crate::host::Host;
+use crate::intent::Intents;
+use crate::kernel::Kernel;
+use crate::market::{Changes, Market};
+use crate::recorder::{Counts, Recorder};
+use crate::run::assemble;
+
+pub use command::Command;
+pub use event::Event;
+pub use image::{Image, StrategyImage, IMAGE_VERSION};
+pub use ink::{Ink, Outlet};
+pub(crate) use outside::Outside;
+pub use outside::{Followed, ForeignOrders, Patience, VenueLink};
+pub use record::{Kind, Raw};
+pub use report::{Answer, OpenOrder, Report, Request};
+
+/// Configuration of a session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionConfig {
+    /// Limits, fees, features, bars, deposits: as in a run over files.
+    pub run: RunConfig,
+    /// How long answers are waited for.
+    pub patience: Patience,
+    /// What to do with orders that were not placed here.
+    pub foreign: ForeignOrders,
+}
+
+/// Interval of equity samples where none is given.
+const SAMPLE_NS: DurationNs = 1_000_000_000;
+
+/// Most rows of one market record; a longer message is several.
+const ROWS_PER_RECORD: usize = 4_096;
+
+/// The engine of a session; see the module.
+pub struct Session {
+    kernel: Kernel,
+    config: SessionConfig,
+    instruments: Vec<Instrument>,
+    /// What the unfinished message of each instrument changed so far.
+    changes: Vec<Changes>,
+    /// Sequence of the last record applied.
+    sequence: u64,
+    states: Vec<Vec<u8>>,
+}
+
+impl Session {
+    /// A session at the beginning of time, following: silent until it is told to [`Self::lead`].
+    ///
+    /// # Errors
+    /// When configuration, instruments and strategies do not fit together.
+    pub fn new(
+        config: SessionConfig,
+        instruments: Vec<Instrument>,
+        strategies: Vec<Box<dyn Host>>,
+    ) -> Result<Self> {
+        config.run.validate()?;
+        config.patience.validate()?;
+        if instruments.is_empty() {
+            return Err(Error::new(ErrorKind::Config, "a session needs at least one instrument"));
+        }
+        let sample_ns = config.run.sample_ns.unwrap_or(SAMPLE_NS);
+        let currency = config.run.report_currency.clone();
+        let currency = currency.unwrap_or_else(|| instruments[0].settle().to_owned());
+        let (venues, venue_of) = venues_of(&instruments);
+        let states = vec![Vec::new(); strategies.len()];
+        let recorder = Recorder::to_journal(Ink::silent());
+        let parts =
+            assemble(&config.run, &instruments, strategies, recorder, sample_ns, &currency)?;
+        let mut kernel = Kernel::new(parts);
+        let mut outside = Outside::new(config.patience, config.foreign, &venues, venue_of);
+        outside.following = true;
+        kernel.outside = Some(Box::new(outside));
+        let changes = vec![Changes::default(); instruments.len()];
+        Ok(Self { kernel, config, instruments, changes, sequence: 0, states })
+    }
+
+    /// From here on the session decides, and writes what it is told and what it decides to `outlet`.
+    pub fn lead(&mut self, outlet: Box<dyn Outlet>) {
+        if let Some(ink) = self.kernel.recorder.ink() {
+            ink.lead(outlet);
+        }
+        if let Some(outside) = &mut self.kernel.outside {
+            outside.following = false;
+            outside.keep_followed = false;
+        }
+    }
+
+    /// Starts the strategies of a new session. `facts` is JSON about code, configuration and models.
+    ///
+    /// # Errors
+    /// When it was started before, or the journal cannot be written.
+    pub fn start(&mut self, now_ns: TimeNs, facts: &[u8]) -> Result<()> {
+        if self.kernel.is_started() {
+            return Err(Error::new(ErrorKind::Internal, "the session was started before"));
+        }
+        self.write(Kind::Start, now_ns, &[facts])?;
+        self.kernel.start(now_ns)?;
+        self.settle()
+    }
+
+    /// Goes on after a restart: strategies find what they declared, books are empty, every venue is
+    /// asked what happened.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn resume(&mut self, now_ns: TimeNs, facts: &[u8]) -> Result<()> {
+        let now_ns = now_ns.max(self.kernel.now_ns);
+        self.write(Kind::Resume, now_ns, &[facts])?;
+        self.begin_again(now_ns)?;
+        self.settle()
+    }
+
+    /// Rows of one instrument that were received together; whole messages, in order.
+    ///
+    /// # Errors
+    /// When the journal cannot be written, or a broken promise inside shows.
+    pub fn market(
+        &mut self,
+        instrument: InstrumentId,
+        base: Ticks,
+        rows: &[MarketRow],
+    ) -> Result<()> {
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let len = message_len(rest).min(ROWS_PER_RECORD);
+            let (message, after) = rest.split_at(len);
+            rest = after;
+            let head = record::MarketHead {
+                base_ticks: base.0,
+                instrument: instrument.0,
+                reserved: [0; 3],
+            };
+            let payload = [bytemuck::bytes_of(&head), bytemuck::cast_slice(message)];
+            self.input(Kind::Market, first.recv_ns, &payload)?;
+            self.apply_market(instrument, base, message)?;
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// A statement of a venue about one of our orders.
+    ///
+    /// # Errors
+    /// When the journal cannot be written, or a broken promise inside shows.
+    pub fn report(&mut self, report: &Report) -> Result<()> {
+        let record = record::ReportRecord::of(report);
+        self.input(Kind::Report, report.event.recv_ns, &[bytemuck::bytes_of(&record)])?;
+        self.kernel.report(report)?;
+        self.settle()
+    }
+
+    /// The answer to [`Request::OrderQuery`].
+    ///
+    /// # Errors
+    /// When the journal cannot be written, or a broken promise inside shows.
+    pub fn answer(&mut self, recv_ns: TimeNs, order: ClientOrderId, answer: Answer) -> Result<()> {
+        let record = record::AnswerRecord::of(order, answer);
+        self.input(Kind::Answer, recv_ns, &[bytemuck::bytes_of(&record)])?;
+        self.kernel.answered(order, answer)?;
+        self.settle()
+    }
+
+    /// All open orders at a venue: part of the answer to [`Request::AccountQuery`], after the fills.
+    /// `as_of_ns` is when the question was sent.
+    ///
+    /// # Errors
+    /// When the journal cannot be written, or a broken promise inside shows.
+    pub fn open_orders(
+        &mut self,
+        recv_ns: TimeNs,
+        venue: u16,
+        as_of_ns: TimeNs,
+        open: &[OpenOrder],
+    ) -> Result<()> {
+        let head = record::ListHead { as_of_ns, venue, reserved: [0; 3] };
+        let entries: Vec<_> = open.iter().map(record::OpenOrderRecord::of).collect();
+        let payload = [bytemuck::bytes_of(&head), bytemuck::cast_slice(&entries)];
+        self.input(Kind::OpenOrders, recv_ns, &payload)?;
+        self.kernel.open_orders(venue, as_of_ns, open)?;
+        self.settle()
+    }
+
+    /// All positions at a venue: the last part of the answer to [`Request::AccountQuery`].
+    ///
+    /// # Errors
+    /// When the journal cannot be written, or a broken promise inside shows.
+    pub fn positions(
+        &mut self,
+        recv_ns: TimeNs,
+        venue: u16,
+        as_of_ns: TimeNs,
+        positions: &[(InstrumentId, Lots)],
+    ) -> Result<()> {
+        let head = record::ListHead { as_of_ns, venue, reserved: [0; 3] };
+        let entry = |(instrument, lots): &(InstrumentId, Lots)| record::PositionEntry {
+            lots: lots.0,
+            instrument: instrument.0,
+            reserved: [0; 3],
+        };
+        let entries: Vec<_> = positions.iter().map(entry).collect();
+        let payload = [bytemuck::bytes_of(&head), bytemuck::cast_slice(&entries)];
+        self.input(Kind::Positions, recv_ns, &payload)?;
+        self.kernel.positions(venue, as_of_ns, positions)?;
+        self.settle()
+    }
+
+    /// A venue's connection came or went.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn link(&mut self, recv_ns: TimeNs, venue: u16, up: bool) -> Result<()> {
+        let record = record::LinkRecord { venue, up: u16::from(up) };
+        self.input(Kind::Link, recv_ns, &[bytemuck::bytes_of(&record)])?;
+        self.kernel.link(venue, up)?;
+        self.settle()
+    }
+
+    /// Wishes of a strategy that runs outside the kernel thread, stated after it had seen the record
+    /// `decided`.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn wishes(
+        &mut self,
+        recv_ns: TimeNs,
+        strategy: u16,
+        decided: u64,
+        wishes: &Intents,
+    ) -> Result<()> {
+        let mut bytes = Vec::with_capacity(record::MAX_INTENTS_BYTES);
+        record::encode_intents(strategy, decided, wishes, &mut bytes);
+        self.encoded_wishes(recv_ns, &bytes)
+    }
+
+    /// As [`Self::wishes`], as the journal writes them.
+    ///
+    /// # Errors
+    /// When the bytes are damaged, or the journal cannot be written.
+    pub fn encoded_wishes(&mut self, recv_ns: TimeNs, bytes: &[u8]) -> Result<()> {
+        let head = record::decode_intents(bytes, &mut self.kernel.intents)?;
+        if usize::from(head.strategy) >= self.kernel.strategies.len() {
+            self.kernel.intents.clear();
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("there is no strategy {}", head.strategy),
+            ));
+        }
+        self.kernel.intents.clear();
+        self.input(Kind::Wishes, recv_ns, &[bytes])?;
+        record::decode_intents(bytes, &mut self.kernel.intents)?;
+        if self.kernel.strategies[usize::from(head.strategy)].failure.is_none() {
+            self.kernel.carry_out(head.strategy)?;
+        }
+        self.kernel.intents.clear();
+        self.settle()
+    }
+
+    /// A command of a person or of the supervisor.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn command(&mut self, now_ns: TimeNs, command: &Command) -> Result<()> {
+        let bytes = serde_json::to_vec(command)
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("a command as JSON: {e}")))?;
+        self.input(Kind::Command, now_ns, &[&bytes])?;
+        self.kernel.command(command)?;
+        self.settle()
+    }
+
+    /// Time went on: what is due by `now_ns` is done.
+    ///
+    /// # Errors
+    /// When the journal cannot be written, or a broken promise inside shows.
+    pub fn advance(&mut self, now_ns: TimeNs) -> Result<()> {
+        if self.kernel.timers.next_ns() > now_ns {
+            return Ok(());
+        }
+        self.input(Kind::Clock, now_ns, &[])?;
+        self.settle()
+    }
+
+    /// Ends the session in order: strategies are told, open orders are cancelled when asked.
+    /// Answers may still come afterwards; [`Self::close`] ends the journal.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn stop(&mut self, now_ns: TimeNs, cancel: bool) -> Result<()> {
+        self.input(Kind::Stop, now_ns, &[&[u8::from(cancel)]])?;
+        self.kernel.stop()?;
+        if cancel {
+            self.kernel.cancel_everything()?;
+        }
+        self.settle()
+    }
+
+    /// Stops writing and gives the outlet back.
+    pub fn close(&mut self) -> Option<Box<dyn Outlet>> {
+        self.kernel.recorder.ink().and_then(Ink::close)
+    }
+
+    /// When something is due next by itself; `TimeNs::MAX` for never.
+    #[must_use]
+    pub const fn next_due_ns(&self) -> TimeNs {
+        self.kernel.timers.next_ns()
+    }
+
+    /// Moves the requests that may leave now to `into`: they are in the journal.
+    pub fn take_requests(&mut self, into: &mut Vec<Request>) {
+        if let Some(outside) = &mut self.kernel.outside {
+            outside.take_requests(into);
+        }
+    }
+
+    /// Logical time.
+    #[must_use]
+    pub const fn now_ns(&self) -> TimeNs {
+        self.kernel.now_ns
+    }
+
+    /// Sequence of the last record that is in the state.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Our orders.
+    #[must_use]
+    pub const fn orders(&self) -> &OrderTable {
+        &self.kernel.orders
+    }
+
+    /// Our money and positions.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.kernel.ledger
+    }
+
+    /// The instruments as we see them.
+    #[must_use]
+    pub fn markets(&self) -> &[Market] {
+        &self.kernel.markets
+    }
+
+    /// The instruments.
+    #[must_use]
+    pub fn instruments(&self) -> &[Instrument] {
+        &self.instruments
+    }
+
+    /// Counts of what was done.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.kernel.recorder.counts
+    }
+
+    /// Whether trading is halted.
+    #[must_use]
+    pub const fn is_halted(&self) -> bool {
+        self.kernel.gate.is_halted()
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub const fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    /// The venues' connections.
+    #[must_use]
+    pub fn links(&self) -> &[VenueLink] {
+        self.kernel.outside.as_ref().map_or(&[], |outside| &outside.links)
+    }
+
+    /// Writes a record without letting time pass.
+    fn write(&mut self, kind: Kind, now_ns: TimeNs, payload: &[&[u8]]) -> Result<()> {
+        match self.kernel.recorder.ink() {
+            Some(ink) => ink.input(kind, now_ns, payload),
+            None => Ok(()),
+        }
+    }
+
+    /// Journals an input and lets time pass up to it.
+    fn input(&mut self, kind: Kind, recv_ns: TimeNs, payload: &[&[u8]]) -> Result<()> {
+        let now_ns = recv_ns.max(self.kernel.now_ns);
+        self.write(kind, now_ns, payload)?;
+        self.pass_time(now_ns)
+    }
+
+    /// Does what is due up to `now_ns`, each at its own time.
+    fn pass_time(&mut self, now_ns: TimeNs) -> Result<()> {
+        while self.kernel.timers.next_ns() <= now_ns {
+            let Some((due_ns, timer)) = self.kernel.timers.pop() else { break };
+            self.kernel.now_ns = self.kernel.now_ns.max(due_ns);
+            self.kernel.timer(due_ns, timer)?;
+        }
+        self.kernel.now_ns = self.kernel.now_ns.max(now_ns);
+        Ok(())
+    }
+
+    fn apply_market(
+        &mut self,
+        instrument: InstrumentId,
+        base: Ticks,
+        rows: &[MarketRow],
+    ) -> Result<()> {
+        let mut used = 0;
+        while used < rows.len() {
+            let changes = &mut self.changes[instrument.index()];
+            used += self.kernel.local_rows(instrument, &rows[used..], base, changes);
+            let last = rows[used - 1];
+            if last.ends_message() {
+                let changes = std::mem::take(changes);
+                self.kernel.local_end(instrument, &last, &changes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After each input: states of strategies that changed are written, and all is made safe.
+    fn settle(&mut self) -> Result<()> {
+        self.keep_states()?;
+        if let Some(ink) = self.kernel.recorder.ink() {
+            ink.commit()?;
+            self.sequence = ink.next_sequence().saturating_sub(1).max(self.sequence);
+        }
+        Ok(())
+    }
+
+    fn keep_states(&mut self) -> Result<()> {
+        for strategy in 0..self.kernel.strategies.len() {
+            let slot = &mut self.kernel.strategies[strategy];
+            let kept = &mut self.states[strategy];
+            if slot.interest.state && slot.failure.is_none() && slot.host.save(kept) {
+                if let Some(ink) = self.kernel.recorder.ink() {
+                    let strategy = (strategy as u16).to_le_bytes();
+                    ink.output(Kind::StrategyState, self.kernel.now_ns, &[&strategy, kept])?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The venues of instruments, each once, and the venue of each instrument.
+fn venues_of(instruments: &[Instrument]) -> (Vec<String>, Vec<u16>) {
+    let mut venues: Vec<String> = Vec::new();
+    let venue_of = instruments
+        .iter()
+        .map(|instrument| {
+            let known = venues.iter().position(|venue| *venue == instrument.venue);
+            known.unwrap_or_else(|| {
+                venues.push(instrument.venue.clone());
+                venues.len() - 1
+            }) as u16
+        })
+        .collect();
+    (venues, venue_of)
+}
+
+/// Rows up to the end of the first message, or all of them.
+fn message_len(rows: &[MarketRow]) -> usize {
+    rows.iter().position(MarketRow::ends_message).map_or(rows.len(), |end| end + 1)
+}

@@ -1,0 +1,112 @@
+//! What a venue outside says, beyond the statements that a simulated one makes.
+
+use mainspring_core::{ClientOrderId, InstrumentId, Lots, Money, Side, Ticks, VenueEvent};
+
+/// A statement about one of our orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What happened.
+    pub event: VenueEvent,
+    /// The venue's id of a fill, by which a fill that is told twice is known; 0 where it has none.
+    pub trade_id: u64,
+    /// The fee of a fill in the settlement currency where the venue reports it: it is the truth.
+    pub fee: Option<Money>,
+}
+
+impl Report {
+    /// A statement without a fill's id or fee.
+    #[must_use]
+    pub const fn plain(event: VenueEvent) -> Self {
+        Self { event, trade_id: 0, fee: None }
+    }
+}
+
+/// The answer to a question about one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The venue does not know it, and will not accept it later.
+    NotFound,
+    /// It is in the book, or armed.
+    Working {
+        /// What traded so far.
+        filled: Lots,
+    },
+    /// It was cancelled.
+    Cancelled {
+        /// What traded before.
+        filled: Lots,
+    },
+    /// It reached its time.
+    Expired {
+        /// What traded before.
+        filled: Lots,
+    },
+    /// It was refused.
+    Rejected,
+    /// It traded whole.
+    Filled {
+        /// The quantity.
+        filled: Lots,
+    },
+}
+
+impl Answer {
+    /// What traded in all.
+    #[must_use]
+    pub const fn filled(&self) -> Lots {
+        match *self {
+            Self::NotFound | Self::Rejected => Lots(0),
+            Self::Working { filled }
+            | Self::Cancelled { filled }
+            | Self::Expired { filled }
+            | Self::Filled { filled } => filled,
+        }
+    }
+}
+
+/// One open order at a venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOrder {
+    /// Our id; 0 when the order is not ours.
+    pub order: ClientOrderId,
+    /// The venue's id.
+    pub venue_order: u64,
+    /// Where.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Limit price.
+    pub price: Ticks,
+    /// Quantity.
+    pub qty: Lots,
+    /// What traded of it.
+    pub filled: Lots,
+}
+
+/// A request of ours to a venue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// About an order: place, cancel, amend.
+    Order(mainspring_core::VenueRequest),
+    /// What became of an order?
+    OrderQuery {
+        /// Which.
+        order: ClientOrderId,
+        /// Where it was sent.
+        instrument: InstrumentId,
+    },
+    /// Cancel an order that was not placed here.
+    ForeignCancel {
+        /// The venue's id.
+        venue_order: u64,
+        /// Where.
+        instrument: InstrumentId,
+    },
+    /// Which fills, open orders and positions are there?
+    AccountQuery {
+        /// Index of the venue.
+        venue: u16,
+        /// Fills from this exchange time on are wanted.
+        since_ns: i64,
+    },
+}

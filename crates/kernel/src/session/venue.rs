@@ -1,0 +1,340 @@
+//! What venues outside say, and what is asked of them.
+
+use mainspring_core::{
+    ClientOrderId, InstrumentId, Lots, Result, TimeNs, VenueEventKind, VenueRequestKind,
+};
+use mainspring_trading::orders::{Change, Order, OrderEvent, OrderState};
+
+use crate::kernel::{working_lots, Call, Kernel, Timer};
+
+use super::outside::ForeignOrders;
+use super::record::QueryRecord;
+use super::report::{Answer, OpenOrder, Report, Request};
+
+impl Kernel {
+    /// A venue made a statement about one of our orders.
+    pub(crate) fn report(&mut self, report: &Report) -> Result<()> {
+        let event = &report.event;
+        let Some(order) = self.orders.get(event.order).copied() else {
+            return self.stranger(report);
+        };
+        if matches!(event.kind, VenueEventKind::Filled { .. }) {
+            let instrument = order.terms.instrument;
+            let Some(outside) = &mut self.outside else { return Ok(()) };
+            if !outside.seen.note(instrument, report.trade_id) {
+                return Ok(());
+            }
+            let venue = usize::from(outside.venue(instrument));
+            if let Some(link) = outside.links.get_mut(venue) {
+                link.last_fill_ns = link.last_fill_ns.max(event.exch_ns);
+            }
+        }
+        let before = order.state;
+        self.answer_with(event, report.fee)?;
+        self.ask_if_unknown(event.order, before)
+    }
+
+    /// A statement about an order that is not known here.
+    fn stranger(&mut self, report: &Report) -> Result<()> {
+        self.note(&format!(
+            "a statement about order {}, which is not known here: {:?}",
+            report.event.order.0, report.event.kind
+        ))
+    }
+
+    /// A contradiction leads to a question at once.
+    fn ask_if_unknown(&mut self, id: ClientOrderId, before: OrderState) -> Result<()> {
+        let now = self.orders.get(id).map(|order| order.state);
+        if now == Some(OrderState::Unknown) && before != OrderState::Unknown {
+            return self.ask(id, 0);
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a request which is never answered is noticed.
+    pub(crate) fn watch_for_answer(&mut self, change: &Change) -> Result<()> {
+        let Some(outside) = &self.outside else { return Ok(()) };
+        let wait_ns = match change.to {
+            OrderState::Submitted => outside.patience.creation_ns,
+            OrderState::PendingCancel | OrderState::PendingReplace => outside.patience.cancel_ns,
+            _ => return Ok(()),
+        };
+        let timer = Timer::Overdue { order: change.order.id, asked_ns: self.now_ns };
+        self.timers.push(self.now_ns + wait_ns, timer)
+    }
+
+    /// An answer may be overdue: it is when nothing was heard since the request.
+    pub(crate) fn overdue(&mut self, id: ClientOrderId, asked_ns: TimeNs) -> Result<()> {
+        let Some(order) = self.orders.get(id).copied() else { return Ok(()) };
+        if !order.state.is_pending() {
+            return Ok(());
+        }
+        if order.updated_ns > asked_ns {
+            // News came in between: the wait starts there, unless a newer request has its own.
+            let change = Change {
+                order,
+                from: order.state,
+                to: order.state,
+                fill: None,
+                duplicate: false,
+                late: false,
+            };
+            return self.watch_again(&change);
+        }
+        if self.is_following() {
+            return Ok(());
+        }
+        let change = self.step(id, OrderEvent::Timeout)?;
+        self.recorder.order(&change.order, 0, self.now_ns)?;
+        self.ask(id, 0)
+    }
+
+    fn watch_again(&mut self, change: &Change) -> Result<()> {
+        let Some(outside) = &self.outside else { return Ok(()) };
+        let wait_ns = match change.to {
+            OrderState::Submitted => outside.patience.creation_ns,
+            _ => outside.patience.cancel_ns,
+        };
+        let asked_ns = change.order.updated_ns;
+        let timer = Timer::Overdue { order: change.order.id, asked_ns };
+        self.timers.push((asked_ns + wait_ns).max(self.now_ns + 1), timer)
+    }
+
+    /// Asks the venue what became of an order, and again for as long as it does not say.
+    pub(crate) fn ask(&mut self, id: ClientOrderId, attempt: u32) -> Result<()> {
+        if self.is_following() {
+            return Ok(());
+        }
+        let Some(order) = self.orders.get(id).copied() else { return Ok(()) };
+        if order.state != OrderState::Unknown {
+            return Ok(());
+        }
+        let max = self.outside.as_ref().map_or(0, |outside| outside.patience.max_queries);
+        if attempt == max {
+            self.stuck(&order, attempt)?;
+        }
+        self.query(&order, attempt)
+    }
+
+    fn stuck(&mut self, order: &Order, attempts: u32) -> Result<()> {
+        let now_ns = self.now_ns;
+        if let Some(ink) = self.recorder.ink() {
+            ink.event(now_ns, &super::Event::OrderStuck { order: order.id, attempts })?;
+        }
+        self.note(&format!(
+            "order {} is stuck: asked {attempts} times, the venue does not say what became of it",
+            order.id.0
+        ))
+    }
+
+    /// Asks about an order, whatever its state.
+    fn query(&mut self, order: &Order, attempt: u32) -> Result<()> {
+        let instrument = order.terms.instrument;
+        let Some(outside) = &mut self.outside else { return Ok(()) };
+        let venue = outside.venue(instrument);
+        let record = QueryRecord { order: order.id.0, instrument: instrument.0, venue, attempt };
+        if let Some(ink) = self.recorder.ink() {
+            ink.query(self.now_ns, &record)?;
+        }
+        outside.push(Request::OrderQuery { order: order.id, instrument })?;
+        self.asked(&record)
+    }
+
+    /// A question was sent: it is repeated when no answer comes.
+    pub(crate) fn asked(&mut self, query: &QueryRecord) -> Result<()> {
+        let Some(outside) = &self.outside else { return Ok(()) };
+        if query.order == 0 {
+            return Ok(());
+        }
+        let at_ns = self.now_ns + outside.patience.query_wait_ns(query.attempt);
+        let order = ClientOrderId(query.order);
+        self.timers.push(at_ns, Timer::Ask { order, attempt: query.attempt + 1 })
+    }
+
+    /// Asks a venue for fills, open orders and positions.
+    pub(crate) fn query_account(&mut self, venue: u16) -> Result<()> {
+        if self.is_following() {
+            return Ok(());
+        }
+        let Some(outside) = &mut self.outside else { return Ok(()) };
+        let Some(link) = outside.links.get(usize::from(venue)) else { return Ok(()) };
+        let since_ns = link.last_fill_ns;
+        let record = QueryRecord { order: 0, instrument: 0, venue, attempt: 0 };
+        if let Some(ink) = self.recorder.ink() {
+            ink.query(self.now_ns, &record)?;
+        }
+        outside.push(Request::AccountQuery { venue, since_ns })
+    }
+
+    /// The answer to a question about an order.
+    pub(crate) fn answered(&mut self, id: ClientOrderId, answer: Answer) -> Result<()> {
+        let Some(order) = self.orders.get(id).copied() else {
+            return self.note(&format!("an answer about order {}, which is not known here", id.0));
+        };
+        if answer.filled() > order.filled {
+            // Fills are booked from fills alone: they carry price, fee and id.
+            let venue = self.outside.as_ref().map_or(0, |o| o.venue(order.terms.instrument));
+            return self.query_account(venue);
+        }
+        if order.is_terminal() {
+            return self.answered_after_end(&order, answer);
+        }
+        let event = match answer {
+            Answer::NotFound => OrderEvent::NotFound,
+            Answer::Working { .. } => OrderEvent::Confirmed,
+            Answer::Cancelled { .. } => OrderEvent::Cancelled,
+            Answer::Expired { .. } => OrderEvent::Expired,
+            Answer::Rejected => OrderEvent::Rejected,
+            Answer::Filled { .. } => return Ok(()),
+        };
+        self.learn(&order, event)
+    }
+
+    /// The venue still works an order that is over for us: it has to go.
+    fn answered_after_end(&mut self, order: &Order, answer: Answer) -> Result<()> {
+        if !matches!(answer, Answer::Working { .. }) || self.is_following() {
+            return Ok(());
+        }
+        self.note(&format!(
+            "order {} is {} here and still open at the venue: cancelled there",
+            order.id.0, order.state
+        ))?;
+        let instrument = order.terms.instrument;
+        self.send(order.id, VenueRequestKind::Cancel { instrument }, instrument)
+    }
+
+    /// Applies what an answer shows.
+    fn learn(&mut self, order: &Order, event: OrderEvent) -> Result<()> {
+        let open_before = working_lots(order);
+        let change = match self.orders.request(order.id, event, self.now_ns) {
+            Ok(change) => change,
+            Err(error) => return self.note(&error.to_string()),
+        };
+        self.track_open(open_before, &change.order);
+        if change.duplicate || change.from == change.to {
+            return Ok(());
+        }
+        self.recorder.order(&change.order, 0, self.now_ns)?;
+        let strategy = change.order.strategy;
+        if self.strategies[usize::from(strategy)].interest.orders {
+            self.call(strategy, order.terms.instrument, &Call::Order(&change.order))?;
+        }
+        self.ask_if_unknown(order.id, change.from)
+    }
+
+    /// All open orders at a venue, as they were when we asked at `as_of_ns`.
+    pub(crate) fn open_orders(
+        &mut self,
+        venue: u16,
+        as_of_ns: TimeNs,
+        open: &[OpenOrder],
+    ) -> Result<()> {
+        for one in open {
+            self.open_order(as_of_ns, one)?;
+        }
+        let missing = self.missing_at(venue, as_of_ns, open);
+        for order in missing {
+            if !self.is_following() {
+                self.query(&order, 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open_order(&mut self, as_of_ns: TimeNs, open: &OpenOrder) -> Result<()> {
+        let Some(order) = self.orders.get(open.order).copied() else {
+            return self.foreign(open);
+        };
+        if order.updated_ns >= as_of_ns {
+            return Ok(());
+        }
+        self.answered(order.id, Answer::Working { filled: open.filled })
+    }
+
+    /// Our live orders that the venue should have named and did not.
+    fn missing_at(&self, venue: u16, as_of_ns: TimeNs, open: &[OpenOrder]) -> Vec<Order> {
+        let Some(outside) = &self.outside else { return Vec::new() };
+        self.orders
+            .all_live()
+            .filter(|order| {
+                outside.venue(order.terms.instrument) == venue
+                    && order.updated_ns < as_of_ns
+                    && !open.iter().any(|one| one.order == order.id)
+            })
+            .copied()
+            .collect()
+    }
+
+    /// An order that this engine did not place.
+    fn foreign(&mut self, open: &OpenOrder) -> Result<()> {
+        if self.is_following() {
+            return Ok(());
+        }
+        let now_ns = self.now_ns;
+        if let Some(ink) = self.recorder.ink() {
+            ink.event(now_ns, &super::Event::ForeignOrder { venue_order: open.venue_order })?;
+        }
+        let Some(outside) = &mut self.outside else { return Ok(()) };
+        if outside.foreign == ForeignOrders::Cancel {
+            outside.push(Request::ForeignCancel {
+                venue_order: open.venue_order,
+                instrument: open.instrument,
+            })?;
+        }
+        self.note(&format!(
+            "an order that was not placed here is open: the venue's id {}, {} lots in instrument {}",
+            open.venue_order, open.qty, open.instrument.0
+        ))
+    }
+
+    /// All positions at a venue, as they were when we asked at `as_of_ns`.
+    pub(crate) fn positions(
+        &mut self,
+        venue: u16,
+        as_of_ns: TimeNs,
+        positions: &[(InstrumentId, Lots)],
+    ) -> Result<()> {
+        let Some(outside) = &self.outside else { return Ok(()) };
+        let fresh =
+            outside.links.get(usize::from(venue)).is_some_and(|link| link.last_fill_ns < as_of_ns);
+        if !fresh || self.is_following() {
+            return Ok(());
+        }
+        for index in 0..self.markets.len() as u16 {
+            let instrument = InstrumentId(index);
+            if self.outside.as_ref().is_some_and(|o| o.venue(instrument) != venue) {
+                continue;
+            }
+            let theirs = positions.iter().find(|(at, _)| *at == instrument).map_or(0, |p| p.1 .0);
+            let ours = self.net_position(instrument).0;
+            if ours != theirs {
+                self.position_differs(instrument, ours, theirs)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn position_differs(&mut self, instrument: InstrumentId, ours: i64, theirs: i64) -> Result<()> {
+        let now_ns = self.now_ns;
+        if let Some(ink) = self.recorder.ink() {
+            ink.event(now_ns, &super::Event::PositionMismatch { instrument, ours, theirs })?;
+        }
+        let symbol = self.markets[instrument.index()].instrument.symbol.clone();
+        self.note(&format!("{symbol}: {ours} lots here, {theirs} at the venue"))
+    }
+
+    /// A venue's connection came or went.
+    pub(crate) fn link(&mut self, venue: u16, up: bool) -> Result<()> {
+        let Some(outside) = &mut self.outside else { return Ok(()) };
+        let Some(link) = outside.links.get_mut(usize::from(venue)) else { return Ok(()) };
+        let came = up && !link.up;
+        link.up = up;
+        let name = link.name.clone();
+        self.note(&format!("{name}: {}", if up { "connected" } else { "disconnected" }))?;
+        if came {
+            // What happened while nobody listened.
+            self.query_account(venue)?;
+        }
+        Ok(())
+    }
+}

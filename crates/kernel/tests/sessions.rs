@@ -1,0 +1,318 @@
+//! Sessions: what is journaled is enough to be the same again, at any record.
+
+use std::sync::{Arc, Mutex};
+
+use mainspring_core::event::{flags, MarketRow, RowKind};
+use mainspring_core::instrument::InstrumentKind;
+use mainspring_core::{
+    Decimal, Instrument, InstrumentId, Lots, PriceGrid, Result, Ticks, TimeNs, VenueEvent,
+};
+use mainspring_kernel::host::{BookTrigger, Host};
+use mainspring_kernel::native::NativeConfig;
+use mainspring_kernel::session::{
+    Answer, Command, Image, Kind, OpenOrder, Outlet, Raw, Report, Request, Session, SessionConfig,
+};
+use mainspring_sim::{SimConfig, SimMarket};
+
+const MS: i64 = 1_000_000;
+
+#[derive(Clone, Debug, PartialEq)]
+struct Kept {
+    kind: u16,
+    time_ns: i64,
+    cause: u64,
+    payload: Vec<u8>,
+}
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<Kept>>>);
+
+impl Outlet for Memory {
+    fn append(&mut self, kind: u16, time_ns: i64, cause: u64, payload: &[&[u8]]) -> Result<u64> {
+        let mut records = self.0.lock().unwrap();
+        let sequence = records.len() as u64 + 1;
+        let cause = if cause == 0 { sequence } else { cause };
+        records.push(Kept { kind, time_ns, cause, payload: payload.concat() });
+        Ok(sequence)
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.0.lock().unwrap().len() as u64 + 1
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn instrument() -> Instrument {
+    Instrument {
+        symbol: "BTCUSDT".into(),
+        venue: "test".into(),
+        kind: InstrumentKind::LinearPerpetual,
+        base: "BTC".into(),
+        quote: "USDT".into(),
+        grids: vec![PriceGrid::fixed("0.1".parse().unwrap())],
+        lot: "0.001".parse().unwrap(),
+        multiplier: Decimal::ONE,
+        min_qty: Lots(1),
+        max_qty: Lots(0),
+        min_notional: Decimal::ZERO,
+        maker_fee: "0.0001".parse().unwrap(),
+        taker_fee: "0.0005".parse().unwrap(),
+        margin_tiers: vec![],
+    }
+}
+
+fn touch() -> Box<dyn Host> {
+    let text = r#"{"kind":"touch_maker","size":"0.003","max_position":"0.02"}"#;
+    let native: NativeConfig = serde_json::from_str(text).unwrap();
+    native.build(BookTrigger::Message).unwrap()
+}
+
+fn config() -> SessionConfig {
+    serde_json::from_str(r#"{"run":{"deposits":[["USDT","100000"]],"features":["imbalance"]}}"#)
+        .unwrap()
+}
+
+fn session() -> Session {
+    Session::new(config(), vec![instrument()], vec![touch()]).unwrap()
+}
+
+fn depth(at: TimeNs, flag: u8, price: i64, qty: i64) -> MarketRow {
+    MarketRow {
+        recv_ns: at + MS,
+        exch_ns: at,
+        qty_lots: qty,
+        price_offset: price as i32,
+        kind: RowKind::Depth as u8,
+        flags: flag,
+        instrument: 0,
+    }
+}
+
+/// One message: a book that walks, and a trade at the touch.
+fn message(n: i64) -> Vec<MarketRow> {
+    let at = 1_000 * MS + n * 10 * MS;
+    let bid = 1_000 + (n / 7) % 2;
+    let mut rows = vec![depth(at, flags::ASK, bid, 0), depth(at, 0, bid + 1, 0)];
+    for level in 0..5 {
+        rows.push(depth(at, 0, bid - level, 10 + (n + level) % 5));
+        rows.push(depth(at, flags::ASK, bid + 1 + level, 12 + (n + level) % 3));
+    }
+    let (flag, price) = if n % 2 == 0 { (flags::ASK, bid) } else { (0, bid + 1) };
+    let mut trade = depth(at, flag | flags::END_OF_MESSAGE, price, 1 + n % 20);
+    trade.kind = RowKind::Trade as u8;
+    rows.push(trade);
+    rows
+}
+
+/// A session with a venue outside that answers at once.
+struct World {
+    session: Session,
+    venue: SimMarket,
+    out: Vec<VenueEvent>,
+    requests: Vec<Request>,
+    answers: Vec<(TimeNs, VenueEvent)>,
+    trade_id: u64,
+    /// Every n-th statement of the venue is lost.
+    lose_every: u64,
+    told: u64,
+}
+
+impl World {
+    fn new(session: Session, lose_every: u64) -> Self {
+        let venue = SimMarket::new(InstrumentId(0), &instrument(), &SimConfig::default()).unwrap();
+        Self {
+            session,
+            venue,
+            out: vec![],
+            requests: vec![],
+            answers: vec![],
+            trade_id: 0,
+            lose_every,
+            told: 0,
+        }
+    }
+
+    fn step(&mut self, n: i64) {
+        let rows = message(n);
+        for row in &rows {
+            self.venue.on_row(row, Ticks(0), row.exch_ns, &mut self.out);
+        }
+        let at = rows[0].recv_ns;
+        self.session.market(InstrumentId(0), Ticks(0), &rows).unwrap();
+        self.exchange(at);
+        self.session.advance(at + 5 * MS).unwrap();
+        self.exchange(at + 5 * MS);
+    }
+
+    /// Requests reach the venue and its statements reach the session, until both are silent.
+    fn exchange(&mut self, at: TimeNs) {
+        loop {
+            self.session.take_requests(&mut self.requests);
+            for request in std::mem::take(&mut self.requests) {
+                match request {
+                    Request::Order(request) => {
+                        self.venue.on_request(&request, at, &mut self.out);
+                    }
+                    Request::OrderQuery { order, .. } => {
+                        let answer = Answer::NotFound;
+                        self.session.answer(at + MS, order, answer).unwrap();
+                    }
+                    _ => {}
+                }
+            }
+            for event in std::mem::take(&mut self.out) {
+                self.told += 1;
+                if self.lose_every == 0 || self.told % self.lose_every != 0 {
+                    self.answers.push((at + MS, event));
+                }
+            }
+            if self.answers.is_empty() {
+                return;
+            }
+            for (recv_ns, event) in std::mem::take(&mut self.answers) {
+                self.trade_id += 1;
+                let event = VenueEvent { recv_ns, ..event };
+                let report = Report { event, trade_id: self.trade_id, fee: None };
+                self.session.report(&report).unwrap();
+            }
+        }
+    }
+}
+
+fn follow(session: &mut Session, records: &[Kept], from: usize) {
+    for (index, kept) in records.iter().enumerate().skip(from) {
+        let raw = Raw {
+            kind: kept.kind,
+            sequence: index as u64 + 1,
+            time_ns: kept.time_ns,
+            cause: kept.cause,
+            payload: &kept.payload,
+        };
+        session.follow(&raw).unwrap();
+    }
+}
+
+fn records_of(memory: &Memory) -> Vec<Kept> {
+    memory.0.lock().unwrap().clone()
+}
+
+#[test]
+fn a_follower_is_equal_after_every_input_and_from_every_snapshot() {
+    let memory = Memory::default();
+    let mut leader = session();
+    leader.lead(Box::new(memory.clone()));
+    leader.start(999 * MS, b"{}").unwrap();
+    let mut world = World::new(leader, 17);
+    let mut images: Vec<Image> = Vec::new();
+    for n in 0..1_500 {
+        world.step(n);
+        if n % 100 == 50 {
+            images.push(world.session.image());
+        }
+    }
+    let records = records_of(&memory);
+    let live = world.session.image();
+    assert!(live.orders.ended.len() > 500, "{}", live.orders.ended.len());
+    assert!(
+        records.iter().any(|kept| kept.kind == Kind::Query as u16),
+        "lost answers are asked for"
+    );
+
+    let mut follower = session();
+    follow(&mut follower, &records, 0);
+    assert_eq!(follower.image(), live);
+    for image in &images {
+        let mut recovered = session();
+        // Through the bytes of a snapshot file.
+        let bytes = serde_json::to_vec(image).unwrap();
+        recovered.restore(&serde_json::from_slice(&bytes).unwrap()).unwrap();
+        follow(&mut recovered, &records, image.sequence as usize);
+        assert_eq!(recovered.image(), live, "from {}", image.sequence);
+    }
+}
+
+#[test]
+fn strategies_that_run_again_ask_for_the_same() {
+    let memory = Memory::default();
+    let mut leader = session();
+    leader.lead(Box::new(memory.clone()));
+    leader.start(999 * MS, b"{}").unwrap();
+    let mut world = World::new(leader, 0);
+    (0..500).for_each(|n| world.step(n));
+    let records = records_of(&memory);
+    let asked: Vec<_> = records
+        .iter()
+        .filter(|kept| kept.kind == Kind::Intents as u16)
+        .map(|kept| (kept.time_ns, kept.payload.clone()))
+        .collect();
+    let mut again = session();
+    again.keep_wishes();
+    follow(&mut again, &records, 0);
+    let followed: Vec<_> =
+        again.take_followed().into_iter().map(|f| (f.time_ns, f.bytes)).collect();
+    assert!(asked.len() > 100);
+    assert_eq!(followed, asked);
+}
+
+#[test]
+fn a_kill_cancels_everything_and_lets_nothing_new_out() {
+    let memory = Memory::default();
+    let mut leader = session();
+    leader.lead(Box::new(memory.clone()));
+    leader.start(999 * MS, b"{}").unwrap();
+    let mut world = World::new(leader, 0);
+    (0..200).for_each(|n| world.step(n));
+    let now_ns = world.session.now_ns();
+    let kill = Command::Kill { cause: "test".into(), flatten: true };
+    world.session.command(now_ns, &kill).unwrap();
+    world.exchange(now_ns);
+    (200..400).for_each(|n| world.step(n));
+    assert_eq!(world.session.orders().live_count(), 0);
+    assert_eq!(world.session.ledger().net(InstrumentId(0)).unwrap().lots, Lots(0));
+    assert!(world.session.is_halted());
+    let mut follower = session();
+    follow(&mut follower, &records_of(&memory), 0);
+    assert_eq!(follower.image(), world.session.image());
+}
+
+#[test]
+fn a_restart_goes_on_where_it_was() {
+    let memory = Memory::default();
+    let mut leader = session();
+    leader.lead(Box::new(memory.clone()));
+    leader.start(999 * MS, b"{}").unwrap();
+    let mut world = World::new(leader, 0);
+    (0..300).for_each(|n| world.step(n));
+    let before = world.session.image();
+
+    let mut recovered = session();
+    follow(&mut recovered, &records_of(&memory), 0);
+    recovered.lead(Box::new(memory.clone()));
+    recovered.resume(before.now_ns + MS, b"{}").unwrap();
+    assert_eq!(recovered.image().orders, before.orders);
+    world.session = recovered;
+    world.session.link(before.now_ns + 2 * MS, 0, true).unwrap();
+    let open: Vec<_> = before
+        .orders
+        .live
+        .iter()
+        .map(|order| OpenOrder {
+            order: order.id,
+            venue_order: order.id.0,
+            instrument: order.terms.instrument,
+            side: order.terms.side,
+            price: order.terms.price,
+            qty: order.terms.qty,
+            filled: order.filled,
+        })
+        .collect();
+    world.session.open_orders(before.now_ns + 3 * MS, 0, before.now_ns + 2 * MS, &open).unwrap();
+    (301..600).for_each(|n| world.step(n));
+    assert!(world.session.image().orders.ended.len() > before.orders.ended.len());
+    let mut follower = session();
+    follow(&mut follower, &records_of(&memory), 0);
+    assert_eq!(follower.image(), world.session.image());
+}
