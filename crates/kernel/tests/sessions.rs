@@ -165,7 +165,7 @@ impl World {
             }
             for event in std::mem::take(&mut self.out) {
                 self.told += 1;
-                if self.lose_every == 0 || self.told % self.lose_every != 0 {
+                if self.lose_every == 0 || !self.told.is_multiple_of(self.lose_every) {
                     self.answers.push((at + MS, event));
                 }
             }
