@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -39,7 +40,18 @@ def strategies() -> dict[str, Any]:
             ask = ((m.ask, 0.01),) if position > -0.1 + 1e-9 else ()
             m.quote(bid=bid, ask=ask)
 
-    return {"empty_ns": Empty(), "read4_ns": Read4(), "quote_ns": Quote()}
+    found = {"empty_ns": Empty(), "read4_ns": Read4(), "quote_ns": Quote()}
+    if importlib.util.find_spec("numba") is not None:
+
+        @ms.compiled
+        class Compiled(ms.Strategy):
+            """Does nothing, in machine code."""
+
+            def on_book(self, m: ms.Market) -> None:
+                """Nothing."""
+
+        found["compiled_ns"] = Compiled()
+    return found
 
 
 def callback(session: Session) -> Iterator[Measurement]:

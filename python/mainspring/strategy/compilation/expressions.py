@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.errors import StrategyError
 from mainspring.strategy.compilation.kernels import NONE
 from mainspring.strategy.compilation.vocabulary import (
+    ARITHMETIC,
     BUILTINS,
     CALLBACKS,
     CHECKED_BUILTINS,
@@ -101,6 +102,15 @@ class Expressions(ast.NodeTransformer):
 
     # -- expressions -----------------------------------------------------------------------------
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        if isinstance(node.op, ast.LShift):
+            raise self.refusal(node, "compiled code has no shifts to the left: multiply")
+        left, right = self.visit(node.left), self.visit(node.right)
+        kernel = ARITHMETIC.get(type(node.op))
+        if kernel is None:
+            return ast.BinOp(left, node.op, right)
+        return self.call(kernel, node, left, right)
+
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         if not isinstance(node.value, bool | int | float):
             raise self.refusal(node, f"compiled code has no use for {node.value!r} here")
@@ -143,6 +153,8 @@ class Expressions(ast.NodeTransformer):
             and owner.attr == "features"
         ):
             return self.feature(node)
+        if isinstance(owner, ast.Subscript) and self.is_market(owner.value):
+            self.visit(owner)
         if isinstance(owner, ast.Name) and owner.id in self.told:
             return self.event_attribute(node, self.told[owner.id])
         if self.is_math(owner) and name in ("pi", "e", "tau", "inf", "nan"):
@@ -271,19 +283,13 @@ class Expressions(ast.NodeTransformer):
         arguments = [self.visit(one) for one in node.args]
         if name in CHECKED_MATH and len(arguments) == 1:
             return self.call(CHECKED_MATH[name], node, arguments[0])
-        made = ast.Call(self.expression(f"{PREFIX}math.{name}", node), arguments, [])
         if name in PLAIN_MATH and callable(getattr(math, name)):
-            return made
+            return ast.Call(self.expression(f"{PREFIX}math.{name}", node), arguments, [])
         if name not in ONE_ARGUMENT_MATH or len(arguments) != 1:
-            raise self.refusal(
-                node, f"math.{name} with {len(arguments)} arguments is not available"
-            )
-        k = self.fresh("x")
-        self.locals.add(k)
-        # The argument is evaluated once, and its function's refusal is that of Python's math.
-        bound = ast.NamedExpr(ast.Name(k, ast.Store()), arguments[0])
-        made.args = [bound]
-        return self.call("checked", node, made, ast.Name(k, ast.Load()))
+            given = f"math.{name} with {len(arguments)} arguments"
+            raise self.refusal(node, f"{given} is not available")
+        self.of.math(name)
+        return self.call(f"math_{name}", node, arguments[0])
 
     def call_method(self, node: ast.Call, name: str) -> ast.expr:
         if name not in self.of.done:

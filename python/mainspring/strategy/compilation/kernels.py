@@ -17,6 +17,7 @@ LAYOUT: dict[str, Any] = json.loads(_core.compiled_layout())
 _CONTEXT, _REQUESTS, _SIZES = LAYOUT["context"], LAYOUT["requests"], LAYOUT["sizes"]
 
 NONE = -(2**63)
+MAX_INT: float = 9.2e18
 NEXT_ID: int = _CONTEXT["next_order_id"]
 COUNT: int = _REQUESTS["count"]
 LEVEL_COUNT: int = _REQUESTS["level_count"]
@@ -173,35 +174,35 @@ def set_int(si: Any, word: int, value: float) -> None:
 
 def to_int(value: float) -> int:
     """`int(value)`."""
-    if not math.isfinite(value):
+    if not abs(value) < MAX_INT:
         raise ValueError
     return int(value)
 
 
 def to_round(value: float) -> int:
     """`round(value)`."""
-    if not math.isfinite(value):
+    if not abs(value) < MAX_INT:
         raise ValueError
     return round(value)
 
 
 def to_floor(value: float) -> int:
     """`math.floor(value)`."""
-    if not math.isfinite(value):
+    if not abs(value) < MAX_INT:
         raise ValueError
     return math.floor(value)
 
 
 def to_ceil(value: float) -> int:
     """`math.ceil(value)`."""
-    if not math.isfinite(value):
+    if not abs(value) < MAX_INT:
         raise ValueError
     return math.ceil(value)
 
 
 def to_trunc(value: float) -> int:
     """`math.trunc(value)`."""
-    if not math.isfinite(value):
+    if not abs(value) < MAX_INT:
         raise ValueError
     return math.trunc(value)
 
@@ -213,3 +214,37 @@ def checked(result: float, argument: float) -> float:
     if math.isinf(argument) and math.isnan(result):
         raise ValueError
     return result
+
+
+# Whole numbers of compiled code have 64 bits, Python's have no bound: where a result may not fit,
+# Python reckons.
+
+
+def add(a: float, b: float) -> float:
+    """`a + b`."""
+    if abs(float(a) + float(b)) >= MAX_INT:
+        raise OverflowError
+    return a + b
+
+
+def sub(a: float, b: float) -> float:
+    """`a - b`."""
+    if abs(float(a) - float(b)) >= MAX_INT:
+        raise OverflowError
+    return a - b
+
+
+def mul(a: float, b: float) -> float:
+    """`a * b`."""
+    if abs(float(a) * float(b)) >= MAX_INT:
+        raise OverflowError
+    return a * b
+
+
+def power(a: float, b: float) -> float:
+    """`a ** b`; a root of a negative number is complex in Python."""
+    if a <= 0 and b != 2:
+        raise ValueError
+    if abs(float(a) ** float(b)) >= MAX_INT:
+        raise OverflowError
+    return a**b  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ import importlib.metadata
 import math
 import os
 import platform
+import re
 import sys
 import tempfile
 import types
@@ -72,13 +73,9 @@ def load(program: Program) -> Code:
 
 
 def cache_folder() -> Path:
-    """Where machine code is kept.
-
-    Under `MAINSPRING_CACHE_DIR`, else `NUMBA_CACHE_DIR`, else the user's cache folder.
-    """
-    for variable in ("MAINSPRING_CACHE_DIR", "NUMBA_CACHE_DIR"):
-        if os.environ.get(variable):
-            return Path(os.environ[variable]) / "strategies"
+    """Where machine code is kept: where numba is told to, or in the user's cache folder."""
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(os.environ["NUMBA_CACHE_DIR"]) / "mainspring"
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "mainspring" / "strategies"
 
@@ -190,7 +187,7 @@ def _functions(program: Program, jit: Callable[[Any], Any]) -> dict[str, Any]:
     for name, value in vars(kernels).items():
         if isinstance(value, types.FunctionType):
             ours[name] = names[PREFIX + name] = jit(types.FunctionType(value.__code__, ours, name))
-        elif isinstance(value, int):
+        elif isinstance(value, int | float):
             ours[name] = value
     names |= program.constants
     for function in program.functions:
@@ -213,8 +210,9 @@ def _refuse_outside_calls(program: Program, module: Any) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The message of numba without its advice."""
-    text = str(error)
-    for end in ("This error may have been caused", "For more information on this"):
-        text = text.partition(end)[0]
-    return text.strip()
+    """The heart of numba's message: what it did not understand, and the author's line."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    place = re.search(r'File "([^"]+)", line (\d+)', text)
+    lines = (line.strip() for line in text.splitlines())
+    what = next((line for line in lines if line and not line.startswith("Failed in ")), "")
+    return f"{place[1]}:{place[2]}: {what}" if place else what

@@ -85,7 +85,11 @@ def _entry(used: list[str]) -> ast.FunctionDef:
         f"    if {PREFIX}which == {CALLBACKS[name][0]}: {PREFIX}m_{name}({pointers})"
         for name in used
     ]
-    tree = ast.parse("\n".join([*lines, "    return 0"])).body[0]
+    return _parsed("\n".join([*lines, "    return 0"]))
+
+
+def _parsed(text: str) -> ast.FunctionDef:
+    tree = ast.parse(text).body[0]
     assert isinstance(tree, ast.FunctionDef)
     return tree
 
@@ -107,6 +111,14 @@ class Translation:
         translated = Method(self, function, tree, file, told).function()
         self.program.functions.append(Function(translated, file))
         self.done[name] = True
+
+    def math(self, name: str) -> None:
+        """Adds a function of `math` that refuses what Python's refuses."""
+        if f"math.{name}" not in self.done:
+            self.done[f"math.{name}"] = True
+            text = f"return {PREFIX}checked({PREFIX}math.{name}(x), x)"
+            made = _parsed(f"def {PREFIX}math_{name}(x): {text}")
+            self.program.functions.append(Function(made, "<mainspring math>"))
 
     def word(self, name: str) -> int:
         """The word of an own attribute."""

@@ -178,11 +178,15 @@ class Method(Expressions):
         target = node.target
         if isinstance(target, ast.Attribute):
             before = ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)
-            value = ast.BinOp(self.visit(before), node.op, self.visit(node.value))
-            return self.store(target, value)
+            whole = ast.copy_location(ast.BinOp(before, node.op, node.value), node)
+            return self.store(target, self.visit(whole))
         if isinstance(target, ast.Name) and target.id in self.ladders:
             return self.levels(node.value, self.ladders[target.id])
-        return ast.AugAssign(self.visit(target), node.op, self.visit(node.value))
+        if not isinstance(target, ast.Name):
+            raise self.refusal(node, "only names and attributes of self can be changed")
+        before_name = ast.copy_location(ast.Name(target.id, ast.Load()), target)
+        whole = ast.copy_location(ast.BinOp(before_name, node.op, node.value), node)
+        return ast.Assign([target], self.visit(whole))
 
     def store(self, target: ast.Attribute, value: ast.expr) -> ast.stmt:
         """Keeps a value in an own attribute."""

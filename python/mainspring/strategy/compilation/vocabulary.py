@@ -105,6 +105,12 @@ MARKET = {
     "entry_price": number(WORD["entry_price"]),
 }
 
+ARITHMETIC: dict[type[ast.operator], str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Pow: "power",
+}
 BUILTINS = {"abs", "min", "max", "bool", "range", "divmod", "float", "len", "True", "False"}
 CHECKED_BUILTINS = {"int": "to_int", "round": "to_round"}
 CHECKED_MATH = {"floor": "to_floor", "ceil": "to_ceil", "trunc": "to_trunc"}
