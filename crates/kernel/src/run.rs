@@ -17,7 +17,7 @@ use crate::backtest::{Backtest, Span, Watch};
 use crate::bars::{BarBuilder, BarSpec};
 use crate::config::RunConfig;
 use crate::host::Host;
-use crate::kernel::{Kernel, Parts, Slot};
+use crate::kernel::{Kernel, Parts, Slot, REMEMBERED_IN_RUNS};
 use crate::market::Market;
 use crate::read_ahead::ReadAhead;
 use crate::recorder::{Counts, Recorder};
@@ -193,6 +193,7 @@ pub(crate) fn assemble(
         ledger: Ledger::new(instruments, slots.len(), &config.deposits)?,
         gate: Gate::new(limits, config.limits.max_open_orders)?,
         max_open_orders: config.limits.max_open_orders,
+        remembered_orders: REMEMBERED_IN_RUNS,
         strategies: slots,
         recorder,
         max_drawdown_bps: config.limits.max_drawdown_bps,

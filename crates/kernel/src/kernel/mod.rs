@@ -21,7 +21,7 @@ use mainspring_trading::risk::Gate;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::calls::Call;
-pub(crate) use self::orders::working_lots;
+pub(crate) use self::orders::{track_open, working_lots};
 use crate::bars::BarBuilder;
 use crate::delay::DelayQueue;
 use crate::host::{BookTrigger, Host, Interest};
@@ -147,6 +147,8 @@ pub struct Parts {
     pub gate: Gate,
     /// Most orders open at once.
     pub max_open_orders: usize,
+    /// Ended orders remembered.
+    pub remembered_orders: usize,
     /// Strategies.
     pub strategies: Vec<Slot>,
     /// Results.
@@ -169,8 +171,11 @@ const MAX_IN_FLIGHT: usize = 1 << 17;
 /// How long after a refusal of the gate its strategy is told.
 const REFUSAL_NS: DurationNs = 1_000;
 
-/// Ended orders remembered, so that late fills find them.
-const REMEMBERED_ORDERS: usize = 4_096;
+/// Ended orders remembered in a run over files, so that late answers find them.
+pub(crate) const REMEMBERED_IN_RUNS: usize = 4_096;
+
+/// Ended orders remembered in a session, so that late fills find them.
+pub(crate) const REMEMBERED_IN_SESSIONS: usize = 8_192;
 
 impl Kernel {
     /// A kernel at the beginning of time.
@@ -179,7 +184,7 @@ impl Kernel {
         let instruments = parts.markets.len();
         let orders = OrderTable::new(
             parts.max_open_orders,
-            REMEMBERED_ORDERS,
+            parts.remembered_orders,
             instruments,
             parts.strategies.len(),
         );

@@ -8,7 +8,7 @@ use mainspring_core::{
 use mainspring_journal::FillRecord;
 use mainspring_sim::{Leg, RequestKind};
 use mainspring_trading::fee::FeeOutcome;
-use mainspring_trading::orders::{Change, Order, OrderEvent, OrderState, Purpose};
+use mainspring_trading::orders::{FillChange, Moved, Order, OrderEvent, OrderState, Purpose};
 use mainspring_trading::risk::{ApprovedOrder, Exposure, LimitKind};
 
 use crate::host::Fill;
@@ -25,39 +25,54 @@ impl Kernel {
     /// As [`Self::answer`], with the fee that the venue reported.
     pub(crate) fn answer_with(&mut self, event: &VenueEvent, fee: Option<Money>) -> Result<()> {
         let open_before = self.orders.get(event.order).map_or(Lots::ZERO, working_lots);
-        let change = match self.orders.apply(event, self.now_ns) {
-            Ok(change) => change,
+        let moved = match self.orders.apply_in_place(event, self.now_ns) {
+            Ok(moved) => moved,
             Err(error) => return self.recorder.notice(self.now_ns, &error.to_string()),
         };
-        self.track_open(open_before, &change.order);
-        let fill = self.book_fill(event, &change, fee)?;
-        if !change.duplicate {
-            self.recorder.order(&change.order, reason_code(&event.kind), self.now_ns)?;
+        let order = self.orders.at(&moved);
+        track_open(&mut self.open_lots, open_before, order);
+        let strategy = order.strategy;
+        let instrument = order.terms.instrument;
+        if let Some(fill) = &moved.fill {
+            self.book_fill(event, &moved, fill, fee)?;
+        }
+        if !moved.duplicate {
+            let reason = reason_code(&event.kind);
+            self.recorder.order(self.orders.at(&moved), reason, self.now_ns)?;
         }
         if matches!(event.kind, VenueEventKind::Rejected(_)) {
             self.recorder.counts.venue_rejects += 1;
         }
-        let strategy = change.order.strategy;
-        let instrument = change.order.terms.instrument;
         let interest = self.strategies[usize::from(strategy)].interest;
-        if let Some(fill) = fill.as_ref().filter(|_| interest.fills) {
-            self.call(strategy, instrument, &Call::Fill(fill))?;
+        let order = (interest.fills || interest.orders).then(|| *self.orders.at(&moved));
+        let Some(order) = order else { return Ok(()) };
+        if let Some(fill) = moved.fill.filter(|_| interest.fills) {
+            let fill = Fill {
+                order,
+                price: fill.price,
+                qty: fill.qty,
+                side: order.terms.side,
+                maker: fill.maker,
+                exch_ns: event.exch_ns,
+            };
+            self.call(strategy, instrument, &Call::Fill(&fill))?;
         }
-        if interest.orders && !change.duplicate {
-            self.call(strategy, instrument, &Call::Order(&change.order))?;
+        if interest.orders && !moved.duplicate {
+            self.call(strategy, instrument, &Call::Order(&order))?;
         }
         Ok(())
     }
 
     /// Books a fill in the ledger and the log.
-    pub(super) fn book_fill(
+    #[inline]
+    fn book_fill(
         &mut self,
         event: &VenueEvent,
-        change: &Change,
+        moved: &Moved,
+        fill: &FillChange,
         reported: Option<Money>,
-    ) -> Result<Option<Fill>> {
-        let Some(fill) = change.fill else { return Ok(None) };
-        let order = &change.order;
+    ) -> Result<()> {
+        let order = self.orders.at(moved);
         let instrument = order.terms.instrument;
         let index = instrument.index();
         let notional = match self.ledger.contract(instrument) {
@@ -68,14 +83,9 @@ impl Kernel {
             Some(fee) => FeeOutcome { fee, residual: 0 },
             None => self.fees[index].charge(fill.maker, notional, fill.qty),
         };
-        let effect = self.ledger.fill(
-            order.strategy,
-            instrument,
-            order.terms.side,
-            fill.price,
-            fill.qty,
-            fee,
-        )?;
+        let side = order.terms.side;
+        let effect =
+            self.ledger.fill(order.strategy, instrument, side, fill.price, fill.qty, fee)?;
         self.recorder.fill(&FillRecord {
             time_ns: self.now_ns,
             exch_ns: event.exch_ns,
@@ -88,30 +98,15 @@ impl Kernel {
             realised: effect.realised.into(),
             strategy: order.strategy,
             instrument: instrument.0,
-            side: order.terms.side.sign() as i8,
+            side: side.sign() as i8,
             maker: u8::from(fill.maker),
             reserved: 0,
-        })?;
-        Ok(Some(Fill {
-            order: *order,
-            price: fill.price,
-            qty: fill.qty,
-            side: order.terms.side,
-            maker: fill.maker,
-            exch_ns: event.exch_ns,
-        }))
+        })
     }
 
     #[inline]
     pub(crate) fn net_position(&self, instrument: InstrumentId) -> Lots {
         self.ledger.net(instrument).map_or(Lots::ZERO, |p| p.lots)
-    }
-
-    /// Keeps the open quantity of each side in step with an order.
-    #[inline]
-    pub(crate) fn track_open(&mut self, before: Lots, after: &Order) {
-        let open = &mut self.open_lots[after.terms.instrument.index()][after.terms.side as usize];
-        *open += working_lots(after) - before;
     }
 
     /// Puts an order before the gate and, if it passes, on its way.
@@ -139,16 +134,19 @@ impl Kernel {
 
     pub(super) fn submit(&mut self, order: Order, approved: &ApprovedOrder) -> Result<()> {
         self.make(&order)?;
-        let change = self.step(order.id, OrderEvent::Submit)?;
-        self.track_open(Lots::ZERO, &change.order);
+        let moved = self.step(order.id, OrderEvent::Submit)?;
+        let order = self.orders.at(&moved);
+        track_open(&mut self.open_lots, Lots::ZERO, order);
         self.recorder.counts.orders += 1;
-        self.recorder.order(&change.order, 0, self.now_ns)?;
-        self.send(order.id, VenueRequestKind::New(*approved.terms()), approved.terms().instrument)
+        self.recorder.order(order, 0, self.now_ns)?;
+        let id = order.id;
+        self.send(id, VenueRequestKind::New(*approved.terms()), approved.terms().instrument)
     }
 
     pub(super) fn refuse(&mut self, order: Order, mask: u32) -> Result<()> {
         self.make(&order)?;
-        let order = self.step(order.id, OrderEvent::RiskRefused)?.order;
+        let moved = self.step(order.id, OrderEvent::RiskRefused)?;
+        let order = *self.orders.at(&moved);
         self.recorder.counts.risk_rejects += 1;
         // The lowest failed limit, from 101 on, so that codes of venues and of the gate do not meet.
         let reason = 101 + mask.trailing_zeros() as u8;
@@ -162,7 +160,7 @@ impl Kernel {
     }
 
     pub(super) fn cancel(&mut self, strategy: u16, id: ClientOrderId) -> Result<()> {
-        let Some(order) = self.orders.get(id).filter(|o| o.strategy == strategy).copied() else {
+        let Some(order) = self.orders.get(id).filter(|o| o.strategy == strategy) else {
             return self.recorder.notice(
                 self.now_ns,
                 &format!("cancel of order {}: it is not an open order of this strategy", id.0),
@@ -172,10 +170,10 @@ impl Kernel {
         if order.is_terminal() || order.state == OrderState::PendingCancel {
             return Ok(());
         }
-        let change = self.step(id, OrderEvent::CancelRequested)?;
-        self.recorder.counts.cancels += 1;
-        self.recorder.order(&change.order, 0, self.now_ns)?;
         let instrument = order.terms.instrument;
+        let moved = self.step(id, OrderEvent::CancelRequested)?;
+        self.recorder.counts.cancels += 1;
+        self.recorder.order(self.orders.at(&moved), 0, self.now_ns)?;
         self.send(id, VenueRequestKind::Cancel { instrument }, instrument)
     }
 
@@ -225,10 +223,11 @@ impl Kernel {
                 &format!("amend of order {} refused by risk: {}", id.0, names.join(", ")),
             );
         }
-        let change = self.step(id, OrderEvent::ReplaceRequested { price, qty })?;
-        self.track_open(working_lots(&order), &change.order);
+        let moved = self.step(id, OrderEvent::ReplaceRequested { price, qty })?;
+        let changed = self.orders.at(&moved);
+        track_open(&mut self.open_lots, working_lots(&order), changed);
         self.recorder.counts.amends += 1;
-        self.recorder.order(&change.order, 0, self.now_ns)?;
+        self.recorder.order(changed, 0, self.now_ns)?;
         let instrument = order.terms.instrument;
         self.send(id, VenueRequestKind::Amend { instrument, price, qty }, instrument)
     }
@@ -244,13 +243,13 @@ impl Kernel {
 
     /// Does something to an order: what a session's journal can follow.
     #[inline]
-    pub(crate) fn step(&mut self, id: ClientOrderId, event: OrderEvent) -> Result<Change> {
-        let change = self.orders.request(id, event, self.now_ns)?;
+    pub(crate) fn step(&mut self, id: ClientOrderId, event: OrderEvent) -> Result<Moved> {
+        let moved = self.orders.request_in_place(id, event, self.now_ns)?;
         if let Some(ink) = self.recorder.ink() {
             ink.step(self.now_ns, id, event)?;
-            self.watch_for_answer(&change)?;
+            self.watch_for_answer(id, moved.to)?;
         }
-        Ok(change)
+        Ok(moved)
     }
 
     /// Sends a request on its way to the venue.
@@ -295,6 +294,13 @@ impl Kernel {
             }
         }
     }
+}
+
+/// Keeps the open quantity of each side in step with an order.
+#[inline]
+pub(crate) fn track_open(open_lots: &mut [[Lots; 2]], before: Lots, after: &Order) {
+    let open = &mut open_lots[after.terms.instrument.index()][after.terms.side as usize];
+    *open += working_lots(after) - before;
 }
 
 /// The quantity that an order may still add to the position.

@@ -7,7 +7,7 @@ use mainspring_core::{
 use mainspring_journal::EquityRecord;
 
 use crate::intent::Intent;
-use crate::kernel::{working_lots, Kernel, Timer};
+use crate::kernel::{track_open, working_lots, Kernel, Timer};
 use crate::market::Market;
 
 use super::record::{
@@ -218,9 +218,9 @@ impl Kernel {
         let id = ClientOrderId(step.order);
         let before = self.orders.get(id).map_or(Lots::ZERO, working_lots);
         let change = self.orders.request(id, step.event()?, time_ns)?;
-        self.track_open(before, &change.order);
+        track_open(&mut self.open_lots, before, &change.order);
         let now_ns = std::mem::replace(&mut self.now_ns, time_ns);
-        let done = self.watch_for_answer(&change);
+        let done = self.watch_for_answer(id, change.to);
         self.now_ns = now_ns;
         done
     }

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::RunConfig;
 use crate::host::Host;
 use crate::intent::Intents;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, REMEMBERED_IN_SESSIONS};
 use crate::market::{Changes, Market};
 use crate::recorder::{Counts, Recorder};
 use crate::run::assemble;
@@ -99,8 +99,9 @@ impl Session {
         let (venues, venue_of) = venues_of(&instruments);
         let states = vec![Vec::new(); strategies.len()];
         let recorder = Recorder::to_journal(Ink::silent());
-        let parts =
+        let mut parts =
             assemble(&config.run, &instruments, strategies, recorder, sample_ns, &currency)?;
+        parts.remembered_orders = REMEMBERED_IN_SESSIONS;
         let mut kernel = Kernel::new(parts);
         let mut outside = Outside::new(config.patience, config.foreign, &venues, venue_of);
         outside.following = true;

@@ -3,9 +3,9 @@
 use mainspring_core::{
     ClientOrderId, InstrumentId, Lots, Result, TimeNs, VenueEventKind, VenueRequestKind,
 };
-use mainspring_trading::orders::{Change, Order, OrderEvent, OrderState};
+use mainspring_trading::orders::{Order, OrderEvent, OrderState};
 
-use crate::kernel::{working_lots, Call, Kernel, Timer};
+use crate::kernel::{track_open, working_lots, Call, Kernel, Timer};
 
 use super::outside::ForeignOrders;
 use super::record::QueryRecord;
@@ -52,14 +52,14 @@ impl Kernel {
     }
 
     /// Sees to it that a request which is never answered is noticed.
-    pub(crate) fn watch_for_answer(&mut self, change: &Change) -> Result<()> {
+    pub(crate) fn watch_for_answer(&mut self, id: ClientOrderId, state: OrderState) -> Result<()> {
         let Some(outside) = &self.outside else { return Ok(()) };
-        let wait_ns = match change.to {
+        let wait_ns = match state {
             OrderState::Submitted => outside.patience.creation_ns,
             OrderState::PendingCancel | OrderState::PendingReplace => outside.patience.cancel_ns,
             _ => return Ok(()),
         };
-        let timer = Timer::Overdue { order: change.order.id, asked_ns: self.now_ns };
+        let timer = Timer::Overdue { order: id, asked_ns: self.now_ns };
         self.timers.push(self.now_ns + wait_ns, timer)
     }
 
@@ -71,32 +71,24 @@ impl Kernel {
         }
         if order.updated_ns > asked_ns {
             // News came in between: the wait starts there, unless a newer request has its own.
-            let change = Change {
-                order,
-                from: order.state,
-                to: order.state,
-                fill: None,
-                duplicate: false,
-                late: false,
-            };
-            return self.watch_again(&change);
+            return self.watch_again(&order);
         }
         if self.is_following() {
             return Ok(());
         }
-        let change = self.step(id, OrderEvent::Timeout)?;
-        self.recorder.order(&change.order, 0, self.now_ns)?;
+        let moved = self.step(id, OrderEvent::Timeout)?;
+        self.recorder.order(self.orders.at(&moved), 0, self.now_ns)?;
         self.ask(id, 0)
     }
 
-    fn watch_again(&mut self, change: &Change) -> Result<()> {
+    fn watch_again(&mut self, order: &Order) -> Result<()> {
         let Some(outside) = &self.outside else { return Ok(()) };
-        let wait_ns = match change.to {
+        let wait_ns = match order.state {
             OrderState::Submitted => outside.patience.creation_ns,
             _ => outside.patience.cancel_ns,
         };
-        let asked_ns = change.order.updated_ns;
-        let timer = Timer::Overdue { order: change.order.id, asked_ns };
+        let asked_ns = order.updated_ns;
+        let timer = Timer::Overdue { order: order.id, asked_ns };
         self.timers.push((asked_ns + wait_ns).max(self.now_ns + 1), timer)
     }
 
@@ -210,7 +202,7 @@ impl Kernel {
             Ok(change) => change,
             Err(error) => return self.note(&error.to_string()),
         };
-        self.track_open(open_before, &change.order);
+        track_open(&mut self.open_lots, open_before, &change.order);
         if change.duplicate || change.from == change.to {
             return Ok(());
         }

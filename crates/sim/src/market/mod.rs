@@ -368,9 +368,13 @@ impl SimMarket {
         if self.orders.len() == 0 {
             return;
         }
+        let said = out.len();
         self.trade(taker, price, qty, now_ns, out);
         self.fire_triggers(now_ns, out);
-        self.settle(now_ns, out);
+        // A trade that gave us nothing has at most moved queues.
+        if out.len() != said || !self.pegs.is_empty() {
+            self.settle(now_ns, out);
+        }
     }
 
     /// Lets a trade pass our resting orders.

@@ -47,6 +47,22 @@ pub struct Change {
     pub late: bool,
 }
 
+/// What a step did; the order itself is read where it is, with [`OrderTable::at`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    slot: u32,
+    /// Its state before.
+    pub from: OrderState,
+    /// Its state after.
+    pub to: OrderState,
+    /// The fill to be ledgered, if it is one.
+    pub fill: Option<FillChange>,
+    /// The event said what was already known; nothing moved.
+    pub duplicate: bool,
+    /// The order was over already. A late fill still has to be ledgered.
+    pub late: bool,
+}
+
 /// Why an event could not be applied. Each is counted; none changes the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
@@ -240,8 +256,34 @@ impl OrderTable {
         event: OrderEvent,
         now_ns: TimeNs,
     ) -> std::result::Result<Change, OrderError> {
+        self.request_in_place(id, event, now_ns).map(|moved| self.change(&moved))
+    }
+
+    /// As [`Self::request`], without a copy of the order.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    #[inline]
+    pub fn request_in_place(
+        &mut self,
+        id: ClientOrderId,
+        event: OrderEvent,
+        now_ns: TimeNs,
+    ) -> std::result::Result<Moved, OrderError> {
         let slot = self.known(id)?;
         self.step(slot, event, None, now_ns)
+    }
+
+    /// The order that a step moved; until the next step.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, moved: &Moved) -> &Order {
+        &self.slots[moved.slot as usize].order
+    }
+
+    fn change(&self, moved: &Moved) -> Change {
+        let Moved { from, to, fill, duplicate, late, .. } = *moved;
+        Change { order: *self.at(moved), from, to, fill, duplicate, late }
     }
 
     /// Applies an answer of a venue.
@@ -255,7 +297,30 @@ impl OrderTable {
         event: &VenueEvent,
         now_ns: TimeNs,
     ) -> std::result::Result<Change, OrderError> {
+        self.apply_in_place(event, now_ns).map(|moved| self.change(&moved))
+    }
+
+    /// As [`Self::apply`], without a copy of the order.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    #[inline]
+    pub fn apply_in_place(
+        &mut self,
+        event: &VenueEvent,
+        now_ns: TimeNs,
+    ) -> std::result::Result<Moved, OrderError> {
         let slot = self.known(event.order)?;
+        self.apply_to(slot, event, now_ns)
+    }
+
+    #[inline]
+    fn apply_to(
+        &mut self,
+        slot: u32,
+        event: &VenueEvent,
+        now_ns: TimeNs,
+    ) -> std::result::Result<Moved, OrderError> {
         match event.kind {
             VenueEventKind::Filled { price, qty, maker } => {
                 self.fill(slot, FillChange { price, qty, maker }, now_ns)
@@ -337,7 +402,7 @@ impl OrderTable {
         slot: u32,
         fill: FillChange,
         now_ns: TimeNs,
-    ) -> std::result::Result<Change, OrderError> {
+    ) -> std::result::Result<Moved, OrderError> {
         let order = &self.slots[slot as usize].order;
         let fillable = order.fillable();
         // After the end, the machine decides first whether a fill is possible at all.
@@ -354,16 +419,15 @@ impl OrderTable {
         price: Ticks,
         qty: Lots,
         now_ns: TimeNs,
-    ) -> std::result::Result<Change, OrderError> {
+    ) -> std::result::Result<Moved, OrderError> {
         let complete = self.slots[slot as usize].order.filled >= qty;
-        let mut change = self.step(slot, OrderEvent::Amended { complete }, None, now_ns)?;
-        if !change.late {
+        let moved = self.step(slot, OrderEvent::Amended { complete }, None, now_ns)?;
+        if !moved.late {
             let terms = &mut self.slots[slot as usize].order.terms;
             terms.price = price;
             terms.qty = qty;
-            change.order.terms = *terms;
         }
-        Ok(change)
+        Ok(moved)
     }
 
     /// The machine's event for a venue's statement other than a fill or an amend.
@@ -395,7 +459,7 @@ impl OrderTable {
         event: OrderEvent,
         fill: Option<FillChange>,
         now_ns: TimeNs,
-    ) -> std::result::Result<Change, OrderError> {
+    ) -> std::result::Result<Moved, OrderError> {
         let order = &mut self.slots[slot as usize].order;
         let from = order.state;
         let to = match transition(from, event, order.standing_after(event)) {
@@ -419,11 +483,10 @@ impl OrderTable {
         } else {
             order.updated_ns = now_ns;
         }
-        let change = Change { order: *order, from, to, fill, duplicate, late };
         if to.is_terminal() && !late {
             self.retire(slot);
         }
-        Ok(change)
+        Ok(Moved { slot, from, to, fill, duplicate, late })
     }
 
     /// Moves an ended order from its live list to the memory of ended orders.
