@@ -1,10 +1,11 @@
 //! What a run is configured with, as JSON from Python.
 
 use mainspring_core::limits::{MAX_DRAWDOWN_BPS, MAX_OPEN_ORDERS};
-use mainspring_core::{Decimal, DurationNs, Error, ErrorKind, Instrument, Result, TimeNs};
+use mainspring_core::money::MONEY_DECIMALS;
+use mainspring_core::{Decimal, DurationNs, Error, ErrorKind, Instrument, Money, Result, TimeNs};
 use mainspring_features::FeatureSpec;
 use mainspring_sim::{LatencyModel, SimConfig};
-use mainspring_trading::fee::{rate_units, FeeSchedule};
+use mainspring_trading::fee::{rate_units, FeeSchedule, FeeTier};
 use mainspring_trading::risk::GateLimits;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -88,14 +89,75 @@ impl Default for RunConfig {
     }
 }
 
-/// Maker and taker rates as fractions of the notional.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What the venue charges for fills.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fees {
-    /// Maker rate; negative is a rebate.
+    /// Maker rate as a fraction of the notional; negative is a rebate.
     pub maker: Decimal,
-    /// Taker rate.
+    /// Taker rate as a fraction of the notional.
     pub taker: Decimal,
+    /// Rates that hold from a traded volume on, smallest volume first.
+    #[serde(default)]
+    pub tiers: Vec<FeeTierConfig>,
+    /// Volume traded before the run, in the settlement currency.
+    #[serde(default)]
+    pub volume: Decimal,
+    /// Charged for each fill, in the settlement currency.
+    #[serde(default)]
+    pub per_fill: Decimal,
+    /// Charged for each lot, in the settlement currency.
+    #[serde(default)]
+    pub per_lot: Decimal,
+}
+
+/// Rates from a traded volume on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeeTierConfig {
+    /// Traded notional in the settlement currency from which the rates hold.
+    pub from_volume: Decimal,
+    /// Maker rate as a fraction of the notional; negative is a rebate.
+    pub maker: Decimal,
+    /// Taker rate as a fraction of the notional.
+    pub taker: Decimal,
+}
+
+impl Fees {
+    /// The schedule in the ledger's units.
+    ///
+    /// # Errors
+    /// When a rate is not a fraction with at most nine decimals, an amount does not fit money or is
+    /// negative, or the tiers do not ascend in volume.
+    pub fn schedule(&self) -> Result<FeeSchedule> {
+        let first = FeeTier {
+            from_volume: 0,
+            maker: rate_units(self.maker)?,
+            taker: rate_units(self.taker)?,
+        };
+        let mut tiers = vec![first];
+        for tier in &self.tiers {
+            tiers.push(FeeTier {
+                from_volume: amount("the volume of a fee tier", tier.from_volume)?,
+                maker: rate_units(tier.maker)?,
+                taker: rate_units(tier.taker)?,
+            });
+        }
+        let per_fill = Money(amount("the fee for each fill", self.per_fill)?);
+        let per_lot = Money(amount("the fee for each lot", self.per_lot)?);
+        let volume = amount("the volume traded before", self.volume)?;
+        Ok(FeeSchedule::tiered(tiers)?.with_volume(volume).with_fixed(per_fill, per_lot))
+    }
+}
+
+/// An amount of the settlement currency in quanta.
+fn amount(what: &str, value: Decimal) -> Result<i128> {
+    value.to_scale(MONEY_DECIMALS).filter(|quanta| *quanta >= 0).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Config,
+            format!("{what} is {value}; give zero or a positive amount of at most 18 decimals"),
+        )
+    })
 }
 
 /// Risk limits; absent ones are the build's ceilings.
@@ -189,12 +251,11 @@ impl RunConfig {
     /// The fees of an instrument.
     ///
     /// # Errors
-    /// When a rate is not a fraction with at most nine decimals.
+    /// As [`Fees::schedule`].
     pub fn fees_of(&self, instrument: &Instrument) -> Result<FeeSchedule> {
-        let (maker, taker) = match self.fees {
-            Some(fees) => (fees.maker, fees.taker),
-            None => (instrument.maker_fee, instrument.taker_fee),
-        };
-        Ok(FeeSchedule::flat(rate_units(maker)?, rate_units(taker)?))
+        match &self.fees {
+            Some(fees) => fees.schedule(),
+            None => FeeSchedule::of(instrument),
+        }
     }
 }

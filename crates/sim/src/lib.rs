@@ -4,7 +4,6 @@
 
 mod config;
 mod expiry;
-pub mod fee;
 pub mod flow;
 pub mod latency;
 mod market;
@@ -14,7 +13,6 @@ mod queue;
 mod taken;
 
 pub use config::{FillModel, OverloadRule, SimConfig, TriggerSource, MAX_WINDOW_REQUESTS};
-pub use fee::{Fee, FeeModel, FeeSchedule, FeeTier};
 pub use latency::{LatencyModel, LatencyRow, LatencyTable, Leg, RequestKind};
 pub use market::{MarginLimits, SimMarket};
 pub use queue::{QueueModel, QueuePosition};

@@ -129,19 +129,38 @@ def _legs(legs: tuple[Span, Span]) -> dict[str, int]:
 class Fees:
     """Fees as fractions of the traded value; a negative one is a rebate.
 
+    A fill is charged by the tier of the volume that its instrument traded before it.
+
     Attributes:
         maker: Of a fill as maker, such as ``"0.0002"``.
         taker: Of a fill as taker, such as ``"0.0005"``.
+        tiers: ``(from_volume, maker, taker)`` for traded volumes, smallest first: from that volume
+            on, in the settlement currency, these rates hold.
+        volume: Traded before the run, in the settlement currency.
+        per_fill: Charged for each fill on top, in the settlement currency.
+        per_lot: Charged for each lot on top, in the settlement currency.
     """
 
     maker: Number
     taker: Number
+    tiers: Sequence[tuple[Number, Number, Number]] = ()
+    volume: Number = 0
+    per_fill: Number = 0
+    per_lot: Number = 0
 
-    def to_engine(self) -> dict[str, str]:
+    def to_engine(self) -> dict[str, Any]:
         """The engine's form."""
+        names = ("from_volume", "maker", "taker")
         return {
             "maker": decimal_text(self.maker, "maker fee"),
             "taker": decimal_text(self.taker, "taker fee"),
+            "tiers": [
+                {name: decimal_text(value, f"fee tier: {name}") for name, value in zip(names, tier)}
+                for tier in self.tiers
+            ],
+            "volume": decimal_text(self.volume, "volume traded before"),
+            "per_fill": decimal_text(self.per_fill, "fee per fill"),
+            "per_lot": decimal_text(self.per_lot, "fee per lot"),
         }
 
 
