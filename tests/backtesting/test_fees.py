@@ -29,7 +29,9 @@ class Both(ms.Strategy, every="1s"):
 def fills(market: Dataset, fees: ms.Fees) -> list[dict[str, Any]]:
     columns = ms.backtest(Both(), market, fees=fees, latency="1ms").fills.to_numpy()
     names = ("price", "qty", "fee", "maker")
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*(columns[n] for n in names))]
+    rows = [
+        dict(zip(names, row, strict=True)) for row in zip(*(columns[n] for n in names), strict=True)
+    ]
     assert {bool(row["maker"]) for row in rows} == {True, False}
     assert len(rows) > 20
     return rows

@@ -155,7 +155,10 @@ class Fees:
             "maker": decimal_text(self.maker, "maker fee"),
             "taker": decimal_text(self.taker, "taker fee"),
             "tiers": [
-                {name: decimal_text(value, f"fee tier: {name}") for name, value in zip(names, tier)}
+                {
+                    name: decimal_text(value, f"fee tier: {name}")
+                    for name, value in zip(names, tier, strict=True)
+                }
                 for tier in self.tiers
             ],
             "volume": decimal_text(self.volume, "volume traded before"),

@@ -1,5 +1,7 @@
 //! Files of vendors and exchanges: DBN, ITCH, PITCH, Bitfinex, Lean; and telling formats apart.
 
+use std::path::PathBuf;
+
 use mainspring_book::L3Book;
 use mainspring_core::event::{MarketRow, OrderRow};
 use mainspring_core::{Decimal, RowKind, Side};
@@ -294,6 +296,64 @@ proptest! {
         let input = folder.write("a", damage(bytes, &edits));
         if import(with, &[input], &folder, &options).is_err() {
             prop_assert_eq!(folder.names(), ["a"]);
+        }
+    }
+}
+
+const LEAN: &str = "\
+0,6823.98,6823.98,6817.22,6820,6.40391
+60000,6820,6824.04,6819.91,6824.04,12.2195
+120000,6824.03,6824.04,6820.6,6820.6,2.2
+";
+
+/// A zip with one stored file.
+fn zipped(text: &[u8]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    zip.start_file("20180404_btcusd_minute_trade.csv", stored).unwrap();
+    std::io::Write::write_all(&mut zip, text).unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+/// A file where Lean keeps minute bars of trades.
+fn lean_file(folder: &Folder, bytes: Vec<u8>) -> PathBuf {
+    let place = folder.file("crypto/coinbase/minute/btcusd");
+    std::fs::create_dir_all(&place).unwrap();
+    let path = place.join("20180404_trade.zip");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn lean_by_hand_is_read() {
+    let folder = Folder::new();
+    let input = lean_file(&folder, zipped(LEAN.as_bytes()));
+    let (report, file) = import(lean::import, &[input], &folder, &dated()).unwrap();
+    assert_eq!((report.rows, file.schema()), (3, Schema::Bar));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(120))]
+
+    #[test]
+    fn damaged_lean_files_never_panic(
+        inside in any::<bool>(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, any::<u8>()), 1..6),
+        skip in any::<bool>(),
+    ) {
+        let bad_lines = if skip { BadLines::Skip } else { BadLines::Refuse };
+        let options = Options { bad_lines, ..dated() };
+        // Damage of the text in a sound archive, or of the archive itself.
+        let bytes = if inside {
+            zipped(&damage(LEAN.into(), &edits))
+        } else {
+            damage(zipped(LEAN.as_bytes()), &edits)
+        };
+        let folder = Folder::new();
+        let input = lean_file(&folder, bytes);
+        if import(lean::import, &[input], &folder, &options).is_err() {
+            prop_assert_eq!(folder.names(), ["crypto"]);
         }
     }
 }
