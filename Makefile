@@ -9,9 +9,10 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name 
 RUST_TESTED := --workspace --exclude mainspring-python --locked
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-rust test-python build check bench bench-smoke oracles docs lock clean
+.PHONY: help demo test test-long test-rust test-python build check bench bench-smoke fuzz oracles docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -51,6 +52,11 @@ bench: $(STAMPS)/dev $(STAMPS)/extension .venv-peers/.stamps/installed ## every 
 
 bench-smoke: $(STAMPS)/dev $(STAMPS)/extension ## one short benchmark, to see that they run
 	$(BIN)/mainspring bench --smoke --json
+
+fuzz: ## every decoder against random bytes, FUZZ_SECONDS each; needs cargo-fuzz and nightly Rust
+	@for target in $$(cd fuzz && cargo fuzz list); do \
+	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=3000 || exit 1; \
+	done
 
 oracles: .venv-oracles/.stamps/installed ## the environment of the oracle tests
 
