@@ -205,6 +205,18 @@ impl L2Book {
         }
     }
 
+    /// As [`Self::apply`] for a depth row that is not of a snapshot; returns what its level held.
+    #[inline]
+    pub fn apply_update(&mut self, row: &MarketRow, base: Ticks) -> Lots {
+        debug_assert!(row.kind == RowKind::Depth as u8 && row.flags & flags::SNAPSHOT == 0);
+        let prev = self.set(row.side(), row.price(base), row.qty());
+        self.mark_depth();
+        if row.ends_message() {
+            self.end_message();
+        }
+        prev
+    }
+
     fn apply_rare(&mut self, row: &MarketRow, base: Ticks) {
         match RowKind::from_byte(row.kind) {
             Some(RowKind::Depth) => {

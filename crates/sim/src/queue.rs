@@ -153,6 +153,11 @@ impl QueuePosition {
     pub fn on_depth_hft(&mut self, model: &QueueModel, prev: f64, new: f64, unit: f64) {
         if let Some(change) = self.unexplained(model, prev, new) {
             let back = prev - self.front;
+            if change == 0.0 && self.front >= 0.0 && back > 0.0 {
+                // Nothing to split, and every model has a value here.
+                self.front = self.front.min(new);
+                return;
+            }
             let p = model.raw_probability(self.front, back, unit);
             self.split(change, back, if p.is_infinite() { 1.0 } else { p }, new);
         }

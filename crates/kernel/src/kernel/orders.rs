@@ -24,8 +24,12 @@ impl Kernel {
 
     /// As [`Self::answer`], with the fee that the venue reported.
     pub(crate) fn answer_with(&mut self, event: &VenueEvent, fee: Option<Money>) -> Result<()> {
-        let open_before = self.orders.get(event.order).map_or(Lots::ZERO, working_lots);
-        let moved = match self.orders.apply_in_place(event, self.now_ns) {
+        let place = match self.orders.place(event.order) {
+            Ok(place) => place,
+            Err(error) => return self.recorder.notice(self.now_ns, &error.to_string()),
+        };
+        let open_before = working_lots(self.orders.order(place));
+        let moved = match self.orders.apply_at(place, event, self.now_ns) {
             Ok(moved) => moved,
             Err(error) => return self.recorder.notice(self.now_ns, &error.to_string()),
         };

@@ -289,8 +289,11 @@ impl SimMarket {
     /// Applies a row that sets a level and returns what was there before. The first row of a
     /// snapshot empties the book.
     fn apply_level(&mut self, row: &MarketRow, base: Ticks) -> Lots {
-        let (side, price) = (row.side(), row.price(base));
-        let prev = self.book.qty(side, price);
+        let update = row.kind == RowKind::Depth as u8 && row.flags & flags::SNAPSHOT == 0;
+        if update {
+            return self.book.apply_update(row, base);
+        }
+        let prev = self.book.qty(row.side(), row.price(base));
         if row.flags & flags::SNAPSHOT == 0 {
             self.book.apply(row, base);
             return prev;

@@ -47,6 +47,10 @@ pub struct Change {
     pub late: bool,
 }
 
+/// Where an order is in the table, found once for several uses; until the next order is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(u32);
+
 /// What a step did; the order itself is read where it is, with [`OrderTable::at`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moved {
@@ -312,6 +316,36 @@ impl OrderTable {
     ) -> std::result::Result<Moved, OrderError> {
         let slot = self.known(event.order)?;
         self.apply_to(slot, event, now_ns)
+    }
+
+    /// Where the order with this id is.
+    ///
+    /// # Errors
+    /// [`OrderError::UnknownOrder`], which is counted.
+    #[inline]
+    pub fn place(&mut self, id: ClientOrderId) -> std::result::Result<Place, OrderError> {
+        self.known(id).map(Place)
+    }
+
+    /// The order at a place.
+    #[inline]
+    #[must_use]
+    pub fn order(&self, place: Place) -> &Order {
+        &self.slots[place.0 as usize].order
+    }
+
+    /// As [`Self::apply_in_place`], for an event about the order at a place.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    #[inline]
+    pub fn apply_at(
+        &mut self,
+        place: Place,
+        event: &VenueEvent,
+        now_ns: TimeNs,
+    ) -> std::result::Result<Moved, OrderError> {
+        self.apply_to(place.0, event, now_ns)
     }
 
     #[inline]
