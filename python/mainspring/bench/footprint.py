@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,14 +40,24 @@ def footprint(session: Session) -> Iterator[Measurement]:
     )
     yield Measurement("footprint", "import_seconds", "s", figures["import"] - figures["bare"])
     yield Measurement("footprint", "help_seconds", "s", figures["help"])
-    wheels = sorted(Path("dist").glob("mainspring-*.whl"), key=lambda path: path.stat().st_mtime)
-    if wheels:
-        yield Measurement("footprint", "wheel_bytes", "bytes", wheels[-1].stat().st_size)
-        if not session.smoke:
-            yield Measurement(
-                "footprint", "venv_bytes", "bytes", installed_bytes(session, wheels[-1])
-            )
+    made = None if session.smoke else wheel(session)
+    if made is not None:
+        yield Measurement("footprint", "wheel_bytes", "bytes", made.stat().st_size)
+        yield Measurement("footprint", "venv_bytes", "bytes", installed_bytes(session, made))
     yield from _peak(session)
+
+
+def wheel(session: Session) -> Path | None:
+    """A wheel built from the checkout that this package runs from; None where it is installed."""
+    checkout = Path(__file__).resolve().parents[3]
+    maturin = Path(sys.executable).with_name("maturin")
+    if not (checkout / "Cargo.toml").exists() or not maturin.exists():
+        return None
+    out = session.scratch / "wheels"
+    shutil.rmtree(out, ignore_errors=True)
+    manifest = str(checkout / "crates" / "python" / "Cargo.toml")
+    process([str(maturin), "build", "--release", "-q", "-m", manifest, "--out", str(out)])
+    return next(out.glob("mainspring-*.whl"))
 
 
 def installed_bytes(session: Session, wheel: Path) -> int:
