@@ -6,6 +6,7 @@ use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::instrument::InstrumentKind;
 use mainspring_core::{
     Decimal, Instrument, InstrumentId, Lots, PriceGrid, Result, Ticks, TimeNs, VenueEvent,
+    VenueEventKind,
 };
 use mainspring_kernel::host::{BookTrigger, Host};
 use mainspring_kernel::native::NativeConfig;
@@ -115,7 +116,9 @@ struct World {
     requests: Vec<Request>,
     answers: Vec<(TimeNs, VenueEvent)>,
     trade_id: u64,
-    /// Every n-th statement of the venue is lost.
+    /// What the venue knows of each order: how much traded, and whether it is over.
+    known: std::collections::HashMap<u64, (i64, bool)>,
+    /// Every n-th statement of the venue that is not a fill is lost.
     lose_every: u64,
     told: u64,
 }
@@ -130,6 +133,7 @@ impl World {
             requests: vec![],
             answers: vec![],
             trade_id: 0,
+            known: Default::default(),
             lose_every,
             told: 0,
         }
@@ -157,7 +161,11 @@ impl World {
                         self.venue.on_request(&request, at, &mut self.out);
                     }
                     Request::OrderQuery { order, .. } => {
-                        let answer = Answer::NotFound;
+                        let answer = match self.known.get(&order.0) {
+                            None => Answer::NotFound,
+                            Some((filled, true)) => Answer::Cancelled { filled: Lots(*filled) },
+                            Some((filled, false)) => Answer::Working { filled: Lots(*filled) },
+                        };
                         self.session.answer(at + MS, order, answer).unwrap();
                     }
                     _ => {}
@@ -165,7 +173,14 @@ impl World {
             }
             for event in std::mem::take(&mut self.out) {
                 self.told += 1;
-                if self.lose_every == 0 || !self.told.is_multiple_of(self.lose_every) {
+                let known = self.known.entry(event.order.0).or_default();
+                match event.kind {
+                    VenueEventKind::Filled { qty, .. } => known.0 += qty.0,
+                    VenueEventKind::Cancelled(_) | VenueEventKind::Rejected(_) => known.1 = true,
+                    _ => {}
+                }
+                let fill = matches!(event.kind, VenueEventKind::Filled { .. });
+                if fill || self.lose_every == 0 || !self.told.is_multiple_of(self.lose_every) {
                     self.answers.push((at + MS, event));
                 }
             }
@@ -175,7 +190,7 @@ impl World {
             for (recv_ns, event) in std::mem::take(&mut self.answers) {
                 self.trade_id += 1;
                 let event = VenueEvent { recv_ns, ..event };
-                let report = Report { event, trade_id: self.trade_id, fee: None };
+                let report = Report { event, trade_id: self.trade_id, fee: None, filled: None };
                 self.session.report(&report).unwrap();
             }
         }

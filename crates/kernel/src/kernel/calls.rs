@@ -170,7 +170,8 @@ pub(super) fn live_orders<'a>(
         price: o.terms.price,
         qty: o.terms.qty,
         filled: o.filled,
-        cancelling: o.state == OrderState::PendingCancel,
+        // An order that nobody knows about is being asked about: it keeps its price until then.
+        cancelling: matches!(o.state, OrderState::PendingCancel | OrderState::Unknown),
     })
 }
 

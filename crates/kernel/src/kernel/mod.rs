@@ -68,6 +68,13 @@ pub enum Timer {
         /// When the request was made.
         asked_ns: TimeNs,
     },
+    /// Ask a connected venue for fills, open orders and positions.
+    Reconcile {
+        /// Which.
+        venue: u16,
+        /// Of which connection the timer is.
+        connection: u32,
+    },
     /// Ask the venue about an order again.
     Ask {
         /// Which.
@@ -322,6 +329,7 @@ impl Kernel {
                 self.sample()
             }
             Timer::Overdue { order, asked_ns } => self.overdue(order, asked_ns),
+            Timer::Reconcile { venue, connection } => self.reconcile(venue, connection),
             Timer::Ask { order, attempt } => self.ask(order, attempt),
         }
     }

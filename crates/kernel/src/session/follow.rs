@@ -6,6 +6,8 @@ use mainspring_core::{
 };
 use mainspring_journal::EquityRecord;
 
+use mainspring_trading::orders::{OrderEvent, OrderState};
+
 use crate::intent::Intent;
 use crate::kernel::{track_open, working_lots, Kernel, Timer};
 use crate::market::Market;
@@ -57,7 +59,8 @@ impl Session {
         match kind {
             Kind::Start => return self.kernel.start(raw.time_ns),
             Kind::Resume => return self.begin_again(raw.time_ns),
-            _ => self.pass_time(raw.time_ns)?,
+            Kind::Clock => return self.fire_timer(raw.time_ns),
+            _ => self.kernel.now_ns = self.kernel.now_ns.max(raw.time_ns),
         }
         match kind {
             Kind::Market => {
@@ -188,7 +191,22 @@ impl Kernel {
     fn begin_again(&mut self, now_ns: TimeNs) -> Result<()> {
         self.timers.retain(|timer| matches!(timer, Timer::Overdue { .. } | Timer::Ask { .. }));
         self.reset_bars();
+        self.end_unsent(now_ns)?;
         self.start(now_ns)
+    }
+
+    /// Orders that were made and, as the process died right then, never sent.
+    fn end_unsent(&mut self, now_ns: TimeNs) -> Result<()> {
+        let unsent: Vec<ClientOrderId> = self
+            .orders
+            .all_live()
+            .filter(|order| order.state == OrderState::Created)
+            .map(|order| order.id)
+            .collect();
+        for id in unsent {
+            self.orders.request(id, OrderEvent::RiskRefused, now_ns)?;
+        }
+        Ok(())
     }
 
     /// Wishes of a strategy as they were: only its timers matter, orders are records of their own.

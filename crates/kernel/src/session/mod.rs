@@ -311,7 +311,7 @@ impl Session {
         if self.kernel.timers.next_ns() > now_ns {
             return Ok(());
         }
-        self.input(Kind::Clock, now_ns, &[])?;
+        self.pass_time(now_ns)?;
         self.settle()
     }
 
@@ -418,19 +418,34 @@ impl Session {
     /// Journals an input and lets time pass up to it.
     fn input(&mut self, kind: Kind, recv_ns: TimeNs, payload: &[&[u8]]) -> Result<()> {
         let now_ns = recv_ns.max(self.kernel.now_ns);
+        self.pass_time(now_ns)?;
         self.write(kind, now_ns, payload)?;
-        self.pass_time(now_ns)
+        self.kernel.now_ns = now_ns;
+        Ok(())
     }
 
-    /// Does what is due up to `now_ns`, each at its own time.
+    /// Does what is due up to `now_ns`, each at its own time and with a record of its own: what
+    /// follows from it comes before what follows from the next.
     fn pass_time(&mut self, now_ns: TimeNs) -> Result<()> {
         while self.kernel.timers.next_ns() <= now_ns {
-            let Some((due_ns, timer)) = self.kernel.timers.pop() else { break };
-            self.kernel.now_ns = self.kernel.now_ns.max(due_ns);
-            self.kernel.timer(due_ns, timer)?;
+            let at_ns = self.kernel.timers.next_ns().max(self.kernel.now_ns);
+            self.write(Kind::Clock, at_ns, &[])?;
+            self.fire_timer(at_ns)?;
         }
-        self.kernel.now_ns = self.kernel.now_ns.max(now_ns);
         Ok(())
+    }
+
+    /// Does the first thing that is due by `at_ns`.
+    fn fire_timer(&mut self, at_ns: TimeNs) -> Result<()> {
+        self.kernel.now_ns = self.kernel.now_ns.max(at_ns);
+        if self.kernel.timers.next_ns() > at_ns {
+            // A follower from a snapshot does not have the timers of strategies.
+            return Ok(());
+        }
+        match self.kernel.timers.pop() {
+            Some((due_ns, timer)) => self.kernel.timer(due_ns, timer),
+            None => Ok(()),
+        }
     }
 
     fn apply_market(

@@ -27,6 +27,8 @@ pub struct Patience {
     /// After so many questions without an answer the order is reported as stuck. It is asked about
     /// for as long as it lives, at the longest wait.
     pub max_queries: u32,
+    /// How often a connected venue is asked for fills, open orders and positions.
+    pub reconcile_ns: DurationNs,
 }
 
 impl Default for Patience {
@@ -36,6 +38,7 @@ impl Default for Patience {
             cancel_ns: 5_000_000_000,
             query_ns: 1_000_000_000,
             max_queries: 5,
+            reconcile_ns: 15_000_000_000,
         }
     }
 }
@@ -56,6 +59,7 @@ impl Patience {
             ("creation_ns", self.creation_ns),
             ("cancel_ns", self.cancel_ns),
             ("query_ns", self.query_ns),
+            ("reconcile_ns", self.reconcile_ns),
         ];
         match waits.into_iter().find(|(_, wait)| *wait <= 0) {
             Some((name, wait)) => Err(Error::new(
@@ -87,6 +91,10 @@ pub struct VenueLink {
     pub up: bool,
     /// Exchange time of the last fill that it told.
     pub last_fill_ns: TimeNs,
+    /// When we asked the question whose answer was the last complete one.
+    pub reconciled_ns: TimeNs,
+    /// How often it was connected.
+    pub connections: u32,
 }
 
 /// Ids of fills that were booked: bounded, the oldest forgotten first.
@@ -181,7 +189,13 @@ impl Outside {
         venues: &[String],
         venue_of: Vec<u16>,
     ) -> Self {
-        let link = |name: &String| VenueLink { name: name.clone(), up: false, last_fill_ns: 0 };
+        let link = |name: &String| VenueLink {
+            name: name.clone(),
+            up: false,
+            last_fill_ns: 0,
+            reconciled_ns: 0,
+            connections: 0,
+        };
         Self {
             patience,
             foreign,

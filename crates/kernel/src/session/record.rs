@@ -30,7 +30,7 @@ pub enum Kind {
     Market = 2,
     /// Input: a statement of a venue about one of our orders.
     Report = 3,
-    /// Input: time went on.
+    /// Input: time went on to when the next thing was due.
     Clock = 4,
     /// Input: wishes of a strategy that runs outside the kernel thread.
     Wishes = 5,
@@ -490,6 +490,8 @@ pub struct ReportRecord {
     pub qty: i64,
     /// The venue's id of the fill; 0 where it has none.
     pub trade_id: u64,
+    /// What traded of the order in all; -1 where the venue does not say.
+    pub filled: i64,
     /// The fee that the venue reported, in money quanta.
     pub fee: Wide,
     /// Code of the statement.
@@ -521,6 +523,7 @@ impl ReportRecord {
             price,
             qty,
             trade_id: report.trade_id,
+            filled: report.filled.map_or(-1, |filled| filled.0),
             fee: report.fee.unwrap_or_default().into(),
             kind,
             detail,
@@ -555,6 +558,7 @@ impl ReportRecord {
             },
             trade_id: self.trade_id,
             fee: (self.has_fee != 0).then(|| self.fee.into()),
+            filled: (self.filled >= 0).then_some(Lots(self.filled)),
         })
     }
 }

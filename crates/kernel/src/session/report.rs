@@ -11,13 +11,16 @@ pub struct Report {
     pub trade_id: u64,
     /// The fee of a fill in the settlement currency where the venue reports it: it is the truth.
     pub fee: Option<Money>,
+    /// What traded of the order in all by then, where the venue says it: an end that does not agree
+    /// with the fills we have is not believed until they have come.
+    pub filled: Option<Lots>,
 }
 
 impl Report {
     /// A statement without a fill's id or fee.
     #[must_use]
     pub const fn plain(event: VenueEvent) -> Self {
-        Self { event, trade_id: 0, fee: None }
+        Self { event, trade_id: 0, fee: None, filled: None }
     }
 }
 

@@ -11,6 +11,10 @@ use super::outside::ForeignOrders;
 use super::record::QueryRecord;
 use super::report::{Answer, OpenOrder, Report, Request};
 
+/// Fills are asked for from so long before the last complete answer: clocks differ, and statements
+/// overtake each other. What was booked is known by its id.
+const FILLS_AGAIN_NS: i64 = 60_000_000_000;
+
 impl Kernel {
     /// A venue made a statement about one of our orders.
     pub(crate) fn report(&mut self, report: &Report) -> Result<()> {
@@ -28,6 +32,11 @@ impl Kernel {
             if let Some(link) = outside.links.get_mut(venue) {
                 link.last_fill_ns = link.last_fill_ns.max(event.exch_ns);
             }
+        }
+        let ends = matches!(event.kind, VenueEventKind::Cancelled(_));
+        if ends && !order.is_terminal() && report.filled.is_some_and(|all| all > order.filled) {
+            // Fills are on their way, or lost: until they are here the order may still hold them.
+            return self.doubt(&order);
         }
         let before = order.state;
         self.answer_with(event, report.fee)?;
@@ -150,7 +159,7 @@ impl Kernel {
         }
         let Some(outside) = &mut self.outside else { return Ok(()) };
         let Some(link) = outside.links.get(usize::from(venue)) else { return Ok(()) };
-        let since_ns = link.last_fill_ns;
+        let since_ns = link.reconciled_ns.saturating_sub(FILLS_AGAIN_NS).max(0);
         let record = QueryRecord { order: 0, instrument: 0, venue, attempt: 0 };
         if let Some(ink) = self.recorder.ink() {
             ink.query(self.now_ns, &record)?;
@@ -172,7 +181,7 @@ impl Kernel {
             return self.answered_after_end(&order, answer);
         }
         let event = match answer {
-            Answer::NotFound => OrderEvent::NotFound,
+            Answer::NotFound => return self.not_found(&order),
             Answer::Working { .. } => OrderEvent::Confirmed,
             Answer::Cancelled { .. } => OrderEvent::Cancelled,
             Answer::Expired { .. } => OrderEvent::Expired,
@@ -180,6 +189,31 @@ impl Kernel {
             Answer::Filled { .. } => return Ok(()),
         };
         self.learn(&order, event)
+    }
+
+    /// The venue does not know an order of ours. While the order itself may still be on its way that
+    /// says nothing: it is asked about again. After that it is over.
+    fn not_found(&mut self, order: &Order) -> Result<()> {
+        let window_ns = self.outside.as_ref().map_or(0, |outside| outside.patience.creation_ns);
+        if self.now_ns - order.created_ns < window_ns {
+            return Ok(());
+        }
+        self.doubt(order)?;
+        match self.orders.get(order.id).copied() {
+            Some(order) if order.state == OrderState::Unknown => {
+                self.learn(&order, OrderEvent::NotFound)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whatever the order was, nobody knows now, and the venue is asked.
+    fn doubt(&mut self, order: &Order) -> Result<()> {
+        match order.state {
+            OrderState::Unknown => Ok(()),
+            state if state.is_pending() => self.learn(order, OrderEvent::Timeout),
+            _ => self.learn(order, OrderEvent::NotFound),
+        }
     }
 
     /// The venue still works an order that is over for us: it has to go.
@@ -286,9 +320,10 @@ impl Kernel {
         as_of_ns: TimeNs,
         positions: &[(InstrumentId, Lots)],
     ) -> Result<()> {
-        let Some(outside) = &self.outside else { return Ok(()) };
-        let fresh =
-            outside.links.get(usize::from(venue)).is_some_and(|link| link.last_fill_ns < as_of_ns);
+        let Some(outside) = &mut self.outside else { return Ok(()) };
+        let Some(link) = outside.links.get_mut(usize::from(venue)) else { return Ok(()) };
+        link.reconciled_ns = link.reconciled_ns.max(as_of_ns);
+        let fresh = link.last_fill_ns < as_of_ns;
         if !fresh || self.is_following() {
             return Ok(());
         }
@@ -321,12 +356,27 @@ impl Kernel {
         let Some(link) = outside.links.get_mut(usize::from(venue)) else { return Ok(()) };
         let came = up && !link.up;
         link.up = up;
+        link.connections += u32::from(came);
+        let connection = link.connections;
         let name = link.name.clone();
         self.note(&format!("{name}: {}", if up { "connected" } else { "disconnected" }))?;
         if came {
             // What happened while nobody listened.
-            self.query_account(venue)?;
+            self.reconcile(venue, connection)?;
         }
         Ok(())
+    }
+
+    /// Asks a connected venue for everything, and again after a while: an answer may be lost, and so
+    /// may a statement that nobody waits for.
+    pub(crate) fn reconcile(&mut self, venue: u16, connection: u32) -> Result<()> {
+        let Some(outside) = &self.outside else { return Ok(()) };
+        let link = outside.links.get(usize::from(venue));
+        if !link.is_some_and(|link| link.up && link.connections == connection) {
+            return Ok(());
+        }
+        let at_ns = self.now_ns + outside.patience.reconcile_ns;
+        self.timers.push(at_ns, Timer::Reconcile { venue, connection })?;
+        self.query_account(venue)
     }
 }

@@ -1,0 +1,15 @@
+//! Deterministic simulation: the whole engine of a session with a venue, a network, a clock and a
+//! disk that fail on purpose, all drawn from one seed.
+//!
+//! [`simulate`] runs one seed and says what happened: how many events, which faults fired, and the
+//! first invariant that did not hold. The same seed is the same run, on every machine.
+
+mod chance;
+mod disk;
+mod faults;
+mod feed;
+mod venue;
+mod world;
+
+pub use faults::{Fault, FaultCounts};
+pub use world::{simulate, Outcome, Plan};

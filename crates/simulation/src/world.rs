@@ -1,0 +1,574 @@
+//! The loop: one process after another trades with one venue, and something always goes wrong.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use mainspring_core::event::MarketRow;
+use mainspring_core::instrument::InstrumentKind;
+use mainspring_core::{
+    ClientOrderId, Decimal, Error, ErrorKind, Instrument, InstrumentId, Lots, PriceGrid,
+    RejectReason, Result, Ticks, TimeNs,
+};
+use mainspring_kernel::host::BookTrigger;
+use mainspring_kernel::native::NativeConfig;
+use mainspring_kernel::session::{
+    Answer, Command, Image, OpenOrder, Raw, Report, Request, Session, SessionConfig,
+};
+use serde::Serialize;
+
+use crate::chance::Chance;
+use crate::disk::Disk;
+use crate::faults::{Fault, FaultCounts};
+use crate::feed::{gap, Feed};
+use crate::venue::Venue;
+
+const MS: i64 = 1_000_000;
+const SECOND: i64 = 1_000 * MS;
+
+/// The position limit of the simulated engine.
+const MAX_POSITION: i64 = 20;
+
+/// An order may wait for an answer so long before an event must have named it.
+const MAX_WAIT_NS: i64 = 300 * SECOND;
+
+/// What to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The seed: everything follows from it.
+    pub seed: u64,
+    /// Market messages with faults; a quiet end follows.
+    pub steps: u32,
+}
+
+impl Plan {
+    /// The usual length.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self { seed, steps: 2_000 }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Inputs and outputs journaled.
+    pub events: u64,
+    /// Processes started.
+    pub lives: u32,
+    /// Orders sent.
+    pub orders: u64,
+    /// Fills at the venue.
+    pub fills: u64,
+    /// Faults fired.
+    pub faults: FaultCounts,
+    /// The first invariant that did not hold, and when.
+    pub violation: Option<String>,
+}
+
+/// Runs one seed.
+///
+/// # Errors
+/// Only when the simulation itself cannot be set up; what the engine does wrong is in
+/// [`Outcome::violation`].
+pub fn simulate(plan: Plan) -> Result<Outcome> {
+    let mut world = World::new(plan)?;
+    let ended = world.run();
+    let violation = match ended {
+        Ok(()) => None,
+        Err(error) => Some(format!("step {}: {}", world.step, error.message())),
+    };
+    Ok(Outcome {
+        seed: plan.seed,
+        events: world.disk.records().len() as u64,
+        lives: world.lives,
+        orders: world.sent,
+        fills: world.venue.fills_since(i64::MIN).len() as u64,
+        faults: world.faults,
+        violation,
+    })
+}
+
+/// Something on its way.
+#[derive(Debug)]
+enum Item {
+    ToVenue(Request, TimeNs),
+    Report(Report),
+    Answer(ClientOrderId, Answer),
+    Account { fills: Vec<Report>, open: Vec<OpenOrder>, position: Lots, as_of_ns: TimeNs },
+    Market(Vec<MarketRow>),
+    LinkUp,
+}
+
+impl Item {
+    /// Whether it is lost with the connection, or with the process.
+    const fn is_inbound(&self) -> bool {
+        !matches!(self, Self::ToVenue(..) | Self::LinkUp)
+    }
+}
+
+struct World {
+    plan: Plan,
+    step: u32,
+    now_ns: TimeNs,
+    /// How far the process's clock is off.
+    clock_off_ns: i64,
+    chance: Chance,
+    feed: Feed,
+    venue: Venue,
+    disk: Disk,
+    session: Session,
+    snapshot: Option<Image>,
+    lives: u32,
+    sent: u64,
+    connected: bool,
+    connection: u32,
+    feed_broken: bool,
+    quiet: bool,
+    items: BinaryHeap<Reverse<(TimeNs, u64)>>,
+    store: std::collections::BTreeMap<u64, (u32, Item)>,
+    next_item: u64,
+    requests: Vec<Request>,
+    faults: FaultCounts,
+}
+
+impl World {
+    fn new(plan: Plan) -> Result<Self> {
+        let disk = Disk::default();
+        let mut session = new_session()?;
+        session.lead(Box::new(disk.clone()));
+        let now_ns = 1_700_000_000 * SECOND;
+        session.start(now_ns, b"{}")?;
+        let mut world = Self {
+            plan,
+            step: 0,
+            now_ns,
+            clock_off_ns: 0,
+            chance: Chance::new(plan.seed),
+            feed: Feed::new(),
+            venue: Venue::new(&instrument()?)?,
+            disk,
+            session,
+            snapshot: None,
+            lives: 1,
+            sent: 0,
+            connected: false,
+            connection: 0,
+            feed_broken: false,
+            quiet: false,
+            items: BinaryHeap::new(),
+            store: std::collections::BTreeMap::new(),
+            next_item: 0,
+            requests: Vec::new(),
+            faults: FaultCounts::default(),
+        };
+        world.push(now_ns + MS, Item::LinkUp);
+        Ok(world)
+    }
+
+    fn run(&mut self) -> Result<()> {
+        while self.step < self.plan.steps {
+            self.step += 1;
+            self.one_step()?;
+        }
+        self.end_quietly()
+    }
+
+    fn one_step(&mut self) -> Result<()> {
+        let pause = if self.chance.one_in(200) {
+            self.chance.between(SECOND, 12 * SECOND)
+        } else {
+            self.chance.between(5 * MS, 60 * MS)
+        };
+        self.now_ns += pause;
+        self.fire_faults()?;
+        self.move_market();
+        self.deliver()?;
+        self.tell(|session, now_ns| session.advance(now_ns))?;
+        self.send();
+        self.check()
+    }
+
+    /// The market moves, and its message goes on its way.
+    fn move_market(&mut self) {
+        let lost = !self.quiet && self.chance.one_in(150);
+        let rows = self.feed.next(self.now_ns, &mut self.chance);
+        let reports: Vec<Report> = rows.iter().flat_map(|row| self.venue.on_row(row)).collect();
+        self.send_reports(reports);
+        if !self.connected {
+            self.feed_broken = true;
+            return;
+        }
+        if lost {
+            self.faults.fire(Fault::FeedGap);
+            self.feed_broken = true;
+            return;
+        }
+        let mut rows = rows;
+        if std::mem::take(&mut self.feed_broken) {
+            // The session's sync finds the hole, says so, and asks for a snapshot.
+            self.feed.ask_snapshot();
+            rows = vec![gap(self.now_ns)];
+        }
+        self.push(self.now_ns + MS, Item::Market(rows));
+    }
+
+    /// Puts statements of the venue on their way to us.
+    fn send_reports(&mut self, reports: Vec<Report>) {
+        for report in reports {
+            if !self.connected {
+                continue;
+            }
+            let mut delay = self.chance.between(MS, 4 * MS);
+            if !self.quiet && self.chance.one_in(60) {
+                self.faults.fire(Fault::LostReport);
+                continue;
+            }
+            if !self.quiet && self.chance.one_in(60) {
+                self.faults.fire(Fault::LateReport);
+                delay += self.chance.between(20 * MS, 4 * SECOND);
+            }
+            if !self.quiet && self.chance.one_in(60) {
+                self.faults.fire(Fault::DoubledReport);
+                let again = delay + self.chance.between(MS, 2 * SECOND);
+                self.push(self.now_ns + again, Item::Report(report));
+            }
+            self.push(self.now_ns + delay, Item::Report(report));
+        }
+    }
+
+    fn push(&mut self, at_ns: TimeNs, item: Item) {
+        self.items.push(Reverse((at_ns, self.next_item)));
+        self.store.insert(self.next_item, (self.connection, item));
+        self.next_item += 1;
+    }
+
+    /// Delivers what is due.
+    fn deliver(&mut self) -> Result<()> {
+        while let Some(Reverse((at_ns, id))) = self.items.peek().copied() {
+            if at_ns > self.now_ns {
+                break;
+            }
+            self.items.pop();
+            let Some((connection, item)) = self.store.remove(&id) else { continue };
+            if item.is_inbound() && (connection != self.connection || !self.connected) {
+                continue;
+            }
+            self.deliver_one(item)?;
+            self.send();
+        }
+        Ok(())
+    }
+
+    fn deliver_one(&mut self, item: Item) -> Result<()> {
+        match item {
+            Item::ToVenue(request, asked_ns) => {
+                self.at_venue(request, asked_ns);
+                Ok(())
+            }
+            Item::Report(mut report) => self.tell(|session, now_ns| {
+                report.event.recv_ns = now_ns;
+                session.report(&report)
+            }),
+            Item::Answer(order, answer) => {
+                self.tell(|session, now_ns| session.answer(now_ns, order, answer))
+            }
+            Item::Account { fills, open, position, as_of_ns } => {
+                self.tell_account(fills, &open, position, as_of_ns)
+            }
+            Item::Market(mut rows) => self.tell(|session, now_ns| {
+                rows.iter_mut().for_each(|row| row.recv_ns = now_ns);
+                session.market(InstrumentId(0), Ticks(0), &rows)
+            }),
+            Item::LinkUp => {
+                self.connected = true;
+                self.feed_broken = true;
+                self.tell(|session, now_ns| session.link(now_ns, 0, true))
+            }
+        }
+    }
+
+    fn tell_account(
+        &mut self,
+        fills: Vec<Report>,
+        open: &[OpenOrder],
+        position: Lots,
+        as_of_ns: TimeNs,
+    ) -> Result<()> {
+        let connection = self.connection;
+        for mut fill in fills {
+            self.tell(|session, now_ns| {
+                fill.event.recv_ns = now_ns;
+                session.report(&fill)
+            })?;
+        }
+        if connection != self.connection {
+            return Ok(());
+        }
+        self.tell(|session, now_ns| session.open_orders(now_ns, 0, as_of_ns, open))?;
+        if connection != self.connection {
+            return Ok(());
+        }
+        let positions = [(InstrumentId(0), position)];
+        self.tell(|session, now_ns| session.positions(now_ns, 0, as_of_ns, &positions))
+    }
+
+    /// Something of ours reaches the venue.
+    fn at_venue(&mut self, request: Request, asked_ns: TimeNs) {
+        let back_ns = self.now_ns + self.chance.between(MS, 5 * MS);
+        match request {
+            Request::Order(request) => {
+                let reports = if !self.quiet && self.chance.one_in(50) {
+                    self.faults.fire(Fault::RateLimit);
+                    self.venue.refuse(&request, RejectReason::Overloaded, self.now_ns)
+                } else if !self.quiet && self.chance.one_in(70) {
+                    self.faults.fire(Fault::Refusal);
+                    self.venue.refuse(&request, RejectReason::Halted, self.now_ns)
+                } else {
+                    self.venue.on_request(&request, self.now_ns)
+                };
+                self.send_reports(reports);
+            }
+            Request::OrderQuery { order, .. } => {
+                let answer = self.venue.answer(order);
+                self.push(back_ns, Item::Answer(order, answer));
+            }
+            Request::AccountQuery { since_ns, .. } => {
+                let item = Item::Account {
+                    fills: self.venue.fills_since(since_ns),
+                    open: self.venue.open_orders(),
+                    position: self.venue.position(),
+                    as_of_ns: asked_ns,
+                };
+                self.push(back_ns, item);
+            }
+            Request::ForeignCancel { venue_order, .. } => self.venue.cancel_by_hand(venue_order),
+        }
+    }
+
+    /// Sends what the engine has let out.
+    fn send(&mut self) {
+        let mut requests = std::mem::take(&mut self.requests);
+        self.session.take_requests(&mut requests);
+        for request in requests.drain(..) {
+            self.sent += u64::from(matches!(request, Request::Order(_)));
+            let lost = !self.quiet && self.chance.one_in(70);
+            if lost || !self.connected {
+                self.faults.fire(Fault::LostRequest);
+                continue;
+            }
+            let delay = if !self.quiet && self.chance.one_in(80) {
+                self.chance.between(10 * MS, 3 * SECOND)
+            } else {
+                self.chance.between(MS, 4 * MS)
+            };
+            let asked_ns = self.session.now_ns();
+            self.push(self.now_ns + delay, Item::ToVenue(request, asked_ns));
+        }
+        self.requests = requests;
+    }
+
+    /// Tells the engine something. When its disk is full it stops, and is started again.
+    fn tell(&mut self, what: impl FnOnce(&mut Session, TimeNs) -> Result<()>) -> Result<()> {
+        let now_ns = self.now_ns + self.clock_off_ns;
+        match what(&mut self.session, now_ns) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Io => self.restart(),
+            Err(error) => Err(error.at("the engine failed")),
+        }
+    }
+
+    fn fire_faults(&mut self) -> Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        if self.chance.one_in(300) {
+            self.faults.fire(Fault::Kill);
+            self.restart()?;
+        }
+        if self.chance.one_in(800) {
+            self.faults.fire(Fault::DiskFull);
+            self.disk.set_room(Some(self.chance.between(0, 12) as usize));
+        }
+        if self.chance.one_in(300) {
+            self.faults.fire(Fault::SlowDisk);
+            self.now_ns += self.chance.between(10 * MS, SECOND);
+        }
+        if self.connected && self.chance.one_in(300) {
+            self.faults.fire(Fault::Disconnect);
+            self.connected = false;
+            self.connection += 1;
+            self.tell(|session, now_ns| session.link(now_ns, 0, false))?;
+            let away = self.chance.between(10 * MS, 20 * SECOND);
+            self.push(self.now_ns + away, Item::LinkUp);
+        }
+        if self.chance.one_in(300) {
+            self.faults.fire(Fault::ClockStep);
+            self.clock_off_ns = self.chance.between(-2 * SECOND, 2 * SECOND);
+        }
+        if self.chance.one_in(700) {
+            self.faults.fire(Fault::ForeignOrder);
+            self.venue.place_by_hand(Ticks(700));
+        }
+        if self.chance.one_in(400) {
+            self.snapshot = Some(self.session.image());
+        }
+        Ok(())
+    }
+
+    /// The process dies and another takes its place.
+    fn restart(&mut self) -> Result<()> {
+        let keep = self.chance.next() as usize;
+        let torn = self.disk.tear(|loose| keep % (loose + 1));
+        if torn > 0 {
+            self.faults.fire(Fault::TornWrite);
+        }
+        // Nothing starts on a full disk: somebody makes room first.
+        self.disk.set_room(None);
+        self.lives += 1;
+        self.connection += 1;
+        self.connected = false;
+        self.requests.clear();
+        self.session = self.recovered()?;
+        self.session.lead(Box::new(self.disk.clone()));
+        let now_ns = self.now_ns + self.clock_off_ns;
+        self.session.resume(now_ns, b"{}")?;
+        self.push(self.now_ns + 20 * MS, Item::LinkUp);
+        Ok(())
+    }
+
+    /// A session from what is on the disk, from the last snapshot where there is one.
+    fn recovered(&self) -> Result<Session> {
+        let records = self.disk.records();
+        let mut session = new_session()?;
+        let mut from = 0;
+        let usable = |image: &&Image| image.sequence as usize <= records.len();
+        if let Some(image) = self.snapshot.as_ref().filter(usable) {
+            session.restore(image)?;
+            from = image.sequence as usize;
+        }
+        for (index, written) in records.iter().enumerate().skip(from) {
+            session.follow(&Raw {
+                kind: written.kind,
+                sequence: index as u64 + 1,
+                time_ns: written.time_ns,
+                cause: written.cause,
+                payload: &written.payload,
+            })?;
+        }
+        Ok(session)
+    }
+
+    /// What must hold at every step.
+    fn check(&self) -> Result<()> {
+        self.session.ledger().check()?;
+        let held = self.venue.position().0;
+        if held.abs() > MAX_POSITION {
+            return broken(format!("the position limit of {MAX_POSITION} lots: {held} are held"));
+        }
+        let now_ns = self.session.now_ns();
+        for order in self.session.orders().all_live() {
+            let waits = order.state.is_pending() || order.state.name() == "unknown";
+            if waits && now_ns - order.updated_ns > MAX_WAIT_NS {
+                return broken(format!(
+                    "order {} is {} for {} s and nobody was told",
+                    order.id.0,
+                    order.state,
+                    (now_ns - order.updated_ns) / SECOND
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// No more faults: trading is halted, and after a while everything agrees.
+    fn end_quietly(&mut self) -> Result<()> {
+        self.quiet = true;
+        self.clock_off_ns = 0;
+        self.disk.set_room(None);
+        if !self.connected {
+            self.push(self.now_ns, Item::LinkUp);
+        }
+        let kill = Command::Kill { cause: "the end".into(), flatten: false };
+        self.tell(|session, now_ns| session.command(now_ns, &kill))?;
+        for _ in 0..1_200 {
+            self.step += 1;
+            self.now_ns += 100 * MS;
+            self.move_market();
+            self.deliver()?;
+            self.tell(|session, now_ns| session.advance(now_ns))?;
+            self.send();
+            self.check()?;
+        }
+        self.agree()
+    }
+
+    fn agree(&self) -> Result<()> {
+        let (ours, theirs) = (self.session.orders().live_count(), self.venue.open_orders().len());
+        if ours != 0 || theirs != 0 {
+            let states: Vec<_> = self
+                .session
+                .orders()
+                .all_live()
+                .map(|o| format!("{} {} at {}", o.id.0, o.state, o.updated_ns / SECOND))
+                .collect();
+            return broken(format!(
+                "orders: {ours} open here ({}), {theirs} at the venue",
+                states.join(", ")
+            ));
+        }
+        let held = self.session.ledger().net(InstrumentId(0)).map_or(0, |p| p.lots.0);
+        if held != self.venue.position().0 {
+            return broken(format!(
+                "the position: {held} lots by our fills, {} at the venue",
+                self.venue.position()
+            ));
+        }
+        let mut followed = self.recovered()?.image();
+        let live = self.session.image();
+        followed.sequence = live.sequence;
+        if followed != live {
+            return broken("recovery: the state from the journal is not the state".into());
+        }
+        Ok(())
+    }
+}
+
+fn broken(what: String) -> Result<()> {
+    Err(Error::new(ErrorKind::Mismatch, format!("an invariant does not hold: {what}")))
+}
+
+fn instrument() -> Result<Instrument> {
+    Ok(Instrument {
+        symbol: "BTCUSDT".into(),
+        venue: "simulated".into(),
+        kind: InstrumentKind::LinearPerpetual,
+        base: "BTC".into(),
+        quote: "USDT".into(),
+        grids: vec![PriceGrid::fixed(Decimal::new(1, 1)?)],
+        lot: Decimal::new(1, 3)?,
+        multiplier: Decimal::ONE,
+        min_qty: Lots(1),
+        max_qty: Lots(0),
+        min_notional: Decimal::ZERO,
+        maker_fee: Decimal::new(1, 4)?,
+        taker_fee: Decimal::new(5, 4)?,
+        margin_tiers: vec![],
+    })
+}
+
+fn new_session() -> Result<Session> {
+    let config: SessionConfig = read(
+        r#"{"run":{"deposits":[["USDT","100000"]],"features":["imbalance"],
+            "limits":{"max_position":"0.02"}},"foreign":"cancel"}"#,
+    )?;
+    let native: NativeConfig =
+        read(r#"{"kind":"touch_maker","size":"0.003","max_position":"0.05"}"#)?;
+    let host = native.build(BookTrigger::Message)?;
+    Session::new(config, vec![instrument()?], vec![host])
+}
+
+fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))
+}
