@@ -7,12 +7,13 @@ STAMPS := $(VENV)/.stamps
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 RUST_TESTED := --workspace --exclude mainspring-python --locked
+MUTANTS := -p mainspring-simulation --features mutants --test mutants --locked
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-rust test-python build check bench bench-smoke fuzz oracles docs lock clean
+.PHONY: help demo test test-long test-rust test-python build check bench bench-smoke loom fuzz oracles docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -27,9 +28,9 @@ test: test-rust test-python ## all quick tests, Rust then Python
 
 test-rust: $(STAMPS)/venv
 	@if cargo nextest --version >/dev/null 2>&1; then \
-	    cargo nextest run $(RUST_TESTED) --no-fail-fast; \
+	    cargo nextest run $(RUST_TESTED) --no-fail-fast && cargo nextest run $(MUTANTS); \
 	else \
-	    cargo test $(RUST_TESTED) --no-fail-fast; \
+	    cargo test $(RUST_TESTED) --no-fail-fast && cargo test $(MUTANTS); \
 	fi
 
 test-python: $(STAMPS)/dev $(STAMPS)/extension
@@ -52,6 +53,9 @@ bench: $(STAMPS)/dev $(STAMPS)/extension .venv-peers/.stamps/installed ## every 
 
 bench-smoke: $(STAMPS)/dev $(STAMPS)/extension ## one short benchmark, to see that they run
 	$(BIN)/mainspring bench --smoke --json
+
+loom: ## every interleaving of the lock-free parts
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test -p mainspring-memory --release --locked --test loom
 
 fuzz: ## every decoder against random bytes, FUZZ_SECONDS each; needs cargo-fuzz and nightly Rust
 	@for target in $$(cd fuzz && cargo fuzz list); do \

@@ -1,9 +1,18 @@
-//! Rings, seqlocks, pools and guarded maps: the lock-free and unsafe parts.
+//! Rings, seqlocks, guarded maps: the lock-free and unsafe parts.
 
 #![allow(unsafe_code)]
 
 mod allocation_count;
+#[cfg(not(loom))]
 pub mod filemap;
+mod padded;
+pub mod ring;
+pub mod seqlock;
+mod sync;
 
 pub use allocation_count::CountingAllocator;
+#[cfg(not(loom))]
 pub use filemap::{GuardedMap, MapFault};
+pub use padded::Padded;
+pub use ring::{ring, Consumer, Producer};
+pub use seqlock::{seqlock, SnapshotReader, SnapshotWriter};

@@ -11,6 +11,7 @@ pub mod import;
 pub mod models;
 pub mod orders;
 pub mod run;
+pub mod simulation;
 pub mod table;
 pub mod verify;
 pub mod view;
@@ -43,6 +44,8 @@ mod _core {
     use crate::run::{
         file_facts, file_instruments, order_codes, read_run_log, run_backtest, PyRunLog,
     };
+    #[pymodule_export]
+    use crate::simulation::simulate;
     #[pymodule_export]
     use crate::table::PyTable;
     #[pymodule_export]

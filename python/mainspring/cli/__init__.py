@@ -28,6 +28,9 @@ VERBS = {
     "compare": Verb("compare", "Put stored runs side by side"),
     "replay": Verb("replay", "Run a stored run again and verify that it is the same to the bit"),
     "bench": Verb("bench", "Measure this engine, beside its peers where they are installed"),
+    "simulate": Verb(
+        "simulate", "Run the engine against a venue, network and disk that fail, by seed"
+    ),
     "check": Verb("check", "Test a strategy for determinism and lookahead"),
 }
 

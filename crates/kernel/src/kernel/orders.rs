@@ -12,6 +12,7 @@ use mainspring_trading::orders::{FillChange, Moved, Order, OrderEvent, OrderStat
 use mainspring_trading::risk::{ApprovedOrder, Exposure, LimitKind};
 
 use crate::host::Fill;
+use crate::session::mutant::{is_planted, Mutant};
 
 use super::calls::Call;
 use super::{Kernel, Timer, REFUSAL_NS};
@@ -90,6 +91,10 @@ impl Kernel {
         let side = order.terms.side;
         let effect =
             self.ledger.fill(order.strategy, instrument, side, fill.price, fill.qty, fee)?;
+        #[cfg(feature = "mutants")]
+        if is_planted(Mutant::MintsMoney) {
+            self.ledger.mint();
+        }
         self.recorder.fill(&FillRecord {
             time_ns: self.now_ns,
             exch_ns: event.exch_ns,
@@ -303,6 +308,9 @@ impl Kernel {
 /// Keeps the open quantity of each side in step with an order.
 #[inline]
 pub(crate) fn track_open(open_lots: &mut [[Lots; 2]], before: Lots, after: &Order) {
+    if is_planted(Mutant::ForgetsOpen) {
+        return;
+    }
     let open = &mut open_lots[after.terms.instrument.index()][after.terms.side as usize];
     *open += working_lots(after) - before;
 }

@@ -17,6 +17,7 @@ mod event;
 mod follow;
 mod image;
 mod ink;
+pub mod mutant;
 mod outside;
 pub mod record;
 mod report;

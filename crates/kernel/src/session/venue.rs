@@ -7,6 +7,7 @@ use mainspring_trading::orders::{Order, OrderEvent, OrderState};
 
 use crate::kernel::{track_open, working_lots, Call, Kernel, Timer};
 
+use super::mutant::{is_planted, Mutant};
 use super::outside::ForeignOrders;
 use super::record::QueryRecord;
 use super::report::{Answer, OpenOrder, Report, Request};
@@ -25,7 +26,8 @@ impl Kernel {
         if matches!(event.kind, VenueEventKind::Filled { .. }) {
             let instrument = order.terms.instrument;
             let Some(outside) = &mut self.outside else { return Ok(()) };
-            if !outside.seen.note(instrument, report.trade_id) {
+            let known = !outside.seen.note(instrument, report.trade_id);
+            if known && !is_planted(Mutant::BooksTwice) {
                 return Ok(());
             }
             let venue = usize::from(outside.venue(instrument));
@@ -130,6 +132,9 @@ impl Kernel {
 
     /// Asks about an order, whatever its state.
     fn query(&mut self, order: &Order, attempt: u32) -> Result<()> {
+        if is_planted(Mutant::NeverAsks) {
+            return Ok(());
+        }
         let instrument = order.terms.instrument;
         let Some(outside) = &mut self.outside else { return Ok(()) };
         let venue = outside.venue(instrument);
@@ -195,7 +200,8 @@ impl Kernel {
     /// says nothing: it is asked about again. After that it is over.
     fn not_found(&mut self, order: &Order) -> Result<()> {
         let window_ns = self.outside.as_ref().map_or(0, |outside| outside.patience.creation_ns);
-        if self.now_ns - order.created_ns < window_ns {
+        let young = self.now_ns - order.created_ns < window_ns;
+        if young && !is_planted(Mutant::GivesUpEarly) {
             return Ok(());
         }
         self.doubt(order)?;

@@ -229,6 +229,14 @@ impl Ledger {
         Ok(received)
     }
 
+    /// A planted fault: money from nowhere.
+    #[cfg(feature = "mutants")]
+    pub fn mint(&mut self) {
+        if let Some(currency) = self.currencies.first_mut() {
+            currency.accounts.cash += 1;
+        }
+    }
+
     /// Sets the price that positions in an instrument are valued at.
     #[inline]
     pub fn mark(&mut self, instrument: InstrumentId, mark: MarkPrice) {

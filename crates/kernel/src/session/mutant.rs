@@ -1,0 +1,55 @@
+//! Planted faults, to see that the simulation's invariants catch them. Absent without the feature
+//! `mutants`, which no build that people use has.
+
+/// A fault in the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// A fill that is told twice is booked twice.
+    BooksTwice,
+    /// Money comes from nowhere.
+    MintsMoney,
+    /// The gate does not see what is open.
+    ForgetsOpen,
+    /// Nobody asks what became of an order.
+    NeverAsks,
+    /// An order that the venue does not know yet is taken for over.
+    GivesUpEarly,
+    /// What was done to orders is not journaled.
+    SkipsRecords,
+}
+
+impl Mutant {
+    /// Every fault.
+    pub const ALL: [Self; 6] = [
+        Self::BooksTwice,
+        Self::MintsMoney,
+        Self::ForgetsOpen,
+        Self::NeverAsks,
+        Self::GivesUpEarly,
+        Self::SkipsRecords,
+    ];
+}
+
+#[cfg(feature = "mutants")]
+std::thread_local! {
+    static PLANTED: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a fault in the engines of this thread, or none.
+#[cfg(feature = "mutants")]
+pub fn plant(mutant: Option<Mutant>) {
+    PLANTED.set(mutant);
+}
+
+/// Whether this fault is planted.
+#[cfg(feature = "mutants")]
+pub(crate) fn is_planted(mutant: Mutant) -> bool {
+    PLANTED.get() == Some(mutant)
+}
+
+/// Whether this fault is planted: never.
+#[cfg(not(feature = "mutants"))]
+#[inline]
+pub(crate) const fn is_planted(_: Mutant) -> bool {
+    false
+}
