@@ -52,6 +52,7 @@ impl PyCompiledStrategy {
 /// What costs something to look up, and is only where the code reads it.
 #[derive(Clone, Copy, Default)]
 struct Needs {
+    any: bool,
     entry_price: bool,
     mark: bool,
     live_orders: bool,
@@ -62,6 +63,7 @@ impl Needs {
     fn of(reads: &[String], depth: usize) -> Self {
         let has = |name: &str| reads.iter().any(|one| one == name);
         Self {
+            any: !reads.is_empty() || depth > 0,
             entry_price: has("entry_price"),
             mark: has("mark"),
             live_orders: has("live_orders"),
@@ -278,6 +280,9 @@ fn set_instrument(context: &mut Context, market: &Market) {
 
 #[inline]
 fn fill_costly(context: &mut Context, view: &View<'_>, needs: Needs) {
+    if !needs.any {
+        return;
+    }
     let market = view.market();
     let tick = market.scale.tick.to_f64(1);
     if needs.mark {
