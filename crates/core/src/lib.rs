@@ -10,6 +10,7 @@ pub mod instrument;
 pub mod limits;
 pub mod money;
 pub mod order;
+pub mod report;
 pub mod units;
 
 pub use decimal::Decimal;
@@ -21,4 +22,5 @@ pub use order::{
     CancelReason, ClientOrderId, OrderFlags, OrderType, RejectReason, Side, TimeInForce,
     VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
 };
+pub use report::{Answer, OpenOrder, Report, Request};
 pub use units::{DurationNs, Lots, Ticks, TimeNs};

@@ -20,7 +20,6 @@ mod ink;
 pub mod mutant;
 mod outside;
 pub mod record;
-mod report;
 mod venue;
 
 use mainspring_core::event::MarketRow;
@@ -40,6 +39,8 @@ use crate::market::{Changes, Market};
 use crate::recorder::{Counts, Recorder};
 use crate::run::assemble;
 
+pub use mainspring_core::{Answer, OpenOrder, Report, Request};
+
 pub use command::Command;
 pub use event::Event;
 pub use image::{Image, StrategyImage, IMAGE_VERSION};
@@ -47,7 +48,6 @@ pub use ink::{Ink, Outlet};
 pub(crate) use outside::Outside;
 pub use outside::{Followed, ForeignOrders, Patience, VenueLink};
 pub use record::{Kind, Raw};
-pub use report::{Answer, OpenOrder, Report, Request};
 
 /// Configuration of a session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
-use mainspring_core::{DurationNs, Error, ErrorKind, InstrumentId, Result, TimeNs, VenueRequest};
+use mainspring_core::{
+    DurationNs, Error, ErrorKind, InstrumentId, Request, Result, TimeNs, VenueRequest,
+};
 use serde::{Deserialize, Serialize};
-
-use super::report::Request;
 
 /// Requests that may wait to be taken by the egress.
 const MAX_REQUESTS: usize = 4_096;

@@ -8,8 +8,8 @@ use mainspring_core::limits::{MAX_INTENTS_PER_CALL, MAX_QUOTE_LEVELS};
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::Money;
 use mainspring_core::{
-    CancelReason, ClientOrderId, Error, ErrorKind, InstrumentId, Lots, OrderType, RejectReason,
-    Result, Side, Ticks, TimeInForce, VenueEvent, VenueEventKind,
+    Answer, CancelReason, ClientOrderId, Error, ErrorKind, InstrumentId, Lots, OpenOrder,
+    OrderType, RejectReason, Report, Result, Side, Ticks, TimeInForce, VenueEvent, VenueEventKind,
 };
 use mainspring_journal::{EquityRecord, FillRecord, OrderRecord, PositionRecord, Record, Wide};
 use mainspring_trading::execution::Level;
@@ -17,8 +17,6 @@ use mainspring_trading::ledger::MarkPrice;
 use mainspring_trading::orders::{Order, OrderEvent, Purpose};
 
 use crate::intent::{Intent, Intents};
-
-use super::report::{Answer, OpenOrder, Report};
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,8 @@
 //! What venues outside say, and what is asked of them.
 
 use mainspring_core::{
-    ClientOrderId, InstrumentId, Lots, Result, TimeNs, VenueEventKind, VenueRequestKind,
+    Answer, ClientOrderId, InstrumentId, Lots, OpenOrder, Report, Request, Result, TimeNs,
+    VenueEventKind, VenueRequestKind,
 };
 use mainspring_trading::orders::{Order, OrderEvent, OrderState};
 
@@ -10,7 +11,6 @@ use crate::kernel::{track_open, working_lots, Call, Kernel, Timer};
 use super::mutant::{is_planted, Mutant};
 use super::outside::ForeignOrders;
 use super::record::QueryRecord;
-use super::report::{Answer, OpenOrder, Report, Request};
 
 /// Fills are asked for from so long before the last complete answer: clocks differ, and statements
 /// overtake each other. What was booked is known by its id.

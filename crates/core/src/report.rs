@@ -1,6 +1,10 @@
-//! What a venue outside says, beyond the statements that a simulated one makes.
+//! What a session asks of a venue outside and what that venue says, beyond the statements that a
+//! simulated one makes.
 
-use mainspring_core::{ClientOrderId, InstrumentId, Lots, Money, Side, Ticks, VenueEvent};
+use crate::instrument::InstrumentId;
+use crate::money::Money;
+use crate::order::{ClientOrderId, Side, VenueEvent, VenueRequest};
+use crate::units::{Lots, Ticks, TimeNs};
 
 /// A statement about one of our orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +94,7 @@ pub struct OpenOrder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// About an order: place, cancel, amend.
-    Order(mainspring_core::VenueRequest),
+    Order(VenueRequest),
     /// What became of an order?
     OrderQuery {
         /// Which.
@@ -110,6 +114,6 @@ pub enum Request {
         /// Index of the venue.
         venue: u16,
         /// Fills from this exchange time on are wanted.
-        since_ns: i64,
+        since_ns: TimeNs,
     },
 }
