@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.cli import VERBS, dispatch
-from mainspring.cli.run_config import json_schema
+from mainspring.config import json_schema
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/reference/cli.md"
 MARK = (

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from command_line import Cli
 from mainspring.cli.exits import Exit
-from mainspring.cli.run_config import load_config
+from mainspring.config import load_config
 
 
 @pytest.fixture

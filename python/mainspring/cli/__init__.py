@@ -32,6 +32,7 @@ VERBS = {
         "simulate", "Run the engine against a venue, network and disk that fail, by seed"
     ),
     "check": Verb("check", "Test a strategy for determinism and lookahead"),
+    "config": Verb("config", "Show the configuration and its origins, check it, write its schema"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
 import json
@@ -85,6 +86,8 @@ def _report(error: BaseException, tokens: list[str]) -> int:
     message = _message(error)
     if "--json" in tokens:
         what = {"kind": type(error).__name__, "message": message, "exit_code": int(code)}
+        if faults := getattr(error, "faults", ()):
+            what["faults"] = [dataclasses.asdict(fault) for fault in faults]
         sys.stdout.write(json.dumps({"error": what}) + "\n")
     else:
         sys.stderr.write(f"mainspring: {message}\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mainspring.cli.app import verb_app
 from mainspring.cli.output import Output
-from mainspring.cli.run_config import FILE_NAME, SCHEMA_NAME, json_schema
+from mainspring.config import FILE_NAME, SCHEMA_NAME, json_schema
 from mainspring.errors import InvalidValue
 
 app = verb_app("init", "NAME")

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from mainspring.backtesting.config import Fees, FillModel, Latency, Limits, Venue
 from mainspring.cli import strategy_file
-from mainspring.cli.run_config import FILE_NAME, QueueModel, RunConfig, load_config
+from mainspring.config import FILE_NAME, Config, load_config
+from mainspring.config.sections import QueueModel
 from mainspring.errors import ConfigError, InvalidValue, NotFoundError
 from mainspring.strategy.loading import StrategyClass
 from mainspring.strategy.parameters import type_name
@@ -81,7 +82,7 @@ class RunOptions:
     position_limit: Annotated[Decimal | None, Parameter(group=_VENUE)] = None
     """Largest absolute position, in units of the base."""
 
-    def over(self, config: RunConfig) -> RunConfig:
+    def over(self, config: Config) -> Config:
         """`config` with these flags put over it.
 
         Raises:
@@ -108,7 +109,7 @@ class Job:
 
     strategy: StrategyClass
     parameters: dict[str, Any]
-    config: RunConfig
+    config: Config
 
     def settings(self) -> dict[str, Any]:
         """The keyword arguments of `ms.backtest` for this configuration.
@@ -131,7 +132,7 @@ class Job:
         }
 
 
-def _fees(config: RunConfig) -> Fees | None:
+def _fees(config: Config) -> Fees | None:
     fees = config.fees
     if fees.maker is None and fees.taker is None:
         return None
@@ -173,7 +174,7 @@ def prepare(words: Sequence[str], options: RunOptions) -> Job:
     return Job(strategy, parameters, config)
 
 
-def _is_configured(strategy: StrategyClass, spec: str, config: RunConfig) -> bool:
+def _is_configured(strategy: StrategyClass, spec: str, config: Config) -> bool:
     """Whether the file's parameters are those of this strategy, not of another that it names."""
     named = config.run.strategy
     return named is None or named == spec or strategy_file.load_strategy(named) is strategy
