@@ -1,5 +1,6 @@
 //! Execution: from what a strategy wants to the fewest orders that get there.
 
+pub mod parents;
 mod reconciler;
 
 pub use reconciler::{
