@@ -45,7 +45,9 @@ const PIECE_BYTES: usize = 1 << 20;
 /// A long log is sealed on a thread of its own, so that hashing and storing cost the writer
 /// nothing but handing a full block over. At most [`BLOCKS_IN_FLIGHT`] wait there; then the writer waits.
 pub struct LogWriter {
+    /// As long as a full block; what is behind `used` means nothing.
     block: Vec<u8>,
+    used: usize,
     records: u32,
     total_records: u64,
     sealed: usize,
@@ -73,6 +75,7 @@ struct SealingThread {
 
 struct FullBlock {
     bytes: Vec<u8>,
+    used: usize,
     records: u32,
 }
 
@@ -97,9 +100,8 @@ impl Chain {
 
     /// Seals what comes until nothing more can come.
     fn seal_all(mut self, full: &Receiver<FullBlock>, empty: &Sender<Vec<u8>>) -> Result<Self> {
-        while let Ok(mut block) = full.recv() {
-            self.seal(&block.bytes, block.records)?;
-            block.bytes.clear();
+        while let Ok(block) = full.recv() {
+            self.seal(&block.bytes[..block.used], block.records)?;
             // A writer that is gone needs no buffer back.
             let _ = empty.send(block.bytes);
         }
@@ -135,7 +137,8 @@ impl LogWriter {
         let mut store = Store::open(sink)?;
         store.append(MAGIC, &[])?;
         Ok(Self {
-            block: Vec::with_capacity(BLOCK_BYTES),
+            block: vec![0; BLOCK_BYTES],
+            used: 0,
             records: 0,
             total_records: 0,
             sealed: 0,
@@ -150,13 +153,9 @@ impl LogWriter {
     /// block may show only some blocks later, and at the latest in [`Self::finish`].
     #[inline]
     pub fn append<R: Record>(&mut self, record: &R) -> Result<()> {
-        let bytes = bytemuck::bytes_of(record);
-        if self.block.len() + 1 + bytes.len() > BLOCK_BYTES {
-            self.seal()?;
-        }
-        self.block.push(R::KIND);
-        self.block.extend_from_slice(bytes);
-        self.records += 1;
+        let out = self.room(1 + size_of::<R>())?;
+        out[0] = R::KIND;
+        record.put(&mut out[1..]);
         Ok(())
     }
 
@@ -169,15 +168,24 @@ impl LogWriter {
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        if self.block.len() + 1 + 8 + 2 + end > BLOCK_BYTES {
+        let out = self.room(1 + 8 + 2 + end)?;
+        out[0] = MESSAGE_KIND;
+        out[1..9].copy_from_slice(&time_ns.to_le_bytes());
+        out[9..11].copy_from_slice(&(end as u16).to_le_bytes());
+        out[11..].copy_from_slice(&text.as_bytes()[..end]);
+        Ok(())
+    }
+
+    /// Where the bytes of one more record go.
+    #[inline]
+    fn room(&mut self, bytes: usize) -> Result<&mut [u8]> {
+        if self.used + bytes > BLOCK_BYTES {
             self.seal()?;
         }
-        self.block.push(MESSAGE_KIND);
-        self.block.extend_from_slice(&time_ns.to_le_bytes());
-        self.block.extend_from_slice(&(end as u16).to_le_bytes());
-        self.block.extend_from_slice(&text.as_bytes()[..end]);
+        let start = self.used;
+        self.used += bytes;
         self.records += 1;
-        Ok(())
+        Ok(&mut self.block[start..start + bytes])
     }
 
     /// Number of records so far.
@@ -207,7 +215,8 @@ impl LogWriter {
 
     #[cold]
     fn seal(&mut self) -> Result<()> {
-        if self.block.is_empty() {
+        let used = std::mem::take(&mut self.used);
+        if used == 0 {
             return Ok(());
         }
         self.total_records += u64::from(self.records);
@@ -218,16 +227,12 @@ impl LogWriter {
         }
         self.sealed += 1;
         match &mut self.sealer {
-            Sealer::InPlace(chain) => {
-                chain.seal(&self.block, records)?;
-                self.block.clear();
-                Ok(())
-            }
+            Sealer::InPlace(chain) => chain.seal(&self.block[..used], records),
             Sealer::Thread(thread) => {
                 let next = thread.empty.try_recv();
-                let next = next.unwrap_or_else(|_| Vec::with_capacity(BLOCK_BYTES));
+                let next = next.unwrap_or_else(|_| vec![0; BLOCK_BYTES]);
                 let bytes = std::mem::replace(&mut self.block, next);
-                let handed_over = thread.full.send(FullBlock { bytes, records }).is_ok();
+                let handed_over = thread.full.send(FullBlock { bytes, used, records }).is_ok();
                 if handed_over {
                     Ok(())
                 } else {

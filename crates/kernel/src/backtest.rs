@@ -75,6 +75,9 @@ impl<'a, 'w> Backtest<'a, 'w> {
     ///
     /// # Errors
     /// When data is damaged, results cannot be written, or the run was interrupted.
+    // Inlined into its caller, the whole kernel would be local variables there, and the loop would
+    // move them between stack slots at every step.
+    #[inline(never)]
     pub fn run(&mut self) -> Result<()> {
         let first = self.venue.next_ns().min(self.local.next_ns());
         if first == TimeNs::MAX {
@@ -83,7 +86,13 @@ impl<'a, 'w> Backtest<'a, 'w> {
         if self.span.start_ns <= first {
             self.kernel.start(first)?;
         }
-        while let Some((at_ns, next)) = self.next() {
+        loop {
+            let due_ns = self.next_due_ns();
+            if self.market_ns() < due_ns {
+                self.market_rows(due_ns)?;
+                continue;
+            }
+            let Some((at_ns, next)) = self.next() else { break };
             if at_ns > self.span.end_ns {
                 break;
             }
@@ -97,14 +106,38 @@ impl<'a, 'w> Backtest<'a, 'w> {
                 Next::VenueTimer => self.venue_timer(at_ns)?,
                 Next::Answer => self.answer()?,
                 Next::Timer => self.timer()?,
-                Next::VenueRow => self.venue_rows()?,
-                Next::LocalRow => self.local_messages()?,
+                Next::VenueRow => self.venue_rows(self.next_due_ns())?,
+                Next::LocalRow => self.local_messages(self.next_due_ns())?,
             }
-            if self.kernel.interrupted {
-                return Err(Error::new(ErrorKind::Interrupted, "the run was interrupted"));
-            }
+            self.check_interrupted()?;
         }
         self.kernel.stop()
+    }
+
+    #[inline]
+    fn check_interrupted(&self) -> Result<()> {
+        if self.kernel.interrupted {
+            return Err(Error::new(ErrorKind::Interrupted, "the run was interrupted"));
+        }
+        Ok(())
+    }
+
+    /// When the next row of any source is due, at the venue or for us.
+    #[inline]
+    fn market_ns(&self) -> TimeNs {
+        self.venue.next_ns().min(self.local.next_ns())
+    }
+
+    /// The next rows, which are due before anything else: nearly every step of a run.
+    #[inline]
+    fn market_rows(&mut self, due_ns: TimeNs) -> Result<()> {
+        self.kernel.now_ns = self.kernel.now_ns.max(self.market_ns());
+        if self.venue.next_ns() <= self.local.next_ns() {
+            self.venue_rows(due_ns)
+        } else {
+            self.local_messages(due_ns)?;
+            self.check_interrupted()
+        }
     }
 
     /// The earliest item, ties by the order of [`Next`]; `None` when only timers are left.
@@ -182,10 +215,10 @@ impl<'a, 'w> Backtest<'a, 'w> {
     }
 
     /// Rows of one source at the venue, until something else comes first.
-    fn venue_rows(&mut self) -> Result<()> {
+    fn venue_rows(&mut self, due_ns: TimeNs) -> Result<()> {
         let index = self.venue.winner();
         // Rows at the venue go before rows that reach us at the same time.
-        let mut horizon = self.next_due_ns().min(self.local.next_ns().saturating_add(1));
+        let mut horizon = due_ns.min(self.local.next_ns().saturating_add(1));
         if self.sources.len() > 1 {
             self.venue.set(index, TimeNs::MAX);
             horizon = Self::horizon(&self.venue, index, horizon);
@@ -242,9 +275,9 @@ impl<'a, 'w> Backtest<'a, 'w> {
     }
 
     /// Messages of one source reaching us, until something else comes first.
-    fn local_messages(&mut self) -> Result<()> {
+    fn local_messages(&mut self, due_ns: TimeNs) -> Result<()> {
         let index = self.local.winner();
-        let mut horizon = self.next_due_ns().min(self.venue.next_ns());
+        let mut horizon = due_ns.min(self.venue.next_ns());
         if self.sources.len() > 1 {
             self.local.set(index, TimeNs::MAX);
             horizon = Self::horizon(&self.local, index, horizon);

@@ -9,6 +9,8 @@ pub struct Tournament {
     /// `winners[k]` is the winning leaf below inner node `k`; node 1 is the root.
     winners: Vec<u32>,
     leaves: usize,
+    winner: usize,
+    next_ns: TimeNs,
 }
 
 impl Tournament {
@@ -16,8 +18,13 @@ impl Tournament {
     #[must_use]
     pub fn new(n: usize) -> Self {
         let leaves = n.max(1).next_power_of_two();
-        let mut tournament =
-            Self { times: vec![TimeNs::MAX; leaves], winners: vec![0; leaves.max(2)], leaves };
+        let mut tournament = Self {
+            times: vec![TimeNs::MAX; leaves],
+            winners: vec![0; leaves.max(2)],
+            leaves,
+            winner: 0,
+            next_ns: TimeNs::MAX,
+        };
         for node in (1..leaves).rev() {
             tournament.replay(node);
         }
@@ -27,12 +34,22 @@ impl Tournament {
     /// Sets the next time of source `index`; `TimeNs::MAX` when it has ended.
     #[inline]
     pub fn set(&mut self, index: usize, time: TimeNs) {
+        if self.leaves == 1 {
+            self.next_ns = time;
+        } else {
+            self.play(index, time);
+        }
+    }
+
+    fn play(&mut self, index: usize, time: TimeNs) {
         self.times[index] = time;
         let mut node = (index + self.leaves) / 2;
         while node >= 1 {
             self.replay(node);
             node /= 2;
         }
+        self.winner = self.winners[1] as usize;
+        self.next_ns = self.times[self.winner];
     }
 
     #[inline]
@@ -55,19 +72,15 @@ impl Tournament {
     /// The source that is next.
     #[inline]
     #[must_use]
-    pub fn winner(&self) -> usize {
-        if self.leaves == 1 {
-            0
-        } else {
-            self.winners[1] as usize
-        }
+    pub const fn winner(&self) -> usize {
+        self.winner
     }
 
     /// Its time; `TimeNs::MAX` when all have ended.
     #[inline]
     #[must_use]
-    pub fn next_ns(&self) -> TimeNs {
-        self.times[self.winner()]
+    pub const fn next_ns(&self) -> TimeNs {
+        self.next_ns
     }
 }
 

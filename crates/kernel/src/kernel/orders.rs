@@ -25,33 +25,30 @@ impl Kernel {
 
     /// As [`Self::answer`], with the fee that the venue reported.
     pub(crate) fn answer_with(&mut self, event: &VenueEvent, fee: Option<Money>) -> Result<()> {
-        let place = match self.orders.place(event.order) {
-            Ok(place) => place,
-            Err(error) => return self.recorder.notice(self.now_ns, &error.to_string()),
-        };
+        let Ok(place) = self.orders.place(event.order) else { return self.note_refusal() };
         let open_before = working_lots(self.orders.order(place));
-        let moved = match self.orders.apply_at(place, event, self.now_ns) {
-            Ok(moved) => moved,
-            Err(error) => return self.recorder.notice(self.now_ns, &error.to_string()),
+        let Ok(moved) = self.orders.apply_at(place, event, self.now_ns) else {
+            return self.note_refusal();
         };
-        let order = self.orders.at(&moved);
+        let order = self.orders.at(moved);
         track_open(&mut self.open_lots, open_before, order);
         let strategy = order.strategy;
         let instrument = order.terms.instrument;
-        if let Some(fill) = &moved.fill {
-            self.book_fill(event, &moved, fill, fee)?;
+        let fill = FillChange::of(event);
+        if let Some(fill) = &fill {
+            self.book_fill(event, moved, fill, fee)?;
         }
-        if !moved.duplicate {
+        if !moved.is_duplicate() {
             let reason = reason_code(&event.kind);
-            self.recorder.order(self.orders.at(&moved), reason, self.now_ns)?;
+            self.recorder.order(self.orders.at(moved), reason, self.now_ns)?;
         }
         if matches!(event.kind, VenueEventKind::Rejected(_)) {
             self.recorder.counts.venue_rejects += 1;
         }
         let interest = self.strategies[usize::from(strategy)].interest;
-        let order = (interest.fills || interest.orders).then(|| *self.orders.at(&moved));
+        let order = (interest.fills || interest.orders).then(|| *self.orders.at(moved));
         let Some(order) = order else { return Ok(()) };
-        if let Some(fill) = moved.fill.filter(|_| interest.fills) {
+        if let Some(fill) = fill.filter(|_| interest.fills) {
             let fill = Fill {
                 order,
                 price: fill.price,
@@ -62,10 +59,17 @@ impl Kernel {
             };
             self.call(strategy, instrument, &Call::Fill(&fill))?;
         }
-        if interest.orders && !moved.duplicate {
+        if interest.orders && !moved.is_duplicate() {
             self.call(strategy, instrument, &Call::Order(&order))?;
         }
         Ok(())
+    }
+
+    /// An answer that cannot be: counted in the table, and said.
+    #[cold]
+    fn note_refusal(&mut self) -> Result<()> {
+        let refusal = self.orders.refusal();
+        self.recorder.notice(self.now_ns, &refusal.to_string())
     }
 
     /// Books a fill in the ledger and the log.
@@ -73,7 +77,7 @@ impl Kernel {
     fn book_fill(
         &mut self,
         event: &VenueEvent,
-        moved: &Moved,
+        moved: Moved,
         fill: &FillChange,
         reported: Option<Money>,
     ) -> Result<()> {
@@ -144,7 +148,7 @@ impl Kernel {
     pub(super) fn submit(&mut self, order: Order, approved: &ApprovedOrder) -> Result<()> {
         self.make(&order)?;
         let moved = self.step(order.id, OrderEvent::Submit)?;
-        let order = self.orders.at(&moved);
+        let order = self.orders.at(moved);
         track_open(&mut self.open_lots, Lots::ZERO, order);
         self.recorder.counts.orders += 1;
         self.recorder.order(order, 0, self.now_ns)?;
@@ -155,7 +159,7 @@ impl Kernel {
     pub(super) fn refuse(&mut self, order: Order, mask: u32) -> Result<()> {
         self.make(&order)?;
         let moved = self.step(order.id, OrderEvent::RiskRefused)?;
-        let order = *self.orders.at(&moved);
+        let order = *self.orders.at(moved);
         self.recorder.counts.risk_rejects += 1;
         // The lowest failed limit, from 101 on, so that codes of venues and of the gate do not meet.
         let reason = 101 + mask.trailing_zeros() as u8;
@@ -182,7 +186,7 @@ impl Kernel {
         let instrument = order.terms.instrument;
         let moved = self.step(id, OrderEvent::CancelRequested)?;
         self.recorder.counts.cancels += 1;
-        self.recorder.order(self.orders.at(&moved), 0, self.now_ns)?;
+        self.recorder.order(self.orders.at(moved), 0, self.now_ns)?;
         self.send(id, VenueRequestKind::Cancel { instrument }, instrument)
     }
 
@@ -233,7 +237,7 @@ impl Kernel {
             );
         }
         let moved = self.step(id, OrderEvent::ReplaceRequested { price, qty })?;
-        let changed = self.orders.at(&moved);
+        let changed = self.orders.at(moved);
         track_open(&mut self.open_lots, working_lots(&order), changed);
         self.recorder.counts.amends += 1;
         self.recorder.order(changed, 0, self.now_ns)?;
@@ -253,10 +257,12 @@ impl Kernel {
     /// Does something to an order: what a session's journal can follow.
     #[inline]
     pub(crate) fn step(&mut self, id: ClientOrderId, event: OrderEvent) -> Result<Moved> {
-        let moved = self.orders.request_in_place(id, event, self.now_ns)?;
+        let Ok(moved) = self.orders.request_in_place(id, event, self.now_ns) else {
+            return Err(self.orders.refusal().into());
+        };
         if let Some(ink) = self.recorder.ink() {
             ink.step(self.now_ns, id, event)?;
-            self.watch_for_answer(id, moved.to)?;
+            self.watch_for_answer(id, moved.to())?;
         }
         Ok(moved)
     }

@@ -88,7 +88,7 @@ impl Kernel {
             return Ok(());
         }
         let moved = self.step(id, OrderEvent::Timeout)?;
-        self.recorder.order(self.orders.at(&moved), 0, self.now_ns)?;
+        self.recorder.order(self.orders.at(moved), 0, self.now_ns)?;
         self.ask(id, 0)
     }
 

@@ -11,5 +11,6 @@ mod table;
 pub use order::{Order, PendingReplace, Purpose};
 pub use state::{transition, IllegalTransition, OrderEvent, OrderState};
 pub use table::{
-    Change, FillChange, Moved, OrderCounters, OrderError, OrderTable, OrdersImage, Place,
+    Change, FillChange, Moved, OrderCounters, OrderError, OrderTable, OrdersImage, Place, Refused,
+    Stepped,
 };

@@ -30,6 +30,18 @@ pub struct FillChange {
     pub maker: bool,
 }
 
+impl FillChange {
+    /// The fill that a statement of a venue is, if it is one.
+    #[inline]
+    #[must_use]
+    pub const fn of(event: &VenueEvent) -> Option<Self> {
+        match event.kind {
+            VenueEventKind::Filled { price, qty, maker } => Some(Self { price, qty, maker }),
+            _ => None,
+        }
+    }
+}
+
 /// What a request or an answer did to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -52,20 +64,72 @@ pub struct Change {
 pub struct Place(u32);
 
 /// What a step did; the order itself is read where it is, with [`OrderTable::at`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moved {
-    slot: u32,
+///
+/// One word, because it is handed up through several results on the way of every order: a struct of
+/// single bytes would be written in pieces and read whole, which stalls a processor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Moved(u64);
+
+impl Moved {
+    const DUPLICATE: u64 = 1 << 16;
+    const LATE: u64 = 1 << 17;
+
+    #[inline]
+    const fn new(slot: u32, from: OrderState, to: OrderState, duplicate: bool, late: bool) -> Self {
+        let flags = duplicate as u64 * Self::DUPLICATE | late as u64 * Self::LATE;
+        Self((slot as u64) << 32 | flags | (from as u64) << 8 | to as u64)
+    }
+
+    #[inline]
+    const fn slot(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
     /// Its state before.
-    pub from: OrderState,
+    #[must_use]
+    pub const fn from(self) -> OrderState {
+        OrderState::ALL[(self.0 >> 8 & 0xff) as usize]
+    }
+
     /// Its state after.
-    pub to: OrderState,
-    /// The fill to be ledgered, if it is one.
-    pub fill: Option<FillChange>,
+    #[must_use]
+    pub const fn to(self) -> OrderState {
+        OrderState::ALL[(self.0 & 0xff) as usize]
+    }
+
     /// The event said what was already known; nothing moved.
-    pub duplicate: bool,
+    #[inline]
+    #[must_use]
+    pub const fn is_duplicate(self) -> bool {
+        self.0 & Self::DUPLICATE != 0
+    }
+
     /// The order was over already. A late fill still has to be ledgered.
-    pub late: bool,
+    #[inline]
+    #[must_use]
+    pub const fn is_late(self) -> bool {
+        self.0 & Self::LATE != 0
+    }
 }
+
+impl std::fmt::Debug for Moved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Moved")
+            .field("from", &self.from())
+            .field("to", &self.to())
+            .field("duplicate", &self.is_duplicate())
+            .field("late", &self.is_late())
+            .finish_non_exhaustive()
+    }
+}
+
+/// There was no step; [`OrderTable::refusal`] says why. The reason is rare and large, and apart so that
+/// the result of a step is two words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// A step, or that there was none.
+pub type Stepped = std::result::Result<Moved, Refused>;
 
 /// Why an event could not be applied. Each is counted; none changes the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -161,6 +225,7 @@ pub struct OrderTable {
     ended_first: usize,
     ended_count: usize,
     counters: OrderCounters,
+    refusal: OrderError,
 }
 
 impl OrderTable {
@@ -201,7 +266,14 @@ impl OrderTable {
             ended_first: 0,
             ended_count: 0,
             counters: OrderCounters::default(),
+            refusal: OrderError::UnknownOrder(ClientOrderId(u64::MAX)),
         }
+    }
+
+    /// Why the last step that was refused was.
+    #[must_use]
+    pub const fn refusal(&self) -> OrderError {
+        self.refusal
     }
 
     /// Adds a new order.
@@ -260,20 +332,23 @@ impl OrderTable {
         event: OrderEvent,
         now_ns: TimeNs,
     ) -> std::result::Result<Change, OrderError> {
-        self.request_in_place(id, event, now_ns).map(|moved| self.change(&moved))
+        match self.request_in_place(id, event, now_ns) {
+            Ok(moved) => Ok(self.change(moved, None)),
+            Err(Refused) => Err(self.refusal()),
+        }
     }
 
     /// As [`Self::request`], without a copy of the order.
     ///
     /// # Errors
-    /// As [`Self::request`].
+    /// As [`Self::request`]; the reason is with [`Self::refusal`].
     #[inline]
     pub fn request_in_place(
         &mut self,
         id: ClientOrderId,
         event: OrderEvent,
         now_ns: TimeNs,
-    ) -> std::result::Result<Moved, OrderError> {
+    ) -> Stepped {
         let slot = self.known(id)?;
         self.step(slot, event, None, now_ns)
     }
@@ -281,13 +356,19 @@ impl OrderTable {
     /// The order that a step moved; until the next step.
     #[inline]
     #[must_use]
-    pub fn at(&self, moved: &Moved) -> &Order {
-        &self.slots[moved.slot as usize].order
+    pub fn at(&self, moved: Moved) -> &Order {
+        &self.slots[moved.slot()].order
     }
 
-    fn change(&self, moved: &Moved) -> Change {
-        let Moved { from, to, fill, duplicate, late, .. } = *moved;
-        Change { order: *self.at(moved), from, to, fill, duplicate, late }
+    fn change(&self, moved: Moved, fill: Option<FillChange>) -> Change {
+        Change {
+            order: *self.at(moved),
+            from: moved.from(),
+            to: moved.to(),
+            fill,
+            duplicate: moved.is_duplicate(),
+            late: moved.is_late(),
+        }
     }
 
     /// Applies an answer of a venue.
@@ -301,19 +382,18 @@ impl OrderTable {
         event: &VenueEvent,
         now_ns: TimeNs,
     ) -> std::result::Result<Change, OrderError> {
-        self.apply_in_place(event, now_ns).map(|moved| self.change(&moved))
+        match self.apply_in_place(event, now_ns) {
+            Ok(moved) => Ok(self.change(moved, FillChange::of(event))),
+            Err(Refused) => Err(self.refusal()),
+        }
     }
 
     /// As [`Self::apply`], without a copy of the order.
     ///
     /// # Errors
-    /// As [`Self::apply`].
+    /// As [`Self::apply`]; the reason is with [`Self::refusal`].
     #[inline]
-    pub fn apply_in_place(
-        &mut self,
-        event: &VenueEvent,
-        now_ns: TimeNs,
-    ) -> std::result::Result<Moved, OrderError> {
+    pub fn apply_in_place(&mut self, event: &VenueEvent, now_ns: TimeNs) -> Stepped {
         let slot = self.known(event.order)?;
         self.apply_to(slot, event, now_ns)
     }
@@ -321,9 +401,9 @@ impl OrderTable {
     /// Where the order with this id is.
     ///
     /// # Errors
-    /// [`OrderError::UnknownOrder`], which is counted.
+    /// When there is none, which is counted; [`Self::refusal`] says so.
     #[inline]
-    pub fn place(&mut self, id: ClientOrderId) -> std::result::Result<Place, OrderError> {
+    pub fn place(&mut self, id: ClientOrderId) -> std::result::Result<Place, Refused> {
         self.known(id).map(Place)
     }
 
@@ -337,24 +417,14 @@ impl OrderTable {
     /// As [`Self::apply_in_place`], for an event about the order at a place.
     ///
     /// # Errors
-    /// As [`Self::apply`].
+    /// As [`Self::apply`]; the reason is with [`Self::refusal`].
     #[inline]
-    pub fn apply_at(
-        &mut self,
-        place: Place,
-        event: &VenueEvent,
-        now_ns: TimeNs,
-    ) -> std::result::Result<Moved, OrderError> {
+    pub fn apply_at(&mut self, place: Place, event: &VenueEvent, now_ns: TimeNs) -> Stepped {
         self.apply_to(place.0, event, now_ns)
     }
 
     #[inline]
-    fn apply_to(
-        &mut self,
-        slot: u32,
-        event: &VenueEvent,
-        now_ns: TimeNs,
-    ) -> std::result::Result<Moved, OrderError> {
+    fn apply_to(&mut self, slot: u32, event: &VenueEvent, now_ns: TimeNs) -> Stepped {
         match event.kind {
             VenueEventKind::Filled { price, qty, maker } => {
                 self.fill(slot, FillChange { price, qty, maker }, now_ns)
@@ -431,32 +501,21 @@ impl OrderTable {
     }
 
     #[inline]
-    fn fill(
-        &mut self,
-        slot: u32,
-        fill: FillChange,
-        now_ns: TimeNs,
-    ) -> std::result::Result<Moved, OrderError> {
+    fn fill(&mut self, slot: u32, fill: FillChange, now_ns: TimeNs) -> Stepped {
         let order = &self.slots[slot as usize].order;
         let fillable = order.fillable();
         // After the end, the machine decides first whether a fill is possible at all.
         if fill.qty.0 <= 0 || (fill.qty > fillable && !order.is_terminal()) {
-            return Err(bad_fill(&mut self.counters, order, fill.qty));
+            return Err(self.bad_fill(slot, fill.qty));
         }
         let complete = fill.qty == fillable;
         self.step(slot, OrderEvent::Filled { complete }, Some(fill), now_ns)
     }
 
-    fn amended(
-        &mut self,
-        slot: u32,
-        price: Ticks,
-        qty: Lots,
-        now_ns: TimeNs,
-    ) -> std::result::Result<Moved, OrderError> {
+    fn amended(&mut self, slot: u32, price: Ticks, qty: Lots, now_ns: TimeNs) -> Stepped {
         let complete = self.slots[slot as usize].order.filled >= qty;
         let moved = self.step(slot, OrderEvent::Amended { complete }, None, now_ns)?;
-        if !moved.late {
+        if !moved.is_late() {
             let terms = &mut self.slots[slot as usize].order.terms;
             terms.price = price;
             terms.qty = qty;
@@ -493,17 +552,17 @@ impl OrderTable {
         event: OrderEvent,
         fill: Option<FillChange>,
         now_ns: TimeNs,
-    ) -> std::result::Result<Moved, OrderError> {
+    ) -> Stepped {
         let order = &mut self.slots[slot as usize].order;
         let from = order.state;
         let to = match transition(from, event, order.standing_after(event)) {
             Ok(to) => to,
-            Err(source) => return Err(illegal(&mut self.counters, order.id, source)),
+            Err(source) => return Err(self.illegal(slot, source)),
         };
         let late = from.is_terminal();
         if let Some(fill) = fill {
             if late && fill.qty > order.fillable() {
-                return Err(bad_fill(&mut self.counters, order, fill.qty));
+                return Err(self.bad_fill(slot, fill.qty));
             }
             order.filled += fill.qty;
             order.fill_value += i128::from(fill.price.0) * i128::from(fill.qty.0);
@@ -520,7 +579,22 @@ impl OrderTable {
         if to.is_terminal() && !late {
             self.retire(slot);
         }
-        Ok(Moved { slot, from, to, fill, duplicate, late })
+        Ok(Moved::new(slot, from, to, duplicate, late))
+    }
+
+    #[cold]
+    fn illegal(&mut self, slot: u32, source: IllegalTransition) -> Refused {
+        self.counters.illegal += 1;
+        self.refusal = OrderError::Illegal { id: self.slots[slot as usize].order.id, source };
+        Refused
+    }
+
+    #[cold]
+    fn bad_fill(&mut self, slot: u32, qty: Lots) -> Refused {
+        let order = &self.slots[slot as usize].order;
+        self.counters.bad_fills += 1;
+        self.refusal = OrderError::BadFill { id: order.id, qty, fillable: order.fillable() };
+        Refused
     }
 
     /// Moves an ended order from its live list to the memory of ended orders.
@@ -627,11 +701,12 @@ impl OrderTable {
     }
 
     #[inline]
-    fn known(&mut self, id: ClientOrderId) -> std::result::Result<u32, OrderError> {
+    fn known(&mut self, id: ClientOrderId) -> std::result::Result<u32, Refused> {
         match self.find(id) {
             NONE => {
                 self.counters.unknown += 1;
-                Err(OrderError::UnknownOrder(id))
+                self.refusal = OrderError::UnknownOrder(id);
+                Err(Refused)
             }
             slot => Ok(slot),
         }
@@ -651,22 +726,6 @@ impl OrderTable {
             Some(&slot.order)
         })
     }
-}
-
-#[cold]
-fn illegal(
-    counters: &mut OrderCounters,
-    id: ClientOrderId,
-    source: IllegalTransition,
-) -> OrderError {
-    counters.illegal += 1;
-    OrderError::Illegal { id, source }
-}
-
-#[cold]
-fn bad_fill(counters: &mut OrderCounters, order: &Order, qty: Lots) -> OrderError {
-    counters.bad_fills += 1;
-    OrderError::BadFill { id: order.id, qty, fillable: order.fillable() }
 }
 
 /// Whether a venue's statement is one that was made before.
