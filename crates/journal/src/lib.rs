@@ -6,6 +6,8 @@
 //! blocks in memory up to a limit and spills to a file beyond it, or writes to a file from the start.
 
 pub mod difference;
+#[cfg(unix)]
+pub mod live;
 pub mod log;
 pub mod reader;
 pub mod record;

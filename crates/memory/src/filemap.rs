@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use memmap2::Mmap;
 
 #[cfg(unix)]
-mod sigbus;
+pub(crate) mod sigbus;
 #[cfg(not(unix))]
 #[path = "filemap/unguarded.rs"]
 mod sigbus;

@@ -8,6 +8,8 @@ pub mod filemap;
 mod padded;
 pub mod ring;
 pub mod seqlock;
+#[cfg(all(unix, not(loom)))]
+pub mod sharedmap;
 mod sync;
 
 pub use allocation_count::CountingAllocator;
@@ -16,3 +18,5 @@ pub use filemap::{GuardedMap, MapFault};
 pub use padded::Padded;
 pub use ring::{ring, Consumer, Producer};
 pub use seqlock::{seqlock, SnapshotReader, SnapshotWriter};
+#[cfg(all(unix, not(loom)))]
+pub use sharedmap::{Appender, Layout, SharedMap};

@@ -16,6 +16,7 @@ struct Slot {
     start: AtomicUsize,
     end: AtomicUsize,
     faulted: AtomicBool,
+    writable: AtomicBool,
 }
 
 const FREE: usize = 0;
@@ -28,6 +29,7 @@ static SLOTS: [Slot; MAX_GUARDED_MAPS] = [const {
         start: AtomicUsize::new(0),
         end: AtomicUsize::new(0),
         faulted: AtomicBool::new(false),
+        writable: AtomicBool::new(false),
     }
 }; MAX_GUARDED_MAPS];
 
@@ -57,6 +59,12 @@ impl Guard {
     /// Guards `len` bytes from `start`, or gives `None` when the registry is full or the system
     /// takes no handler.
     pub fn register(start: usize, len: usize) -> Option<Self> {
+        Self::register_as(start, len, false)
+    }
+
+    /// As [`Self::register`]; a `writable` range is filled up with pages that take writes, which
+    /// go nowhere.
+    pub fn register_as(start: usize, len: usize, writable: bool) -> Option<Self> {
         if !ensure_installed() {
             return None;
         }
@@ -66,6 +74,7 @@ impl Guard {
         HIGH_WATER.fetch_max(slot + 1, Ordering::AcqRel);
         let page = PAGE.load(Ordering::Relaxed);
         SLOTS[slot].faulted.store(false, Ordering::Relaxed);
+        SLOTS[slot].writable.store(writable, Ordering::Relaxed);
         SLOTS[slot].start.store(start, Ordering::Relaxed);
         SLOTS[slot].end.store(start + len.next_multiple_of(page), Ordering::Relaxed);
         SLOTS[slot].state.store(LIVE, Ordering::Release);
@@ -148,15 +157,17 @@ fn put_zero_pages(address: usize) -> bool {
     let start = address & !(page - 1);
     let end = slot.end.load(Ordering::Relaxed);
     slot.faulted.store(true, Ordering::Release);
-    // SAFETY: `start..end` lies inside a live guarded map, which is read-only and owned by a
-    // `GuardedMap` that cannot be dropped while one of its readers is stopped here. Everything
+    let writable = slot.writable.load(Ordering::Relaxed);
+    let access = if writable { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
+    // SAFETY: `start..end` lies inside a live guarded map, owned by a `GuardedMap` or `SharedMap`
+    // that cannot be dropped while one of its users is stopped here. Everything
     // behind a missing page is missing too, and the flag voids whatever is read from now on.
     // `mmap` is a plain system call and safe in a handler on the platforms supported.
     let mapped = unsafe {
         libc::mmap(
             start as *mut libc::c_void,
             end - start,
-            libc::PROT_READ,
+            access,
             libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_ANON,
             -1,
             0,

@@ -1,0 +1,141 @@
+//! One segment file, mapped: written by one process, read by many.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use mainspring_core::{Error, ErrorKind, Result};
+use mainspring_memory::{Appender, Layout, SharedMap};
+
+use super::folder::{failed, Folder};
+use super::layout::{
+    chain, word, Hash, HeadFault, Seal, SegmentHead, DATA_START, ENDED_AT, HEAD_READ, PUBLISHED_AT,
+    SEAL_AT, SEAL_BYTES,
+};
+
+pub(crate) const LAYOUT: Layout = Layout { data_start: DATA_START, published_at: PUBLISHED_AT };
+
+/// A mapped segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub number: u64,
+    pub path: PathBuf,
+    file: File,
+    map: Arc<SharedMap>,
+}
+
+impl Segment {
+    /// Makes the file of a segment that has not begun, with all its disk blocks and pages there.
+    pub(crate) fn create(folder: &Folder, number: u64, bytes: usize) -> std::io::Result<Self> {
+        let path = folder.segment(number);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        match SharedMap::create(&file, bytes, LAYOUT) {
+            Ok(map) => Ok(Self { number, path, file, map: Arc::new(map) }),
+            Err(error) => {
+                let _ = std::fs::remove_file(&path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Maps a segment for reading.
+    pub(crate) fn open(folder: &Folder, number: u64) -> Result<Self> {
+        let path = folder.segment(number);
+        let file = File::open(&path).map_err(|e| failed(&path, "cannot open a segment", &e))?;
+        let map = SharedMap::open(&file, LAYOUT)
+            .map_err(|e| failed(&path, "cannot map a segment", &e))?;
+        Ok(Self { number, path, file, map: Arc::new(map) })
+    }
+
+    /// The header; `None` while the segment has not begun.
+    pub(crate) fn head(&self) -> Result<Option<SegmentHead>> {
+        // The checksum is stored last, so what comes before it is complete when it is there.
+        if self.map.load(HEAD_READ - 8, Ordering::Acquire) == Some(0) {
+            return Ok(None);
+        }
+        let mut bytes = [0; HEAD_READ];
+        self.map.load_bytes(0, &mut bytes);
+        let head = SegmentHead::read(&bytes).map_err(|fault| bad_head(&self.path, fault))?;
+        match head {
+            Some(head) if head.number != self.number => Err(Error::new(
+                ErrorKind::Mismatch,
+                format!("{}: says that it is segment {}", self.path.display(), head.number),
+            )),
+            head => Ok(head),
+        }
+    }
+
+    /// Writes the header: the segment begins.
+    pub(crate) fn begin(&self, head: &SegmentHead) {
+        let bytes = head.to_bytes();
+        self.map.store_bytes(0, &bytes[..HEAD_READ - 8]);
+        let check = word(&bytes, HEAD_READ - 8);
+        self.map.store(HEAD_READ - 8, check, Ordering::Release);
+    }
+
+    /// The final end; `None` while the segment may still grow.
+    #[inline]
+    pub(crate) fn ended_at(&self) -> Option<u64> {
+        self.map.load(ENDED_AT, Ordering::Acquire).filter(|end| *end != 0)
+    }
+
+    /// Tells readers that nothing follows behind `end`, which is published.
+    pub(crate) fn end_at(&self, end: usize) {
+        self.map.store(ENDED_AT, end as u64, Ordering::Release);
+    }
+
+    /// Seals the segment, which ended at `end`, with the journal's hash, and gives the rest of its
+    /// blocks back.
+    pub(crate) fn seal(&self, end: usize, before: Hash) -> Result<Hash> {
+        let data = self.map.bytes(DATA_START, end).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("{}: sealed beyond its published end", self.path.display()),
+            )
+        })?;
+        let seal = Seal { end: end as u64, before, after: chain(&before, self.number, data) };
+        let bytes = seal.to_bytes();
+        self.map.store_bytes(SEAL_AT, &bytes[..SEAL_BYTES]);
+        let check = word(&bytes, SEAL_BYTES);
+        self.map.store(SEAL_AT + SEAL_BYTES, check, Ordering::Release);
+        self.map
+            .sync(0, end)
+            .and_then(|()| self.file.set_len(end as u64))
+            .map_err(|e| failed(&self.path, "cannot seal a segment", &e))?;
+        Ok(seal.after)
+    }
+
+    pub(crate) fn map(&self) -> &Arc<SharedMap> {
+        &self.map
+    }
+
+    pub(crate) fn appender(&self) -> Result<Appender> {
+        self.map.appender().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("{}: is being written already", self.path.display()),
+            )
+        })
+    }
+
+    /// The published records.
+    #[inline]
+    pub(crate) fn data(&self) -> &[u8] {
+        self.map.bytes(DATA_START, self.map.published().max(DATA_START)).unwrap_or(&[])
+    }
+}
+
+#[cold]
+pub(crate) fn bad_head(path: &Path, fault: HeadFault) -> Error {
+    let what = match fault {
+        HeadFault::Short => "is too short for a segment".to_owned(),
+        HeadFault::Checksum => {
+            "offset 0: the header of the segment is damaged: its checksum does not fit".to_owned()
+        }
+        HeadFault::Format(format) => {
+            format!("is not a segment that this build can read (format {format})")
+        }
+    };
+    Error::new(ErrorKind::Mismatch, format!("{}: {what}", path.display()))
+}
