@@ -2,6 +2,7 @@
 
 pub mod parents;
 mod reconciler;
+pub mod router;
 
 pub use reconciler::{
     reconcile_quotes, reconcile_target, Action, Actions, Desired, Level, LiveOrder,
