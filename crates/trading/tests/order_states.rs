@@ -1,112 +1,19 @@
-//! Every pair of order state and event, decided by hand, and the races that they come from.
+//! Every pair of order state and event as `docs/reference/order-states.md` decides it, and the races
+//! that they come from.
+
+mod state_tables;
 
 use mainspring_core::instrument::InstrumentId;
 use mainspring_core::order::OrderTerms;
 use mainspring_core::{
     CancelReason, ClientOrderId, Lots, RejectReason, Side, Ticks, VenueEvent, VenueEventKind,
 };
-use mainspring_trading::orders::{
-    transition, Order, OrderError, OrderEvent, OrderState, OrderTable,
-};
+use mainspring_trading::orders::{Order, OrderError, OrderEvent, OrderState, OrderTable};
 
 use OrderState::{
-    Cancelled, Created, Expired, Filled, Open, PartiallyFilled, PendingCancel, PendingReplace,
-    Rejected, RiskRejected, Submitted, Unknown,
+    Cancelled, Expired, Filled, Open, PartiallyFilled, PendingCancel, PendingReplace, Rejected,
+    Unknown,
 };
-
-/// Columns of the table.
-const EVENTS: [OrderEvent; 21] = [
-    OrderEvent::RiskRefused,
-    OrderEvent::Submit,
-    OrderEvent::CancelRequested,
-    OrderEvent::ReplaceRequested { price: Ticks(1), qty: Lots(1) },
-    OrderEvent::Timeout,
-    OrderEvent::Confirmed,
-    OrderEvent::NotFound,
-    OrderEvent::Accepted,
-    OrderEvent::Rejected,
-    OrderEvent::Filled { complete: false },
-    OrderEvent::Filled { complete: true },
-    OrderEvent::Cancelled,
-    OrderEvent::Expired,
-    OrderEvent::CancelRejected { gone: false },
-    OrderEvent::CancelRejected { gone: true },
-    OrderEvent::Amended { complete: false },
-    OrderEvent::Amended { complete: true },
-    OrderEvent::AmendRejected { gone: false, complete: false },
-    OrderEvent::AmendRejected { gone: true, complete: false },
-    OrderEvent::AmendRejected { gone: true, complete: true },
-    OrderEvent::Triggered,
-];
-
-/// `.` illegal, `=` no change, `*` what stands, `j` rejected while nothing traded, else illegal; the letters are states: S O P C(ancel pending) A(mend pending) F X(cancelled) J E U R.
-#[rustfmt::skip]
-const TABLE: [(OrderState, &str); 12] = [
-    //                 risk  cancel  timeout  notfound rejected fill!   expired  gone   amend!   gone  trig
-    //                   sub    amend   confirm  accept    fill    cancel  c-rej   amend   a-rej   a-done
-    (Created,         "R S . . . . . . . . . . . . . . . . . . ."),
-    (RiskRejected,    ". . . . . . . . . . . . . . . . . . . . ."),
-    (Submitted,       ". . C A U * = * j P F X E . U * F . U U *"),
-    (Open,            ". . C A . * U * j P F X E = U * F = U U *"),
-    (PartiallyFilled, ". . C A . * U * j P F X E = U * F = U U *"),
-    (PendingCancel,   ". . . . U = = = j = F X E * U = F = = F ="),
-    (PendingReplace,  ". . C . U = = = j = F X E = U * F * U F ="),
-    (Filled,          ". . . . . = = = . . . . . = = = = = = = ="),
-    (Cancelled,       ". . . . . = = = . = = = = = = = = = = = ="),
-    (Rejected,        ". . . . . . = . = . . . . = = . . = = = ."),
-    (Expired,         ". . . . . = = = . = = = = = = = = = = = ="),
-    (Unknown,         ". . C . U * X * j = F X E = = * F = = F ="),
-];
-
-fn expected(cell: &str, state: OrderState, standing: OrderState) -> Option<OrderState> {
-    Some(match cell {
-        "." => return None,
-        "=" => state,
-        "*" => standing,
-        "j" if standing == Submitted || standing == Open => Rejected,
-        "j" => return None,
-        "R" => RiskRejected,
-        "S" => Submitted,
-        "P" => PartiallyFilled,
-        "C" => PendingCancel,
-        "A" => PendingReplace,
-        "F" => Filled,
-        "X" => Cancelled,
-        "J" => Rejected,
-        "E" => Expired,
-        "U" => Unknown,
-        other => panic!("unknown cell {other}"),
-    })
-}
-
-#[test]
-fn every_pair_of_state_and_event_is_decided() {
-    let mut decided = 0;
-    for ((state, row), in_order) in TABLE.iter().zip(OrderState::ALL) {
-        assert_eq!(*state, in_order);
-        let cells: Vec<&str> = row.split_whitespace().collect();
-        assert_eq!(cells.len(), EVENTS.len(), "{state}");
-        for (event, cell) in EVENTS.iter().zip(cells) {
-            for standing in [Submitted, Open, PartiallyFilled, PendingReplace] {
-                let got = transition(*state, *event, standing);
-                assert_eq!(got.ok(), expected(cell, *state, standing), "{state} {event:?}");
-                decided += 1;
-            }
-        }
-    }
-    assert_eq!(decided, 12 * 21 * 4);
-}
-
-#[test]
-fn terminal_states_are_never_left() {
-    for state in OrderState::ALL.into_iter().filter(|s| s.is_terminal()) {
-        for event in EVENTS {
-            for standing in [Submitted, Open, PartiallyFilled] {
-                assert!(transition(state, event, standing).map_or(true, |to| to == state));
-            }
-        }
-    }
-}
 
 const ID: ClientOrderId = ClientOrderId(1);
 

@@ -148,6 +148,7 @@ impl Kernel {
                 let id = self.intents_id();
                 self.place(strategy, id, *terms, purpose)
             }
+            Action::Amend { id, price, qty } => self.amend(strategy, *id, *price, *qty),
         });
         self.actions = actions;
         done

@@ -53,6 +53,15 @@ pub enum Action {
     Cancel(ClientOrderId),
     /// Place an order.
     Place(OrderTerms),
+    /// Change price and total quantity of an order; only reconciling with rules asks for it.
+    Amend {
+        /// Which.
+        id: ClientOrderId,
+        /// New limit price.
+        price: Ticks,
+        /// New total quantity, what is filled included.
+        qty: Lots,
+    },
 }
 
 /// Most actions of one call: every level of both sides placed and as many orders cancelled.
@@ -84,7 +93,12 @@ impl Actions {
         &self.list
     }
 
-    fn push(&mut self, action: Action) {
+    /// Whether there is room for no more.
+    pub(super) const fn is_full(&self) -> bool {
+        self.list.len() >= MAX_ACTIONS
+    }
+
+    pub(super) fn push(&mut self, action: Action) {
         if self.list.len() < MAX_ACTIONS {
             self.list.push(action);
         }
@@ -196,6 +210,7 @@ mod tests {
                         cancelling: false,
                     });
                 }
+                Action::Amend { .. } => panic!("without rules nothing is amended"),
             }
         }
     }
@@ -243,7 +258,7 @@ mod tests {
             carry_out(&mut live, &quotes(&[], &join(&before), &[]), &mut id);
             let cancelled: Vec<_> = quotes(&live, &join(&after), &[]).as_slice().iter().filter_map(|a| match a {
                 Action::Cancel(id) => live.iter().find(|o| o.id == *id).map(|o| o.price),
-                Action::Place(_) => None,
+                Action::Place(_) | Action::Amend { .. } => None,
             }).collect();
             prop_assert!(cancelled.iter().all(|p| !kept.iter().any(|k| k.price == *p)));
         }

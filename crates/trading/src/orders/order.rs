@@ -126,7 +126,7 @@ impl Order {
     /// [`super::transition`].
     #[inline]
     pub(super) const fn standing_after(&self, event: OrderEvent) -> OrderState {
-        let pending = self.pending.is_some() && !event.ends_replace();
+        let pending = self.pending.is_some() && !event.ends_replace(self.state);
         let traded = self.filled.0 > 0 || matches!(event, OrderEvent::Filled { .. });
         match (pending, traded, self.acknowledged || event.acknowledges()) {
             (true, ..) => OrderState::PendingReplace,
@@ -141,7 +141,7 @@ impl Order {
     pub(super) const fn note(&mut self, event: OrderEvent) {
         self.acknowledged |= event.acknowledges();
         self.triggered |= matches!(event, OrderEvent::Triggered);
-        if event.ends_replace() {
+        if event.ends_replace(self.state) {
             self.pending = None;
         }
         if let OrderEvent::ReplaceRequested { price, qty } = event {

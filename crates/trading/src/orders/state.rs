@@ -173,14 +173,16 @@ impl OrderEvent {
         )
     }
 
-    /// Whether a pending change is no longer awaited after it: it was answered, or there is no
-    /// order to change.
+    /// Whether a pending change is no longer awaited after it: it was answered, there is no order to
+    /// change, or an order that nobody knew about works as it is. That an order works while its
+    /// change is still on its way says nothing about the change.
     #[inline]
-    pub(super) const fn ends_replace(self) -> bool {
-        matches!(
-            self,
-            Self::Confirmed | Self::Amended { .. } | Self::AmendRejected { .. } | Self::Rejected
-        )
+    pub(super) const fn ends_replace(self, state: OrderState) -> bool {
+        match self {
+            Self::Amended { .. } | Self::AmendRejected { .. } | Self::Rejected => true,
+            Self::Confirmed => matches!(state, OrderState::Unknown),
+            _ => false,
+        }
     }
 }
 

@@ -76,7 +76,7 @@ impl Moved {
 
     #[inline]
     const fn new(slot: u32, from: OrderState, to: OrderState, duplicate: bool, late: bool) -> Self {
-        let flags = duplicate as u64 * Self::DUPLICATE | late as u64 * Self::LATE;
+        let flags = (duplicate as u64 * Self::DUPLICATE) | (late as u64 * Self::LATE);
         Self((slot as u64) << 32 | flags | (from as u64) << 8 | to as u64)
     }
 
