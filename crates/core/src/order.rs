@@ -319,6 +319,8 @@ pub enum RejectReason {
     DuplicateOrder = 13,
     /// The book has no price to trade against or to peg to.
     NoLiquidity = 14,
+    /// A rule of the venue that has no word here; its own words say which.
+    VenueRule = 15,
 }
 
 /// Why an order left the book unfilled.

@@ -1,7 +1,8 @@
 //! What the JSON feeds of most venues say, in common words.
 
-use mainspring_core::{Side, TimeNs};
+use mainspring_core::{Decimal, Side, TimeNs};
 
+use crate::binance::sync::DiffIds;
 use crate::level::Level;
 
 /// How a book message is tied to the one before it.
@@ -19,6 +20,10 @@ pub enum Sequence {
     },
     /// Ids grow by one.
     Counter(i64),
+    /// It covers a range of ids (Binance).
+    Range(DiffIds),
+    /// It is a snapshot that stands at this id, for diffs with ranges (Binance).
+    Snapshot(i64),
 }
 
 /// A book message.
@@ -57,6 +62,34 @@ pub struct TradeEvent<'a> {
     pub taker: Side,
 }
 
+/// The best prices.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BestEvent<'a> {
+    /// Symbol as the venue writes it.
+    pub symbol: &'a str,
+    /// When it happened.
+    pub time_ns: Option<TimeNs>,
+    /// Best bid; `None` where that side did not change or is empty.
+    pub bid: Option<Level>,
+    /// Best ask; `None` where that side did not change or is empty.
+    pub ask: Option<Level>,
+}
+
+/// Mark price and funding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MarkEvent<'a> {
+    /// Symbol as the venue writes it.
+    pub symbol: &'a str,
+    /// When it happened.
+    pub time_ns: Option<TimeNs>,
+    /// Mark price, where the message has it.
+    pub mark: Option<Decimal>,
+    /// Funding rate of the running period, where the message has it.
+    pub rate: Option<Decimal>,
+    /// When it is settled, where the message says.
+    pub next_funding_ns: Option<TimeNs>,
+}
+
 /// Something a feed says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FeedEvent<'a> {
@@ -64,6 +97,10 @@ pub enum FeedEvent<'a> {
     Book(BookEvent<'a>),
     /// A trade.
     Trade(TradeEvent<'a>),
+    /// Best prices.
+    Best(BestEvent<'a>),
+    /// Mark price and funding.
+    Mark(MarkEvent<'a>),
     /// A message of a kind that market data files do not keep.
     Other(&'a str),
 }
@@ -81,6 +118,13 @@ pub struct Sides {
 }
 
 impl Sides {
+    /// Takes over copies of both.
+    pub fn take(&mut self, bids: &[Level], asks: &[Level]) {
+        self.clear();
+        self.bids.extend_from_slice(bids);
+        self.asks.extend_from_slice(asks);
+    }
+
     /// Empties both.
     pub fn clear(&mut self) {
         self.bids.clear();

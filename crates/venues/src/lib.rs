@@ -1,17 +1,30 @@
-//! Venue codecs: bytes to market events.
+//! Venue codecs: bytes to market events and account facts, and requests to signed bytes.
 //!
-//! A codec turns one message of a venue into prices and quantities as they stand in the text
-//! ([`mainspring_core::Decimal`]); the grid of the instrument turns those into ticks and lots. Codecs
-//! hold no session and no file; sequence rules of a venue are beside its codec.
+//! A codec is pure: no file, no socket, no clock. Market messages become prices and quantities as they
+//! stand in the text ([`mainspring_core::Decimal`]), or rows in ticks and lots; the rules of a venue's
+//! book sequence are beside its codec. Every venue is one folder and one row of [`table`].
 
 pub mod binance;
 pub mod bybit;
+pub mod client_id;
+pub mod document;
+pub mod fact;
+pub mod failure;
 pub mod feed;
 pub mod hyperliquid;
 pub mod json;
 pub mod kraken;
 pub mod level;
+pub mod listing;
 pub mod okx;
+pub mod operation;
+pub mod outgoing;
+pub mod params;
+pub mod reports;
+pub mod rules;
+pub mod secret;
+pub mod sign;
+pub mod venue;
 
 pub use json::Refusal;
 pub use level::Level;

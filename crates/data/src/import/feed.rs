@@ -229,6 +229,8 @@ impl Books {
                 tally.message("trade");
                 self.trade(recv_ns, &trade);
             }
+            FeedEvent::Best(_) => tally.message("best prices"),
+            FeedEvent::Mark(_) => tally.message("mark price"),
             FeedEvent::Other(kind) => tally.message(kind),
         });
         self.sides = sides;

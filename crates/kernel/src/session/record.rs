@@ -578,6 +578,7 @@ fn reject_reason_of(code: u8) -> Result<RejectReason> {
         R::SelfTrade,
         R::DuplicateOrder,
         R::NoLiquidity,
+        R::VenueRule,
     ]
     .into_iter()
     .find(|reason| *reason as u8 == code)

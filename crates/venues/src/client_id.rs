@@ -1,0 +1,195 @@
+//! Our order ids as venues take them: the id of the engine and a tag of the session.
+//!
+//! Two sessions on one account must not take each other's orders for their own, and an order placed by
+//! hand must not look like ours. The tag says whose it is; ids of other tags are foreign.
+
+use mainspring_core::ClientOrderId;
+
+/// How a venue writes client ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientIdForm {
+    /// Letters and digits.
+    Text,
+    /// `0x` and 32 hexadecimal digits (Hyperliquid).
+    Hex128,
+    /// A number of 32 bits, with the tag beside it in the metadata (dYdX).
+    Number,
+}
+
+/// Writes and reads client ids of one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientIds {
+    form: ClientIdForm,
+    tag: u32,
+}
+
+const PREFIX: &str = "ms";
+
+impl ClientIds {
+    /// Ids with this tag; choose another one per session on an account.
+    #[must_use]
+    pub const fn new(form: ClientIdForm, tag: u32) -> Self {
+        Self { form, tag }
+    }
+
+    /// The tag.
+    #[must_use]
+    pub const fn tag(self) -> u32 {
+        self.tag
+    }
+
+    /// Writes an id over what is in `text`; false where it does not fit the venue's form.
+    pub fn write(self, id: ClientOrderId, text: &mut String) -> bool {
+        text.clear();
+        match self.form {
+            ClientIdForm::Text => {
+                text.push_str(PREFIX);
+                push_hex(text, u64::from(self.tag), 8);
+                push_hex(text, id.0, 16);
+            }
+            ClientIdForm::Hex128 => {
+                text.push_str("0x");
+                push_hex(text, 0x6d73, 8);
+                push_hex(text, u64::from(self.tag), 8);
+                push_hex(text, id.0, 16);
+            }
+            ClientIdForm::Number => {
+                let Ok(number) = u32::try_from(id.0) else { return false };
+                push_decimal(text, u64::from(number));
+            }
+        }
+        true
+    }
+
+    /// The engine's id behind a text, or `None` when it was not written by this session.
+    #[must_use]
+    pub fn read(self, text: &str, metadata: Option<u32>) -> Option<ClientOrderId> {
+        let hex = |digits: &str| {
+            let plain = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            plain.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+        };
+        let tagged = |tag: &str, id: &str| {
+            (hex(tag)? == u64::from(self.tag)).then(|| hex(id).map(ClientOrderId)).flatten()
+        };
+        if !text.is_ascii() {
+            return None;
+        }
+        match self.form {
+            ClientIdForm::Text => {
+                let rest = text.strip_prefix(PREFIX).filter(|rest| rest.len() == 24)?;
+                tagged(&rest[..8], &rest[8..])
+            }
+            ClientIdForm::Hex128 => {
+                let rest = text.strip_prefix("0x").filter(|rest| rest.len() == 32)?;
+                (hex(&rest[..8])? == 0x6d73).then(|| tagged(&rest[8..16], &rest[16..])).flatten()
+            }
+            ClientIdForm::Number => {
+                let number: u32 = text.parse().ok()?;
+                (metadata == Some(self.tag)).then_some(ClientOrderId(u64::from(number)))
+            }
+        }
+    }
+}
+
+/// Appends the lowest `digits` hexadecimal digits.
+pub(crate) fn push_hex(text: &mut String, value: u64, digits: u32) {
+    for at in (0..digits).rev() {
+        let digit = (value >> (at * 4)) & 15;
+        text.push(char::from(b"0123456789abcdef"[digit as usize]));
+    }
+}
+
+/// Appends bytes as hexadecimal digits.
+pub(crate) fn push_hex_bytes(text: &mut String, bytes: &[u8]) {
+    bytes.iter().for_each(|byte| push_hex(text, u64::from(*byte), 2));
+}
+
+/// Appends a whole number.
+pub(crate) fn push_decimal(text: &mut String, mut value: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    digits[at..].iter().for_each(|digit| text.push(char::from(*digit)));
+}
+
+/// Appends a count of units as decimal text without trailing zeros: `count * unit`.
+pub(crate) fn push_count(text: &mut String, unit: mainspring_core::Decimal, count: i64) {
+    let Some(value) = unit.mantissa().checked_mul(count) else {
+        text.push_str(&unit.times(count));
+        return;
+    };
+    if value < 0 {
+        text.push('-');
+    }
+    let value = value.unsigned_abs();
+    let scale = u32::from(unit.scale());
+    let power = 10_u64.pow(scale);
+    push_decimal(text, value / power);
+    let mut fraction = value % power;
+    if fraction == 0 {
+        return;
+    }
+    let mut places = scale;
+    while fraction % 10 == 0 {
+        fraction /= 10;
+        places -= 1;
+    }
+    text.push('.');
+    let mut lead = 10_u64.pow(places - 1);
+    while lead > fraction {
+        text.push('0');
+        lead /= 10;
+    }
+    push_decimal(text, fraction);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mainspring_core::Decimal;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn ids_come_back_and_only_to_their_session(id: u64, tag: u32, other: u32) {
+            for form in [ClientIdForm::Text, ClientIdForm::Hex128, ClientIdForm::Number] {
+                let ids = ClientIds::new(form, tag);
+                let mut text = String::new();
+                let fits = ids.write(ClientOrderId(id), &mut text);
+                prop_assert_eq!(fits, form != ClientIdForm::Number || id <= u64::from(u32::MAX));
+                if fits {
+                    prop_assert!(text.len() <= 36);
+                    prop_assert_eq!(ids.read(&text, Some(tag)), Some(ClientOrderId(id)));
+                    if other != tag {
+                        let theirs = ClientIds::new(form, other).read(&text, Some(tag));
+                        prop_assert_eq!(theirs, None);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn foreign_texts_are_not_ours(text in "\\PC{0,40}") {
+            let ids = ClientIds::new(ClientIdForm::Text, 7);
+            if !text.starts_with("ms00000007") {
+                prop_assert_eq!(ids.read(&text, None), None);
+            }
+            prop_assert_eq!(ClientIds::new(ClientIdForm::Hex128, 7).read(&text, None), None);
+        }
+
+        #[test]
+        fn counts_are_written_as_the_decimal_is(mantissa in 1_i64..100_000, scale in 0_u8..13, count: i32) {
+            let unit = Decimal::new(mantissa, scale).unwrap();
+            let mut text = String::new();
+            push_count(&mut text, unit, i64::from(count));
+            prop_assert_eq!(text, unit.times(i64::from(count)));
+        }
+    }
+}
