@@ -56,6 +56,11 @@ pub struct RestingOrder {
     pub qty: Lots,
 }
 
+/// Where an order is kept while it rests: an index that no other resting order has, small enough
+/// to keep facts about orders in a plain array beside the book. Ends with the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place(pub u32);
+
 #[derive(Clone, Copy, Debug)]
 struct Node {
     order: RestingOrder,
@@ -104,6 +109,15 @@ impl Default for L3Book {
 const fn hash(value: u64) -> u64 {
     let product = value as u128 * 0x9E37_79B9_7F4A_7C15;
     product as u64 ^ (product >> 64) as u64
+}
+
+/// Ids that follow each other share a cache line of the table, in which orders that are placed
+/// together are found together; runs of sixteen are spread by [`hash`].
+#[inline]
+const fn hash_id(id: u64) -> u64 {
+    let (run, in_run) = (hash(id >> 4), id & 15);
+    // The table tells entries apart by the top seven bits.
+    (run & !15 | in_run) ^ (in_run << 60)
 }
 
 #[inline]
@@ -165,6 +179,39 @@ impl L3Book {
         self.find(id).map(|at| self.nodes[at].order)
     }
 
+    /// The place of an order.
+    #[inline]
+    #[must_use]
+    pub fn place(&self, id: u64) -> Option<Place> {
+        self.find(id).map(Place)
+    }
+
+    /// The order at a place.
+    ///
+    /// # Panics
+    /// When the place was never given out by this book; the order of one that has ended is any.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, place: Place) -> RestingOrder {
+        self.nodes[place.0].order
+    }
+
+    /// The first order to trade at a price.
+    #[inline]
+    #[must_use]
+    pub fn first(&self, side: Side, price: Ticks) -> Option<Place> {
+        let first = self.queues[self.find_queue(side, price)?].first;
+        (first != NIL).then_some(Place(first))
+    }
+
+    /// The order behind another at the same price.
+    #[inline]
+    #[must_use]
+    pub fn behind(&self, place: Place) -> Option<Place> {
+        let behind = self.nodes[place.0].behind;
+        (behind != NIL).then_some(Place(behind))
+    }
+
     /// The quantity that trades before this order at its price.
     ///
     /// Walks the queue from the order to its front.
@@ -210,13 +257,28 @@ impl L3Book {
     ///
     /// # Errors
     /// When the id is in the book, the quantity is not positive, or the book is full.
-    pub fn add(&mut self, id: u64, side: Side, price: Ticks, qty: Lots) -> Result<(), L3Fault> {
+    pub fn add(&mut self, id: u64, side: Side, price: Ticks, qty: Lots) -> Result<Place, L3Fault> {
+        if qty.0 > 0 && self.find(id).is_some() {
+            return Err(L3Fault::DuplicateOrder);
+        }
+        self.add_new(id, side, price, qty)
+    }
+
+    /// [`L3Book::add`] of an order whose id the caller knows not to be in the book.
+    ///
+    /// # Errors
+    /// When the quantity is not positive, or the book is full.
+    pub fn add_new(
+        &mut self,
+        id: u64,
+        side: Side,
+        price: Ticks,
+        qty: Lots,
+    ) -> Result<Place, L3Fault> {
         if qty.0 <= 0 {
             return Err(L3Fault::BadQuantity);
         }
-        if self.find(id).is_some() {
-            return Err(L3Fault::DuplicateOrder);
-        }
+        debug_assert!(self.find(id).is_none(), "order {id} is in the book");
         if self.len() >= self.max_orders {
             return Err(L3Fault::Full);
         }
@@ -225,9 +287,29 @@ impl L3Book {
         let order = RestingOrder { id, side, price, qty };
         let at = self.nodes.insert(Node { order, queue, ahead: NIL, behind: NIL });
         let nodes = &self.nodes;
-        self.by_id.insert_unique(hash(id), at, |other| hash(nodes[*other].order.id));
+        self.by_id.insert_unique(hash_id(id), at, |other| hash_id(nodes[*other].order.id));
         self.append(at);
         self.shift_level(side, price, qty);
+        Ok(Place(at))
+    }
+
+    /// Puts an order behind all others at its price, with a new quantity that must be positive.
+    ///
+    /// # Errors
+    /// When the quantity is not positive, or the level would be too large.
+    pub fn requeue(&mut self, place: Place, qty: Lots) -> Result<(), L3Fault> {
+        let at = place.0;
+        let order = self.nodes[at].order;
+        if qty.0 <= 0 {
+            return Err(L3Fault::BadQuantity);
+        }
+        self.check_room(order.side, order.price, qty - order.qty)?;
+        if self.nodes[at].behind != NIL {
+            self.detach(at);
+            self.append(at);
+        }
+        self.nodes[at].order.qty = qty;
+        self.shift_level(order.side, order.price, qty - order.qty);
         Ok(())
     }
 
@@ -239,7 +321,16 @@ impl L3Book {
     /// # Errors
     /// When the order is unknown, or the quantity negative.
     pub fn modify(&mut self, id: u64, price: Ticks, qty: Lots) -> Result<(), L3Fault> {
-        let at = self.find(id).ok_or(L3Fault::UnknownOrder)?;
+        let place = self.place(id).ok_or(L3Fault::UnknownOrder)?;
+        self.modify_at(place, price, qty)
+    }
+
+    /// [`L3Book::modify`] of the order at a place, which must rest.
+    ///
+    /// # Errors
+    /// When the quantity is negative, or the level would be too large.
+    pub fn modify_at(&mut self, place: Place, price: Ticks, qty: Lots) -> Result<(), L3Fault> {
+        let at = place.0;
         if qty.0 < 0 {
             return Err(L3Fault::BadQuantity);
         }
@@ -277,13 +368,29 @@ impl L3Book {
         Ok(())
     }
 
+    /// [`L3Book::delete`] of the order at a place, which must rest.
+    #[inline]
+    pub fn delete_at(&mut self, place: Place) {
+        self.remove(place.0);
+    }
+
     /// Executes part or all of an order.
     ///
     /// # Errors
     /// When it is unknown, or the quantity is not positive or more than what is left; in the
     /// last case the order is removed.
     pub fn execute(&mut self, id: u64, qty: Lots) -> Result<(), L3Fault> {
-        let at = self.find(id).ok_or(L3Fault::UnknownOrder)?;
+        let place = self.place(id).ok_or(L3Fault::UnknownOrder)?;
+        self.execute_at(place, qty)
+    }
+
+    /// [`L3Book::execute`] of the order at a place.
+    ///
+    /// # Errors
+    /// When the quantity is not positive or more than what is left.
+    #[inline]
+    pub fn execute_at(&mut self, place: Place, qty: Lots) -> Result<(), L3Fault> {
+        let at = place.0;
         let order = self.nodes[at].order;
         if qty.0 <= 0 {
             return Err(L3Fault::BadQuantity);
@@ -344,7 +451,7 @@ impl L3Book {
         let (id, side, price, qty) =
             (row.order_id, market.side(), market.price(base), market.qty());
         match RowKind::from_byte(market.kind) {
-            Some(RowKind::OrderAdd) => self.add(id, side, price, qty)?,
+            Some(RowKind::OrderAdd) => self.add(id, side, price, qty).map(|_| ())?,
             Some(RowKind::OrderModify) => self.modify(id, price, qty)?,
             Some(RowKind::OrderDelete) => {
                 self.delete(id).or_else(|fault| self.take_anonymous(fault, side, price, qty))?;
@@ -385,7 +492,7 @@ impl L3Book {
 
     #[inline]
     fn find(&self, id: u64) -> Option<u32> {
-        self.by_id.find(hash(id), |at| self.nodes[*at].order.id == id).copied()
+        self.by_id.find(hash_id(id), |at| self.nodes[*at].order.id == id).copied()
     }
 
     #[inline]
@@ -423,7 +530,7 @@ impl L3Book {
 
     fn remove(&mut self, at: u32) {
         let RestingOrder { id, side, price, qty } = self.nodes[at].order;
-        if let Ok(entry) = self.by_id.find_entry(hash(id), |other| *other == at) {
+        if let Ok(entry) = self.by_id.find_entry(hash_id(id), |other| *other == at) {
             entry.remove();
         }
         self.unlink(at);

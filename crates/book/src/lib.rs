@@ -12,6 +12,6 @@ mod trust;
 
 pub use consolidated::{CommonUnits, Consolidated, VenueLevel, VenueScale, MAX_VENUES};
 pub use l2::{L2Book, NO_ASK, NO_BID};
-pub use l3::{L3Book, L3Config, L3Fault, RestingOrder};
+pub use l3::{L3Book, L3Config, L3Fault, Place, RestingOrder};
 pub use ladder::LadderConfig;
 pub use trust::Trust;

@@ -139,7 +139,7 @@ fn run(book: &mut L3Book, oracle: &mut Oracle, step: Step) -> [Result<(), L3Faul
         Step::Add(id, side, price, qty) => {
             let (price, qty) = (Ticks(price), Lots(qty));
             let wanted = oracle.add(RestingOrder { id, side, price, qty });
-            [book.add(id, side, price, qty), wanted]
+            [book.add(id, side, price, qty).map(drop), wanted]
         }
         Step::Modify(id, price, qty) => {
             let (price, qty) = (Ticks(price), Lots(qty));

@@ -1,0 +1,93 @@
+//! How long a message takes.
+
+use std::time::Instant;
+
+use mainspring_core::{Instrument, InstrumentId, Result};
+
+use crate::load::{generate, Message, Scenario};
+use crate::market::{Market, MarketConfig};
+use crate::order::{Desk, OrderReport, ReportKind, TradeReport};
+
+/// What a load did, so that a run can be compared with another and nothing is optimised away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Trades.
+    pub trades: u64,
+    /// Lots traded.
+    pub volume: i64,
+    /// Orders that rested.
+    pub rested: u64,
+    /// Orders and rests of orders that left unfilled.
+    pub cancelled: u64,
+    /// Changes.
+    pub amended: u64,
+    /// Refusals of any kind.
+    pub refused: u64,
+    /// Open orders at the end.
+    pub open: u64,
+}
+
+impl Desk for Tally {
+    #[inline]
+    fn trade(&mut self, trade: &TradeReport) {
+        self.trades += 1;
+        self.volume += trade.qty.0;
+    }
+
+    #[inline]
+    fn order(&mut self, report: &OrderReport) {
+        match report.kind {
+            ReportKind::Rested => self.rested += 1,
+            ReportKind::Cancelled(_) => self.cancelled += 1,
+            ReportKind::Amended { .. } => self.amended += 1,
+            ReportKind::Accepted | ReportKind::Triggered => {}
+            _ => self.refused += 1,
+        }
+    }
+}
+
+/// Messages that are timed together.
+const BLOCK: usize = 10_000;
+
+/// Nanoseconds per message of a scenario in the matching engine alone, and what the messages did.
+///
+/// The same `count` messages go through a fresh market `passes` times; each block of 10,000
+/// messages counts with the median of its times, so that a pause of the machine is not measured.
+///
+/// # Errors
+/// When the instrument does not fit into exact money.
+pub fn matching(
+    instrument: &Instrument,
+    scenario: Scenario,
+    count: usize,
+    passes: usize,
+) -> Result<(f64, Tally)> {
+    let (before, messages) = generate(instrument, scenario, count, 7)?;
+    let mut times = vec![Vec::with_capacity(passes); messages.chunks(BLOCK).len()];
+    let mut tally = Tally::default();
+    for _ in 0..passes.max(1) {
+        let config = MarketConfig { reserved_orders: 1 << 15, ..MarketConfig::default() };
+        let mut market = Market::new(InstrumentId(0), instrument, config)?;
+        before.iter().for_each(|message| message.apply(&mut market, 0, &mut Tally::default()));
+        tally = Tally::default();
+        for (block, times) in messages.chunks(BLOCK).zip(&mut times) {
+            times.push(timed(&mut market, block, &mut tally));
+        }
+        tally.open = market.open_orders() as u64;
+    }
+    let total: f64 = times.iter_mut().map(|block| median(block)).sum();
+    Ok((total / messages.len().max(1) as f64, tally))
+}
+
+fn timed(market: &mut Market, messages: &[Message], tally: &mut Tally) -> f64 {
+    let start = Instant::now();
+    for message in messages {
+        message.apply(market, 1, tally);
+    }
+    start.elapsed().as_nanos() as f64
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,15 @@
+//! The built-in exchange: markets in price-time priority, and the accounts that trade on them.
+//!
+//! [`Market`] matches the orders of one instrument. [`Exchange`] holds several, with members'
+//! balances, margin, fees, funding and liquidation.
+
+pub mod bench;
+pub mod load;
+pub mod market;
+pub mod order;
+
+pub use market::{Market, MarketConfig, TradingStatus};
+pub use order::{
+    AccountId, Admission, Desk, NewOrder, OpenOrder, OrderId, OrderReport, Party, ReportKind,
+    TradeReport, TriggerBy,
+};
