@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainspring import data as data
+    from mainspring import journal as journal
     from mainspring import models as models
     from mainspring import strategies as strategies
     from mainspring._core import Market as Market
@@ -57,6 +58,7 @@ _LAZY = {
     "Limits": "mainspring.backtesting.config:Limits",
     "StaleView": "mainspring.errors:StaleView",
     "data": "mainspring.data",
+    "journal": "mainspring.journal",
     "sample": "mainspring.data.sample:sample",
     "Market": "mainspring._core:Market",
     "Table": "mainspring._core:Table",

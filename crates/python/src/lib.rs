@@ -8,6 +8,7 @@ pub mod errors;
 pub mod flow;
 pub mod host;
 pub mod import;
+pub mod journal;
 pub mod models;
 pub mod orders;
 pub mod run;
@@ -36,6 +37,11 @@ mod _core {
     use crate::flow::{flow_markets, flow_version, generate_flow};
     #[pymodule_export]
     use crate::import::{detect_format, export_hftbacktest, import_file, import_formats};
+    #[pymodule_export]
+    use crate::journal::{
+        journal_kinds, journal_recover, journal_sources, journal_state, journal_verify,
+        PyJournalReader,
+    };
     #[pymodule_export]
     use crate::models::{avellaneda_stoikov, glft_coefficients};
     #[pymodule_export]

@@ -129,7 +129,10 @@ impl Cursor {
                 return Ok(Item::Idle);
             }
         };
-        let record = self.open.as_ref().and_then(|open| record_at(open.segment.data(), at));
+        let record = self
+            .open
+            .as_ref()
+            .and_then(|open| record_at(open.segment.data(), at, open.head.schema));
         Ok(record.map_or(Item::Idle, Item::Record))
     }
 
@@ -218,7 +221,8 @@ impl Cursor {
             Err(error) => return Err(error),
         };
         let Some(head) = segment.head()? else { return Ok(None) };
-        let walk = Walk::begin(number, head.first_sequence.saturating_sub(1), head.link);
+        let walk =
+            Walk::begin(number, head.first_sequence.saturating_sub(1), head.link, head.schema);
         Ok(Some(Open { segment, head, walk }))
     }
 

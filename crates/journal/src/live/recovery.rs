@@ -139,12 +139,6 @@ impl Recovery {
         self.sources.as_ref()
     }
 
-    /// Version of the last record's layout.
-    #[must_use]
-    pub const fn schema(&self) -> u32 {
-        self.schema
-    }
-
     /// The journal's folder.
     #[must_use]
     pub const fn folder(&self) -> &Folder {
@@ -183,7 +177,7 @@ impl Recovery {
         let Some(open) = &self.open else { return Ok(None) };
         self.position = open.walk.position();
         self.report.records += 1;
-        Ok(record_at(open.data(), at))
+        Ok(record_at(open.data(), at, self.schema))
     }
 
     /// Reads what is left, cuts what is not good away, seals what is open, and gives the place where
@@ -243,7 +237,7 @@ impl Recovery {
     /// The snapshot's place in the journal, if the record before it is the one that it says.
     fn join(&self, snapshot: &Snapshot) -> Result<Open> {
         let Position { segment, offset, sequence, link } = snapshot.position;
-        let open = self.open_segment(segment, Walk::at(snapshot.position))?;
+        let open = self.open_segment(segment, Walk::at(snapshot.position, snapshot.schema))?;
         let mut after = open.walk;
         let follows = match after.step(open.data()) {
             Step::Record(_) => true,
@@ -268,7 +262,7 @@ impl Recovery {
 
     fn start_at_beginning(&mut self) -> Result<()> {
         let Some(first) = self.numbers.first().copied() else { return Ok(()) };
-        let open = self.open_segment(first, Walk::begin(first, 0, 0))?;
+        let open = self.open_segment(first, Walk::begin(first, 0, 0, 0))?;
         let head = SegmentHead::read(open.map.bytes());
         let begins = match head {
             Ok(Some(head)) => head.first_sequence,
@@ -297,13 +291,13 @@ impl Recovery {
             return Ok(());
         };
         self.entered = number;
-        let walk = Walk::begin(number, self.position.sequence, self.position.link);
+        let Position { sequence, link, .. } = self.position;
+        let walk = Walk::begin(number, sequence, link, self.schema);
         let open = self.open_segment(number, walk)?;
         match SegmentHead::read(open.map.bytes()) {
             // Made ahead and never begun.
             Ok(None) if is_zero(open.data()) => {}
             Ok(Some(head)) => {
-                let Position { sequence, link, .. } = self.position;
                 if head.first_sequence != sequence + 1 || head.link != link {
                     self.refuse(&open, format!(
                         "the segment begins with record {} and not behind record {sequence} as it was read",
@@ -313,7 +307,8 @@ impl Recovery {
                 }
                 self.sources.get_or_insert(head.sources);
                 self.schema = head.schema;
-                self.set_open(open);
+                let walk = Walk::begin(number, sequence, link, head.schema);
+                self.set_open(Open { walk, ..open });
             }
             Ok(None) => self.damaged_head(open, "the header of the segment is empty".into()),
             Err(fault) => {
@@ -518,7 +513,8 @@ fn claimed_end(bytes: &[u8]) -> u64 {
 fn record_end(bytes: &[u8]) -> u64 {
     let data = bytes.get(DATA_START..).unwrap_or(&[]);
     let Ok(Some(head)) = SegmentHead::read(bytes) else { return claimed_end(bytes) };
-    let mut walk = Walk::begin(head.number, head.first_sequence.saturating_sub(1), head.link);
+    let mut walk =
+        Walk::begin(head.number, head.first_sequence.saturating_sub(1), head.link, head.schema);
     while matches!(walk.step(data), Step::Record(_)) {}
     walk.position().offset
 }
@@ -531,7 +527,7 @@ fn ends_with(data: &[u8], end: usize, sequence: u64, link: u64) -> bool {
     while at >= 8 {
         at -= 8;
         if word(data, at) == link && word(data, at + 8) == sequence {
-            return record_at(data, at).is_some_and(|record| {
+            return record_at(data, at, 0).is_some_and(|record| {
                 at + super::layout::record_bytes(record.payload.len()) == end
             });
         }

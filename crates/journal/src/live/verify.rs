@@ -171,7 +171,7 @@ impl Verifier<'_> {
     /// what was read.
     fn walk(&mut self, path: &Path, head: &SegmentHead, data: &[u8]) -> u64 {
         let before = head.first_sequence.saturating_sub(1);
-        let mut walk = Walk::begin(head.number, before, head.link);
+        let mut walk = Walk::begin(head.number, before, head.link, head.schema);
         let mut sound = true;
         loop {
             match walk.step(data) {

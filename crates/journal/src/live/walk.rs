@@ -7,6 +7,8 @@ use super::layout::{
 /// A record as it is read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
+    /// Version of the layouts of its segment.
+    pub schema: u32,
     /// Code of the kind.
     pub kind: u16,
     /// Its place in the journal, from 1 without holes.
@@ -65,20 +67,21 @@ pub enum Step<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Walk {
     position: Position,
+    schema: u32,
 }
 
 impl Walk {
     /// From the beginning of segment `segment`, whose first record is chained to `link` and comes
-    /// after record `sequence`.
+    /// after record `sequence`; its records are of `schema`.
     #[must_use]
-    pub const fn begin(segment: u64, sequence: u64, link: u64) -> Self {
-        Self { position: Position { segment, offset: DATA_START as u64, sequence, link } }
+    pub const fn begin(segment: u64, sequence: u64, link: u64, schema: u32) -> Self {
+        Self { position: Position { segment, offset: DATA_START as u64, sequence, link }, schema }
     }
 
     /// From behind a record that was read before.
     #[must_use]
-    pub const fn at(position: Position) -> Self {
-        Self { position }
+    pub const fn at(position: Position, schema: u32) -> Self {
+        Self { position, schema }
     }
 
     /// Where it stands: behind the last good record.
@@ -115,6 +118,7 @@ impl Walk {
         self.position.sequence = head.sequence;
         self.position.link = head.check;
         Step::Record(Record {
+            schema: self.schema,
             kind: head.kind,
             sequence: head.sequence,
             time_ns: head.time_ns,
@@ -151,10 +155,11 @@ impl Walk {
 
 /// The record at an offset into a segment's records that was found good before.
 #[inline]
-pub(crate) fn record_at(data: &[u8], at: usize) -> Option<Record<'_>> {
+pub(crate) fn record_at(data: &[u8], at: usize, schema: u32) -> Option<Record<'_>> {
     let rest = data.get(at..)?;
     let head = RecordHead::read(rest.first_chunk::<RECORD_HEAD>()?);
     Some(Record {
+        schema,
         kind: head.kind,
         sequence: head.sequence,
         time_ns: head.time_ns,

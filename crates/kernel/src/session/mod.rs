@@ -13,6 +13,9 @@
 //! anew; a book is not shown until its snapshot has come.
 
 mod command;
+pub mod decode;
+#[cfg(unix)]
+pub mod disk;
 mod event;
 mod follow;
 mod image;
@@ -20,6 +23,7 @@ mod ink;
 pub mod mutant;
 mod outside;
 pub mod record;
+mod summary;
 mod venue;
 
 use mainspring_core::event::MarketRow;

@@ -1,0 +1,280 @@
+//! A session and its journal on disk: leading with it, recovering from it, looking at its past.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+
+use mainspring_core::{Error, ErrorKind, Instrument, Result, TimeNs};
+use mainspring_journal::live::{
+    migrate, Control, Folder, Lock, Migration, Options, Record, Recovery, RecoveryReport,
+    SourceHashes, Sources, Writer,
+};
+
+use crate::host::{Host, Interest};
+
+pub use super::summary::summary;
+use super::{Image, Outlet, Raw, Session, SessionConfig};
+
+/// Version of the layouts in [`super::record`].
+pub const SCHEMA: u32 = 1;
+
+/// How records of older schemas are read.
+pub const MIGRATIONS: &[Migration] = &[];
+
+/// The journal on disk as a session writes to it.
+pub struct JournalOutlet {
+    writer: Writer,
+}
+
+impl JournalOutlet {
+    /// Ends the journal in order: everything is sealed and, but for the policy that leaves it to the
+    /// system, on the disk.
+    ///
+    /// # Errors
+    /// When the disk failed.
+    pub fn close(self) -> Result<()> {
+        self.writer.close()
+    }
+}
+
+impl Outlet for JournalOutlet {
+    #[inline]
+    fn append(&mut self, kind: u16, time_ns: TimeNs, cause: u64, payload: &[&[u8]]) -> Result<u64> {
+        self.writer.append(kind, time_ns, cause, payload)
+    }
+
+    #[inline]
+    fn next_sequence(&self) -> u64 {
+        self.writer.next_sequence()
+    }
+
+    #[inline]
+    fn commit(&mut self) -> Result<()> {
+        self.writer.commit()
+    }
+}
+
+/// Makes the session that a journal is followed with, from what its records were made with. `None`
+/// for an empty journal: the session of today's configuration.
+pub type MakeSession<'a> = dyn FnMut(Option<&Sources>) -> Result<Session> + 'a;
+
+/// A session that follows its journal up to the end, and the way to lead with it.
+pub struct Recovered {
+    /// The session: [`Session::start`] it when `is_new`, otherwise [`Session::resume`].
+    pub session: Session,
+    /// Whether the journal was empty.
+    pub is_new: bool,
+    journal: mainspring_journal::live::Recovered,
+}
+
+impl Recovered {
+    /// What was read, found and cut.
+    #[must_use]
+    pub const fn report(&self) -> &RecoveryReport {
+        &self.journal.report
+    }
+
+    /// Lets the session lead and write behind what was recovered.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn lead(self, options: Options, sources: &Sources) -> Result<(Session, Control)> {
+        let (writer, control) = Writer::open(self.journal, options, SCHEMA, sources)?;
+        let mut session = self.session;
+        session.lead(Box::new(JournalOutlet { writer }));
+        Ok((session, control))
+    }
+}
+
+/// Recovers a session from the journal in `path`, which is made when it is not there: the newest
+/// snapshot that can be used, and the records behind it. What cannot be read is cut away and told.
+///
+/// # Errors
+/// When another process writes to it, when no snapshot can be used and the beginning is gone, or when
+/// the records contradict this build.
+pub fn recover(path: &Path, make: &mut MakeSession<'_>) -> Result<Recovered> {
+    let folder = Folder::create(path)?;
+    let lock: Lock = folder.lock()?;
+    let (mut session, mut recovery) = begin(&folder, None, make)?;
+    follow(&mut session, &mut recovery, TimeNs::MAX)?;
+    let journal = recovery.finish(lock)?;
+    let is_new = session.sequence() == 0;
+    Ok(Recovered { session, is_new, journal })
+}
+
+/// The state that the journal in `path` tells of as of `until`, without changing anything; also while
+/// it is being written.
+///
+/// # Errors
+/// As [`recover`].
+pub fn state_at(
+    path: &Path,
+    until: TimeNs,
+    make: &mut MakeSession<'_>,
+) -> Result<(Session, RecoveryReport)> {
+    let folder = Folder::open(path)?;
+    let mut limit = None;
+    for sequence in folder.snapshot_sequences()?.into_iter().rev() {
+        let snapshot = mainspring_journal::live::Snapshot::read(&folder, sequence);
+        if snapshot.is_ok_and(|snapshot| snapshot.time_ns <= until) {
+            break;
+        }
+        limit = Some(sequence);
+    }
+    let (mut session, mut recovery) = begin(&folder, limit, make)?;
+    follow(&mut session, &mut recovery, until)?;
+    Ok((session, recovery.report().clone()))
+}
+
+/// Takes up the newest snapshot that both its file and the session can give.
+fn begin(
+    folder: &Folder,
+    mut limit: Option<u64>,
+    make: &mut MakeSession<'_>,
+) -> Result<(Session, Recovery)> {
+    loop {
+        let recovery = Recovery::begin(folder.clone(), limit)?;
+        let sources = recovery.sources().copied().or(first_sources(folder)?);
+        let sources = sources.map(|hashes| Sources::load(folder, &hashes)).transpose()?;
+        let mut session = make(sources.as_ref())?;
+        let Some(snapshot) = recovery.snapshot() else { return Ok((session, recovery)) };
+        let restored = read_image(&snapshot.state).and_then(|image| session.restore(&image));
+        match restored {
+            Ok(()) => return Ok((session, recovery)),
+            // A snapshot of another build: what it was made of says the same.
+            Err(_) => limit = Some(snapshot.position.sequence),
+        }
+    }
+}
+
+/// What the first record was made with.
+fn first_sources(folder: &Folder) -> Result<Option<SourceHashes>> {
+    use mainspring_journal::live::{Cursor, Start};
+    let cursor = Cursor::open(folder.clone(), Start::Oldest);
+    Ok(cursor.ok().and_then(|cursor| cursor.head().map(|head| head.sources)))
+}
+
+fn read_image(state: &[u8]) -> Result<Image> {
+    serde_json::from_slice(state)
+        .map_err(|e| Error::new(ErrorKind::Mismatch, format!("a snapshot cannot be read: {e}")))
+}
+
+/// Follows the good records up to logical time `until`.
+fn follow(session: &mut Session, recovery: &mut Recovery, until: TimeNs) -> Result<()> {
+    while let Some(record) = recovery.next_record()? {
+        if record.time_ns > until {
+            break;
+        }
+        let (kind, payload) = upgraded(&record)?;
+        session.follow(&Raw { kind, payload: &payload, ..raw(&record) })?;
+    }
+    Ok(())
+}
+
+/// Kind and payload of a record of an older schema as they are today.
+///
+/// # Errors
+/// When a newer build wrote it, or none can read it any more.
+pub fn upgraded<'a>(record: &Record<'a>) -> Result<(u16, Cow<'a, [u8]>)> {
+    migrate(MIGRATIONS, record.schema, SCHEMA, record.kind, record.payload)
+        .map_err(|e| e.at(format_args!("journal record {}", record.sequence)))
+}
+
+/// A record of the journal as a session follows it.
+#[inline]
+#[must_use]
+pub const fn raw<'a>(record: &Record<'a>) -> Raw<'a> {
+    Raw {
+        kind: record.kind,
+        sequence: record.sequence,
+        time_ns: record.time_ns,
+        cause: record.cause,
+        payload: record.payload,
+    }
+}
+
+/// Has the session's state kept as of now, between two inputs, by the journal's helper thread. False
+/// when the snapshot before is still being written.
+pub fn keep(session: &Session, control: &Control) -> bool {
+    let image = Arc::new(session.image());
+    let state = move || {
+        serde_json::to_vec(&*image)
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("a snapshot as JSON: {e}")))
+    };
+    control.snapshot(session.now_ns(), Box::new(state))
+}
+
+/// Sources of a session: what a journal keeps so that its records can be followed later.
+///
+/// # Errors
+/// When the configuration cannot be written as JSON.
+pub fn sources(
+    config: &SessionConfig,
+    instruments: &[Instrument],
+    strategies: &[&str],
+    code: &serde_json::Value,
+    models: &serde_json::Value,
+) -> Result<Sources> {
+    let text = |what: std::result::Result<String, serde_json::Error>| {
+        what.map_err(|e| Error::new(ErrorKind::Internal, format!("sources as JSON: {e}")))
+    };
+    let code = serde_json::json!({ "strategies": strategies, "code": code });
+    Ok(Sources {
+        config: text(serde_json::to_string(config))?,
+        instruments: text(serde_json::to_string(instruments))?,
+        code: code.to_string(),
+        models: models.to_string(),
+    })
+}
+
+/// A session that follows a journal from its sources alone: its strategies have names and do nothing,
+/// for everything that they did is in the records.
+///
+/// # Errors
+/// When the sources are not those of a session.
+pub fn silent_session(sources: Option<&Sources>) -> Result<Session> {
+    let Some(sources) = sources else {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            "the journal is empty: nothing was recorded yet",
+        ));
+    };
+    let config: SessionConfig = parse(&sources.config, "configuration")?;
+    let instruments = parse_instruments(sources)?;
+    let code: serde_json::Value = parse(&sources.code, "strategies")?;
+    let names = code["strategies"].as_array().cloned().unwrap_or_default();
+    let hosts = names.iter().map(|name| {
+        let name = name.as_str().unwrap_or_default().to_owned();
+        Box::new(Silent { name }) as Box<dyn Host>
+    });
+    Session::new(config, instruments, hosts.collect())
+}
+
+/// The instruments of a journal.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn parse_instruments(sources: &Sources) -> Result<Vec<Instrument>> {
+    parse(&sources.instruments, "instruments")
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| {
+        Error::new(ErrorKind::Mismatch, format!("the journal's {what} cannot be read: {e}"))
+    })
+}
+
+/// A strategy that is known by name only.
+struct Silent {
+    name: String,
+}
+
+impl Host for Silent {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::default()
+    }
+}

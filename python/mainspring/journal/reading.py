@@ -1,0 +1,208 @@
+"""Readers of a session's journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mainspring import _core
+from mainspring.data.times import TimeArg, to_ns
+
+BATCH = 1_024
+"""Records that are decoded at once."""
+
+KINDS: dict[str, bool] = {name: is_input for _, name, is_input in _core.journal_kinds()}
+"""Every type of record, and whether it is an input: something that came from outside."""
+
+
+class Record(NamedTuple):
+    """One committed record.
+
+    Attributes:
+        name: its type, one of `KINDS`.
+        sequence: its place in the journal, from 1 without holes.
+        time_ns: logical time, nanoseconds since 1970 UTC.
+        cause: sequence of the input that it follows from; its own for an input.
+        fields: what it says. Prices and quantities are given as counts (`price_ticks`, `qty_lots`)
+            and, where the instrument is known, as exact decimal text (`price`, `qty`); money is
+            exact decimal text in units of its currency.
+    """
+
+    name: str
+    sequence: int
+    time_ns: int
+    cause: int
+    fields: dict[str, Any]
+
+
+class Gap(NamedTuple):
+    """Records that a reader cannot have: they were archived, removed, or cut away by a recovery.
+
+    Attributes:
+        expected: sequence of the record that should have come.
+        next: sequence of the one that comes. Lower than `expected` after a recovery cut damaged
+            records away: what was read of them counts for nothing.
+    """
+
+    expected: int
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the newest records of a journal were made with.
+
+    Attributes:
+        config: the session's configuration.
+        instruments: the instruments, in the order of their ids.
+        code: names of the strategies, and hashes of their code.
+        models: hashes of the models.
+    """
+
+    config: dict[str, Any]
+    instruments: list[dict[str, Any]]
+    code: dict[str, Any]
+    models: dict[str, Any]
+
+
+class Cursor:
+    """A reader with its own place. It sees committed records only, and follows the journal from
+    file to file. Use it from one thread.
+
+    Args:
+        path: the journal's folder.
+        after: sequence behind which reading begins; None for the oldest record that is there, -1
+            for only what comes from now on.
+        types: types of records that are wanted; all without it. Others are passed over without
+            being decoded.
+
+    Raises:
+        NotFoundError: there is no journal, or no such type of record.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        after: int | None = None,
+        *,
+        types: Iterable[str] | None = None,
+    ) -> None:
+        wanted = None if types is None else list(types)
+        self._reader = _core.JournalReader(fspath(path), after, wanted)
+
+    @property
+    def position(self) -> int:
+        """Sequence of the last record that was read or passed over; 0 before the first."""
+        return max(self._reader.next_sequence - 1, 0)
+
+    def read(self, limit: int = BATCH, timeout: float = 0.0) -> list[Record | Gap]:
+        """What comes next, at most `limit`; waits up to `timeout` seconds for the first.
+
+        Returns:
+            Nothing when nothing came in time. With `types`, also when only others came.
+
+        Raises:
+            MismatchError: the journal is damaged at this place; the message names file and offset.
+        """
+        found = self._reader.read(limit, timeout)
+        return [Gap(item[1], item[2]) if item[0] is None else Record(*item) for item in found]
+
+
+class Journal:
+    """A journal on disk."""
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        # Fails here and not at the first record when there is no journal.
+        self.cursor()
+
+    def __repr__(self) -> str:
+        return f"Journal({str(self.path)!r})"
+
+    def __iter__(self) -> Iterator[Record | Gap]:
+        return self.records()
+
+    def cursor(self, after: int | None = None, *, types: Iterable[str] | None = None) -> Cursor:
+        """A reader of its own; see `Cursor`."""
+        return Cursor(self.path, after, types=types)
+
+    def records(
+        self, after: int | None = None, *, types: Iterable[str] | None = None
+    ) -> Iterator[Record | Gap]:
+        """Every record behind `after` that is committed now, and gaps.
+
+        Args:
+            after: sequence behind which to begin; the oldest record without it.
+            types: types of records that are wanted.
+
+        Raises:
+            MismatchError: the journal is damaged; what came before it was given.
+        """
+        cursor = self.cursor(after, types=types)
+        while found := cursor.read():
+            yield from found
+
+    def tail(
+        self,
+        after: int | None = -1,
+        *,
+        types: Iterable[str] | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Record | Gap]:
+        """Records as they are committed, in this process or another.
+
+        Args:
+            after: sequence behind which to begin; only what comes from now on without it, None for
+                the oldest record that is there.
+            types: types of records that are wanted.
+            timeout: ends when nothing came for so many seconds; never without it.
+        """
+        cursor = self.cursor(after, types=types)
+        while True:
+            before = cursor.position
+            found = cursor.read(timeout=3600.0 if timeout is None else timeout)
+            yield from found
+            if not found and timeout is not None and cursor.position == before:
+                return
+
+    @property
+    def sources(self) -> Sources:
+        """What the newest records were made with."""
+        texts = _core.journal_sources(self.path)
+        config, instruments, code, models = (json.loads(text or "null") for text in texts)
+        return Sources(config or {}, instruments or [], code or {}, models or {})
+
+    def verify(self) -> dict[str, Any]:
+        """Checks every byte; changes nothing, also while a session writes.
+
+        Returns:
+            Counts, the hash of the whole journal, and `findings`: each with `file`, `offset`,
+            `what`, and whether it is `damage`.
+        """
+        found: dict[str, Any] = json.loads(_core.journal_verify(self.path))
+        return found
+
+    def state(self, at: TimeArg | None = None) -> dict[str, Any]:
+        """Open orders, positions and money as of logical time `at`; as of the end without it.
+
+        Raises:
+            InvalidValue: `at` is no point in time.
+            MismatchError: the journal does not go back to a beginning or a snapshot before `at`.
+        """
+        until = None if at is None else to_ns(at)
+        found: dict[str, Any] = json.loads(_core.journal_state(self.path, until))
+        state: dict[str, Any] = found["state"]
+        return state
+
+
+def open(path: str | PathLike[str]) -> Journal:
+    """The journal in a folder.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    return Journal(path)
