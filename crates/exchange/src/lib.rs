@@ -3,11 +3,15 @@
 //! [`Market`] matches the orders of one instrument. [`Exchange`] holds several, with members'
 //! balances, margin, fees, funding and liquidation.
 
+pub mod accounts;
 pub mod bench;
+pub mod exchange;
 pub mod load;
 pub mod market;
 pub mod order;
 
+pub use accounts::{Accounts, Balance};
+pub use exchange::{Exchange, Listener, Silence};
 pub use market::{Market, MarketConfig, TradingStatus};
 pub use order::{
     AccountId, Admission, Desk, NewOrder, OpenOrder, OrderId, OrderReport, Party, ReportKind,

@@ -162,6 +162,8 @@ pub enum ReportKind {
     AmendRejected(RejectReason),
     /// Its trigger was reached; what it does now follows.
     Triggered,
+    /// It was triggered, and then refused.
+    TriggerRejected(RejectReason),
 }
 
 /// An order that its account must be able to pay for.
@@ -189,6 +191,12 @@ pub trait Desk {
     /// The reason of the refusal.
     fn admit(&mut self, _asked: &Admission<'_>) -> Result<(), RejectReason> {
         Ok(())
+    }
+
+    /// How much of a taker without a limit price its account can pay for at this price. What
+    /// [`Desk::admit`] saw of the book may have left it since.
+    fn payable(&self, _taker: &Party, _instrument: InstrumentId, _side: Side, _at: Ticks) -> Lots {
+        Lots::MAX
     }
 
     /// How much of a reduce-only order on this side an account may still fill.

@@ -216,7 +216,8 @@ impl Market {
         let taker = Taker::of(order, Lots(0));
         match self.check_crossing(&taker) {
             Err(reason) => {
-                desk.order(&self.report(&order, left, now, ReportKind::Rejected(reason)));
+                let kind = ReportKind::TriggerRejected(reason);
+                desk.order(&self.report(&order, left, now, kind));
             }
             Ok(()) => self.run(taker, now, desk),
         }

@@ -49,7 +49,7 @@ pub struct MarketConfig {
 
 impl Default for MarketConfig {
     fn default() -> Self {
-        let ladder = LadderConfig { initial_window: 1 << 12, max_window: 1 << 20 };
+        let ladder = LadderConfig { initial_window: 1 << 16, max_window: 1 << 20 };
         Self { reserved_orders: 1 << 12, max_orders: 1 << 22, ladder }
     }
 }

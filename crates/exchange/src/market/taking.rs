@@ -37,6 +37,16 @@ impl Taker {
         };
         Self { order, left: terms.qty - filled, limit, is_market, stopped: None }
     }
+
+    #[inline]
+    fn party(&self) -> Party {
+        Party {
+            order: self.order.id,
+            account: self.order.account,
+            left: self.left,
+            held_at: reserve_price(&self.order.terms),
+        }
+    }
 }
 
 impl Market {
@@ -87,6 +97,14 @@ impl Market {
                 return;
             }
         }
+        if taker.is_market {
+            let terms = &taker.order.terms;
+            qty = qty.min(desk.payable(&taker.party(), self.id, terms.side, price));
+            if qty.0 <= 0 {
+                taker.stopped = Some(CancelReason::NoLiquidity);
+                return;
+            }
+        }
         self.trade(taker, maker, price, qty, now, desk);
     }
 
@@ -118,12 +136,7 @@ impl Market {
             price,
             qty,
             taker_side: taker.order.terms.side,
-            taker: Party {
-                order: taker.order.id,
-                account: taker.order.account,
-                left: taker.left,
-                held_at: reserve_price(&taker.order.terms),
-            },
+            taker: taker.party(),
             maker: Party { order, account, left: resting.left(), held_at: price },
         });
         for (leg, filled) in [(legs[0], order), (legs[1], taker.order.id)] {

@@ -35,7 +35,7 @@ impl Line {
     pub fn of_report(r: &OrderReport) -> Self {
         let said = match r.kind {
             ReportKind::Accepted => Said::Accepted,
-            ReportKind::Rejected(why) => Said::Rejected(why),
+            ReportKind::Rejected(why) | ReportKind::TriggerRejected(why) => Said::Rejected(why),
             ReportKind::Rested => Said::Rested,
             ReportKind::Cancelled(why) => Said::Cancelled(why),
             ReportKind::CancelRejected(why) => Said::CancelRejected(why),
