@@ -6,8 +6,10 @@
 
 pub mod binance;
 pub mod bybit;
+pub mod civil;
 pub mod client_id;
 pub mod document;
+pub mod envelope;
 pub mod fact;
 pub mod failure;
 pub mod feed;

@@ -6,7 +6,9 @@
 mod shared;
 
 mod binance;
+mod bybit;
 mod call;
+mod okx;
 
 use mainspring_venues::operation::Operation;
 use mainspring_venues::outgoing::{Outgoing, Via};

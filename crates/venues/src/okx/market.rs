@@ -1,10 +1,22 @@
-//! OKX v5 public channels: books (with the checksum of recordings before June 2026) and trades.
+//! Public channels: books (with the checksum of recordings before June 2026), best prices, trades,
+//! mark price and funding; and the same by REST.
 
-use mainspring_core::Side;
-
-use crate::feed::{millis_ns, utf8, BookEvent, FeedEvent, OnEvent, Sequence, Sides, TradeEvent};
+use crate::envelope::{trades, TradeKeys};
+use crate::feed::{
+    millis_ns, utf8, BestEvent, BookEvent, FeedEvent, MarkEvent, OnEvent, Sequence, Sides,
+};
 use crate::json::{Scan, Scanner};
-use crate::level::{scan_decimal, scan_integer, scan_levels, Level};
+use crate::level::{scan_decimal, scan_integer, scan_levels};
+
+const TRADE: TradeKeys = TradeKeys {
+    symbol: b"instId",
+    price: b"px",
+    qty: b"sz",
+    side: b"side",
+    time: b"ts",
+    sides: [b"buy", b"sell"],
+    needed: "a trade without all of instId, px, sz, side",
+};
 
 /// Reads one message.
 ///
@@ -38,9 +50,11 @@ pub fn decode(text: &[u8], sides: &mut Sides, on: OnEvent<'_>) -> Scan<()> {
                 None if channel == "books5" => true,
                 _ => return scanner.refuse("an unknown action"),
             };
-            books(data, symbol, snapshot, sides, on)
+            books(data, Shape::Book { snapshot }, symbol, sides, on)
         }
-        "trades" | "trades-all" => trades(data, on),
+        "bbo-tbt" => books(data, Shape::Best, symbol, sides, on),
+        "trades" | "trades-all" => trades(data, &TRADE, "", on),
+        "mark-price" | "funding-rate" => marks(data, on),
         other => {
             on(FeedEvent::Other(other));
             Ok(())
@@ -65,13 +79,13 @@ fn argument(arg: &[u8]) -> Scan<(&str, &str)> {
     }
 }
 
-fn books(
-    data: &[u8],
-    symbol: &str,
-    snapshot: bool,
-    sides: &mut Sides,
-    on: OnEvent<'_>,
-) -> Scan<()> {
+#[derive(Clone, Copy)]
+enum Shape {
+    Book { snapshot: bool },
+    Best,
+}
+
+fn books(data: &[u8], shape: Shape, symbol: &str, sides: &mut Sides, on: OnEvent<'_>) -> Scan<()> {
     let mut scanner = Scanner::new(data);
     scanner.begin_array()?;
     while scanner.next_element()? {
@@ -97,50 +111,56 @@ fn books(
             (Some(previous), Some(this)) => Sequence::Chain { previous, this },
             _ => Sequence::None,
         };
-        on(FeedEvent::Book(BookEvent {
-            symbol,
-            snapshot,
-            time_ns: Some(time_ns),
-            bids: &sides.bids,
-            asks: &sides.asks,
-            sequence,
-            checksum,
-            depth: None,
-            places: (0, 0),
-        }));
+        on(match shape {
+            Shape::Best => FeedEvent::Best(BestEvent {
+                symbol,
+                time_ns: Some(time_ns),
+                bid: sides.bids.first().copied(),
+                ask: sides.asks.first().copied(),
+            }),
+            Shape::Book { snapshot } => FeedEvent::Book(BookEvent {
+                symbol,
+                snapshot,
+                time_ns: Some(time_ns),
+                bids: &sides.bids,
+                asks: &sides.asks,
+                sequence,
+                checksum,
+                depth: None,
+                places: (0, 0),
+            }),
+        });
     }
     Ok(())
 }
 
-fn trades(data: &[u8], on: OnEvent<'_>) -> Scan<()> {
+fn marks(data: &[u8], on: OnEvent<'_>) -> Scan<()> {
     let mut scanner = Scanner::new(data);
     scanner.begin_array()?;
     while scanner.next_element()? {
-        let (mut symbol, mut price, mut qty, mut taker, mut ms) = (None, None, None, None, None);
+        let (mut symbol, mut ms, mut next) = (None, None, None);
+        let (mut mark, mut rate) = (None, None);
         scanner.begin_object()?;
         while let Some(key) = scanner.next_key()? {
             match key {
                 b"instId" => symbol = scanner.scalar()?.text().and_then(utf8),
-                b"px" => price = Some(scan_decimal(&mut scanner)?),
-                b"sz" => qty = Some(scan_decimal(&mut scanner)?),
-                b"side" => {
-                    taker = match scanner.scalar()?.text() {
-                        Some(b"buy") => Some(Side::Buy),
-                        Some(b"sell") => Some(Side::Sell),
-                        _ => return scanner.refuse("an unknown side"),
-                    };
-                }
-                b"ts" => ms = Some(scan_integer(&mut scanner)?),
+                b"markPx" => mark = Some(scan_decimal(&mut scanner)?),
+                b"fundingRate" => rate = Some(scan_decimal(&mut scanner)?),
+                b"fundingTime" => next = scanner.scalar()?.integer(),
+                b"ts" => ms = scanner.scalar()?.integer(),
                 _ => scanner.skip()?,
             }
         }
-        let (Some(symbol), Some(price), Some(qty), Some(taker)) = (symbol, price, qty, taker)
-        else {
-            return scanner.refuse("a trade without all of instId, px, sz, side");
+        let Some(symbol) = symbol.filter(|_| mark.is_some() || rate.is_some()) else {
+            return scanner.refuse("a mark price or funding rate without instId and value");
         };
-        let level = Level { price, qty };
-        let time_ns = ms.and_then(millis_ns);
-        on(FeedEvent::Trade(TradeEvent { symbol, time_ns, level, taker }));
+        on(FeedEvent::Mark(MarkEvent {
+            symbol,
+            time_ns: ms.and_then(millis_ns),
+            mark,
+            rate,
+            next_funding_ns: next.and_then(millis_ns),
+        }));
     }
     Ok(())
 }

@@ -1,0 +1,104 @@
+//! What Bybit takes, and where it is.
+
+use super::Category;
+use crate::client_id::ClientIdForm;
+use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::venue::{Endpoints, Heartbeat, Network};
+
+const fn per_second(name: &'static str, limit: u32) -> Budget {
+    Budget { name, limit, per_ms: 1_000, header: "X-Bapi-Limit-Status", header_is_left: true }
+}
+
+const BY_ADDRESS: Budget = Budget {
+    name: "requests of an address",
+    limit: 600,
+    per_ms: 5_000,
+    header: "",
+    header_is_left: false,
+};
+
+const LINEAR: Rules = Rules {
+    order_types: [
+        NATIVE,
+        NATIVE,
+        NATIVE,
+        NATIVE,
+        NATIVE,
+        Support::Refused("the venue trails positions, not orders: trail in the strategy"),
+        Support::Refused("the venue has no icebergs by API: slice in the strategy"),
+        Support::Refused("the venue has no pegs: peg in the strategy"),
+    ],
+    lives: [
+        NATIVE,
+        NATIVE,
+        NATIVE,
+        Support::Emulated("sent as good till cancelled; cancelled by us"),
+    ],
+    post_only: NATIVE,
+    reduce_only: NATIVE,
+    amend: AmendRule::InPlace,
+    max_place_batch: 20,
+    max_cancel_batch: 20,
+    cancel_all: NATIVE,
+    countdown: Support::Emulated("counts from the end of the private connection, not from a call"),
+    min_countdown_ms: 3_000,
+    client_ids: ClientIdForm::Text,
+    budgets: &[
+        per_second("orders", 10),
+        per_second("amends", 10),
+        per_second("cancels", 10),
+        per_second("order queries", 50),
+        BY_ADDRESS,
+    ],
+};
+
+const SPOT: Rules = Rules {
+    reduce_only: Support::Refused("spot has no positions to reduce"),
+    max_place_batch: 10,
+    max_cancel_batch: 10,
+    budgets: &[
+        per_second("orders", 20),
+        per_second("amends", 10),
+        per_second("cancels", 20),
+        per_second("order queries", 50),
+        BY_ADDRESS,
+    ],
+    ..LINEAR
+};
+
+pub(super) const fn of(category: Category) -> &'static Rules {
+    match category {
+        Category::Spot => &SPOT,
+        Category::Linear | Category::Inverse => &LINEAR,
+    }
+}
+
+pub(super) const HEARTBEAT: Heartbeat =
+    Heartbeat { ping: "{\"op\":\"ping\"}", every_ms: 20_000, silence_ms: 60_000, life_ms: 0 };
+
+pub(super) const fn endpoints(category: Category, network: Network) -> Endpoints {
+    let public = match (category, network) {
+        (Category::Spot, Network::Main) => "wss://stream.bybit.com/v5/public/spot",
+        (Category::Linear, Network::Main) => "wss://stream.bybit.com/v5/public/linear",
+        (Category::Inverse, Network::Main) => "wss://stream.bybit.com/v5/public/inverse",
+        (Category::Spot, Network::Test) => "wss://stream-testnet.bybit.com/v5/public/spot",
+        (Category::Linear, Network::Test) => "wss://stream-testnet.bybit.com/v5/public/linear",
+        (Category::Inverse, Network::Test) => "wss://stream-testnet.bybit.com/v5/public/inverse",
+    };
+    match network {
+        Network::Main => Endpoints {
+            rest: "https://api.bybit.com",
+            market: [public, public],
+            user: "wss://stream.bybit.com/v5/private",
+            trade: "wss://stream.bybit.com/v5/trade",
+            chain: "",
+        },
+        Network::Test => Endpoints {
+            rest: "https://api-testnet.bybit.com",
+            market: [public, public],
+            user: "wss://stream-testnet.bybit.com/v5/private",
+            trade: "wss://stream-testnet.bybit.com/v5/trade",
+            chain: "",
+        },
+    }
+}
