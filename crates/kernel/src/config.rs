@@ -1,12 +1,11 @@
 //! What a run is configured with, as JSON from Python.
 
-use mainspring_core::limits::{MAX_DRAWDOWN_BPS, MAX_OPEN_ORDERS};
 use mainspring_core::money::MONEY_DECIMALS;
 use mainspring_core::{Decimal, DurationNs, Error, ErrorKind, Instrument, Money, Result, TimeNs};
 use mainspring_features::FeatureSpec;
 use mainspring_sim::{LatencyModel, SimConfig};
 use mainspring_trading::fee::{rate_units, FeeSchedule, FeeTier};
-use mainspring_trading::risk::GateLimits;
+use mainspring_trading::risk::LimitTree;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bars::MAX_BAR_SPECS;
@@ -32,8 +31,8 @@ pub struct RunConfig {
     /// Features of every instrument.
     #[serde(deserialize_with = "read_features")]
     pub features: Vec<FeatureSpec>,
-    /// Limits of every instrument.
-    pub limits: Limits,
+    /// Risk limits: a tree from the whole engine down to the instrument.
+    pub limits: LimitTree,
     /// Feed latency in place of what was recorded: we receive each row this long after its
     /// exchange time.
     pub feed_ns: Option<DurationNs>,
@@ -78,7 +77,7 @@ impl Default for RunConfig {
             report_currency: None,
             sample_ns: None,
             features: Vec::new(),
-            limits: Limits::default(),
+            limits: LimitTree::default(),
             feed_ns: None,
             start_ns: None,
             end_ns: None,
@@ -160,50 +159,6 @@ fn amount(what: &str, value: Decimal) -> Result<i128> {
     })
 }
 
-/// Risk limits; absent ones are the build's ceilings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Largest order, in units of the base.
-    pub max_order_qty: Option<Decimal>,
-    /// Largest order value, in the settlement currency.
-    pub max_order_notional: Option<Decimal>,
-    /// Largest absolute position, in units of the base.
-    pub max_position: Option<Decimal>,
-    /// How far a limit price may go through the mid, in basis points.
-    pub price_collar_bps: Option<u32>,
-    /// Most orders open at once.
-    pub max_open_orders: usize,
-    /// Drawdown from the peak of sampled equity at which trading halts, in basis points.
-    pub max_drawdown_bps: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_order_qty: None,
-            max_order_notional: None,
-            max_position: None,
-            price_collar_bps: None,
-            max_open_orders: MAX_OPEN_ORDERS,
-            max_drawdown_bps: MAX_DRAWDOWN_BPS,
-        }
-    }
-}
-
-impl Limits {
-    /// The gate's share of the limits.
-    #[must_use]
-    pub const fn gate(&self) -> GateLimits {
-        GateLimits {
-            max_order_qty: self.max_order_qty,
-            max_order_notional: self.max_order_notional,
-            max_position: self.max_position,
-            price_collar_bps: self.price_collar_bps,
-        }
-    }
-}
-
 impl RunConfig {
     /// Checks what does not depend on the data.
     ///
@@ -239,13 +194,7 @@ impl RunConfig {
         if self.sample_ns.is_some_and(|ns| ns <= 0) {
             return wrong("the sampling interval must be positive".into());
         }
-        if self.limits.max_drawdown_bps == 0 || self.limits.max_drawdown_bps > MAX_DRAWDOWN_BPS {
-            return wrong(format!(
-                "max_drawdown of {} basis points; give 1 to the build's ceiling of {MAX_DRAWDOWN_BPS}",
-                self.limits.max_drawdown_bps
-            ));
-        }
-        Ok(())
+        self.limits.validate()
     }
 
     /// The fees of an instrument.

@@ -11,7 +11,7 @@ use mainspring_journal::Sink;
 use mainspring_sim::SimMarket;
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::OrderCounters;
-use mainspring_trading::risk::{Gate, InstrumentLimits};
+use mainspring_trading::risk::Gate;
 
 use crate::backtest::{Backtest, Span, Watch};
 use crate::bars::{BarBuilder, BarSpec};
@@ -35,7 +35,7 @@ pub struct Outcome {
     pub strategies: Vec<String>,
     /// Why each strategy was stopped, where it was.
     pub failures: Vec<Option<String>>,
-    /// Whether a drawdown halted trading.
+    /// Whether trading was halted.
     pub halted: bool,
     /// What the order table counted.
     pub orders: OrderCounters,
@@ -157,7 +157,6 @@ pub(crate) fn assemble(
     let mut venues = Vec::with_capacity(instruments.len());
     let mut latency = Vec::with_capacity(instruments.len());
     let mut fees = Vec::with_capacity(instruments.len());
-    let mut limits = Vec::with_capacity(instruments.len());
     let mut bar_builders = Vec::with_capacity(instruments.len());
     let specs = config.bars.iter().map(|text| text.parse()).collect::<Result<Vec<BarSpec>>>()?;
     for (index, instrument) in instruments.iter().enumerate() {
@@ -173,8 +172,9 @@ pub(crate) fn assemble(
                 .map(|(n, spec)| BarBuilder::new(*spec, n as u16, id, instrument))
                 .collect::<Result<Vec<_>>>()?,
         );
-        limits.push(InstrumentLimits::new(instrument, &config.limits.gate())?);
     }
+    let names: Vec<String> = strategies.iter().map(|host| host.name().to_owned()).collect();
+    let gate = Gate::new(&config.limits, instruments, &names)?;
     let slots = strategies
         .into_iter()
         .map(|host| Slot {
@@ -191,12 +191,11 @@ pub(crate) fn assemble(
         fees,
         decision_ns: config.decision_ns,
         ledger: Ledger::new(instruments, slots.len(), &config.deposits)?,
-        gate: Gate::new(limits, config.limits.max_open_orders)?,
-        max_open_orders: config.limits.max_open_orders,
+        max_open_orders: gate.max_live_orders(),
+        gate,
         remembered_orders: REMEMBERED_IN_RUNS,
         strategies: slots,
         recorder,
-        max_drawdown_bps: config.limits.max_drawdown_bps,
         sample_ns,
         report_currency: report_currency.to_owned(),
         bar_builders,

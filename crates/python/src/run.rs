@@ -297,11 +297,7 @@ pub fn order_codes() -> String {
         .iter()
         .map(|s| ((*s as u8).to_string(), s.name().into()))
         .collect();
-    serde_json::json!({
-        "state": states,
-        "order_type": {"0": "limit", "1": "market", "2": "stop", "3": "stop_limit",
-            "4": "take_profit", "5": "trailing_stop", "6": "iceberg", "7": "pegged"},
-        "reason": {
+    let mut reasons = serde_json::json!({
             "0": "", "1": "post_only_would_take", "2": "reduce_only_would_increase",
             "3": "price_off_grid", "4": "bad_quantity", "5": "below_min_notional",
             "6": "unknown_order", "7": "halted", "8": "overloaded", "9": "insufficient_margin",
@@ -309,10 +305,15 @@ pub fn order_codes() -> String {
             "13": "duplicate_order", "14": "no_liquidity",
             "51": "requested", "52": "ioc_remainder", "53": "no_liquidity", "54": "self_trade",
             "55": "expired", "56": "reduce_only", "57": "oco", "58": "liquidation",
-            "101": "risk_halted", "102": "risk_quantity", "103": "risk_order_quantity",
-            "104": "risk_order_notional", "105": "risk_position", "106": "risk_price_collar",
-            "107": "risk_open_orders"
-        },
+    });
+    for limit in mainspring_trading::risk::LimitKind::ALL {
+        reasons[(101 + *limit as u8).to_string()] = format!("risk_{}", limit.name()).into();
+    }
+    serde_json::json!({
+        "state": states,
+        "order_type": {"0": "limit", "1": "market", "2": "stop", "3": "stop_limit",
+            "4": "take_profit", "5": "trailing_stop", "6": "iceberg", "7": "pegged"},
+        "reason": reasons,
     })
     .to_string()
 }

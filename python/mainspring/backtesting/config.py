@@ -199,7 +199,7 @@ class Limits:
         if self.max_open_orders is not None:
             limits["max_open_orders"] = self.max_open_orders
         if self.max_drawdown is not None:
-            limits["max_drawdown_bps"] = round(self.max_drawdown * 10_000)
+            limits["drawdown"] = {"close_bps": round(self.max_drawdown * 10_000)}
         return limits
 
 

@@ -5,12 +5,13 @@
 
 mod calls;
 mod orders;
+mod risk;
 mod our_side;
 mod venue_side;
 
 use mainspring_core::event::BarRow;
 use mainspring_core::{
-    ClientOrderId, DurationNs, InstrumentId, Lots, Money, Result, TimeNs, VenueEvent, VenueRequest,
+    ClientOrderId, DurationNs, InstrumentId, Result, TimeNs, VenueEvent, VenueRequest,
 };
 use mainspring_sim::{LatencyModel, SimMarket};
 use mainspring_trading::execution::Actions;
@@ -114,8 +115,6 @@ pub struct Kernel {
     pub(crate) strategies: Vec<Slot>,
     pub(crate) recorder: Recorder,
     pub(crate) interrupted: bool,
-    pub(crate) peak_equity: Option<Money>,
-    pub(crate) max_drawdown_bps: u32,
     pub(crate) sample_ns: DurationNs,
     pub(crate) report_currency: String,
     pub(crate) bar_spread_ticks: i64,
@@ -131,7 +130,6 @@ pub struct Kernel {
     request_sequence: u64,
     last_arrival_ns: Vec<TimeNs>,
     last_answer_ns: Vec<TimeNs>,
-    pub(crate) open_lots: Vec<[Lots; 2]>,
     ids: Vec<ClientOrderId>,
     message_trades: Vec<Trade>,
 }
@@ -160,8 +158,6 @@ pub struct Parts {
     pub strategies: Vec<Slot>,
     /// Results.
     pub recorder: Recorder,
-    /// Drawdown at which trading halts.
-    pub max_drawdown_bps: u32,
     /// Interval of equity samples.
     pub sample_ns: DurationNs,
     /// Currency of the equity samples.
@@ -214,8 +210,6 @@ impl Kernel {
             strategies: parts.strategies,
             recorder: parts.recorder,
             interrupted: false,
-            peak_equity: None,
-            max_drawdown_bps: parts.max_drawdown_bps,
             sample_ns: parts.sample_ns,
             report_currency: parts.report_currency,
             bar_spread_ticks: parts.bar_spread_ticks,
@@ -230,7 +224,6 @@ impl Kernel {
             request_sequence: 0,
             last_arrival_ns: vec![TimeNs::MIN; instruments],
             last_answer_ns: vec![TimeNs::MIN; instruments],
-            open_lots: vec![[Lots::ZERO; 2]; instruments],
             ids: Vec::with_capacity(64),
             message_trades: Vec::with_capacity(64),
         }
@@ -246,6 +239,7 @@ impl Kernel {
     pub(crate) fn start(&mut self, now_ns: TimeNs) -> Result<()> {
         self.started_ns = now_ns;
         self.now_ns = now_ns;
+        self.open_account();
         for strategy in 0..self.strategies.len() as u16 {
             let slot = &self.strategies[usize::from(strategy)];
             let (trigger, instrument) = (slot.interest.book, slot.instrument);

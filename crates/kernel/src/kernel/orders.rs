@@ -9,7 +9,7 @@ use mainspring_journal::FillRecord;
 use mainspring_sim::{Leg, RequestKind};
 use mainspring_trading::fee::FeeOutcome;
 use mainspring_trading::orders::{FillChange, Moved, Order, OrderEvent, OrderState, Purpose};
-use mainspring_trading::risk::{ApprovedOrder, Exposure, LimitKind};
+use mainspring_trading::risk::{ApprovedOrder, Gate, Situation};
 
 use crate::host::Fill;
 use crate::session::mutant::{is_planted, Mutant};
@@ -31,7 +31,7 @@ impl Kernel {
             return self.note_refusal();
         };
         let order = self.orders.at(moved);
-        track_open(&mut self.open_lots, open_before, order);
+        track_open(&mut self.gate, open_before, order);
         let strategy = order.strategy;
         let instrument = order.terms.instrument;
         let fill = FillChange::of(event);
@@ -42,8 +42,18 @@ impl Kernel {
             let reason = reason_code(&event.kind);
             self.recorder.order(self.orders.at(moved), reason, self.now_ns)?;
         }
-        if matches!(event.kind, VenueEventKind::Rejected(_)) {
-            self.recorder.counts.venue_rejects += 1;
+        match event.kind {
+            VenueEventKind::Rejected(_) => {
+                self.recorder.counts.venue_rejects += 1;
+                let halt = self.gate.failed(strategy, instrument, self.now_ns);
+                self.halt_if(halt)?;
+            }
+            VenueEventKind::Accepted => {
+                let waited_ns = self.now_ns - self.orders.at(moved).created_ns;
+                let halt = self.gate.answered(strategy, instrument, waited_ns, self.now_ns);
+                self.halt_if(halt)?;
+            }
+            _ => {}
         }
         let interest = self.strategies[usize::from(strategy)].interest;
         let order = (interest.fills || interest.orders).then(|| *self.orders.at(moved));
@@ -93,8 +103,10 @@ impl Kernel {
             None => self.fees[index].charge(fill.maker, notional, fill.qty),
         };
         let side = order.terms.side;
-        let effect =
-            self.ledger.fill(order.strategy, instrument, side, fill.price, fill.qty, fee)?;
+        let (strategy, order_id, first) = (order.strategy, order.id.0, order.filled == fill.qty);
+        let effect = self.ledger.fill(strategy, instrument, side, fill.price, fill.qty, fee)?;
+        self.gate.fill(strategy, instrument, side, fill.qty);
+        let halt = self.gate.traded(strategy, instrument, first, effect.realised, self.now_ns);
         #[cfg(feature = "mutants")]
         if is_planted(Mutant::MintsMoney) {
             self.ledger.mint();
@@ -102,19 +114,20 @@ impl Kernel {
         self.recorder.fill(&FillRecord {
             time_ns: self.now_ns,
             exch_ns: event.exch_ns,
-            order_id: order.id.0,
+            order_id,
             price_ticks: fill.price.0,
             qty_lots: fill.qty.0,
             position_lots: effect.position.0,
             mid2_ticks: self.markets[index].mid2().unwrap_or(i64::MIN),
             fee: effect.fee.into(),
             realised: effect.realised.into(),
-            strategy: order.strategy,
+            strategy,
             instrument: instrument.0,
             side: side.sign() as i8,
             maker: u8::from(fill.maker),
             reserved: 0,
-        })
+        })?;
+        self.halt_if(halt)
     }
 
     #[inline]
@@ -130,18 +143,31 @@ impl Kernel {
         terms: OrderTerms,
         purpose: Purpose,
     ) -> Result<()> {
-        let index = terms.instrument.index();
-        let exposure = Exposure {
-            position: self.net_position(terms.instrument),
-            open_same_side: self.open_lots[index][terms.side as usize],
-            mid2: self.markets[index].mid2().unwrap_or(0),
-            open_orders: self.orders.live_count(),
-        };
+        let at = self.situation(terms.instrument);
+        self.place_at(strategy, id, terms, purpose, &at)
+    }
+
+    /// As [`Self::place`], in a situation.
+    #[inline]
+    pub(super) fn place_at(
+        &mut self,
+        strategy: u16,
+        id: ClientOrderId,
+        terms: OrderTerms,
+        purpose: Purpose,
+        at: &Situation,
+    ) -> Result<()> {
+        if self.gate.is_due(self.now_ns) {
+            self.wake_gate();
+        }
         let mut order = Order::new(id, strategy, terms, self.now_ns);
         order.purpose = purpose;
-        match self.gate.check(&terms, &exposure) {
+        match self.gate.check(strategy, &terms, at) {
             Ok(approved) => self.submit(order, &approved),
-            Err(veto) => self.refuse(order, veto.mask()),
+            Err(veto) => {
+                self.tell_refusal(&order, at)?;
+                self.refuse(order, veto.mask())
+            }
         }
     }
 
@@ -149,7 +175,7 @@ impl Kernel {
         self.make(&order)?;
         let moved = self.step(order.id, OrderEvent::Submit)?;
         let order = self.orders.at(moved);
-        track_open(&mut self.open_lots, Lots::ZERO, order);
+        track_open(&mut self.gate, Lots::ZERO, order);
         self.recorder.counts.orders += 1;
         self.recorder.order(order, 0, self.now_ns)?;
         let id = order.id;
@@ -218,27 +244,22 @@ impl Kernel {
         ) {
             return Ok(());
         }
-        let mut terms = order.terms;
-        terms.price = price;
-        terms.qty = Lots((qty - order.terms.qty).0.max(1));
-        let index = terms.instrument.index();
-        let exposure = Exposure {
-            position: self.net_position(terms.instrument),
-            open_same_side: self.open_lots[index][terms.side as usize],
-            mid2: self.markets[index].mid2().unwrap_or(0),
-            open_orders: 0,
-        };
-        if let Err(veto) = self.gate.check(&terms, &exposure) {
+        if self.gate.is_due(self.now_ns) {
+            self.wake_gate();
+        }
+        // The gate looks at what would be open in place of what is.
+        let mut wanted = order;
+        wanted.terms.price = price;
+        wanted.terms.qty = Lots(qty.0.saturating_sub(order.filled.0));
+        let mut at = self.situation(order.terms.instrument);
+        at.replaces = working_lots(&order);
+        if self.gate.check(strategy, &wanted.terms, &at).is_err() {
             self.recorder.counts.risk_rejects += 1;
-            let names: Vec<_> = veto.limits().map(LimitKind::name).collect();
-            return self.recorder.notice(
-                self.now_ns,
-                &format!("amend of order {} refused by risk: {}", id.0, names.join(", ")),
-            );
+            return self.tell_refusal(&wanted, &at);
         }
         let moved = self.step(id, OrderEvent::ReplaceRequested { price, qty })?;
         let changed = self.orders.at(moved);
-        track_open(&mut self.open_lots, working_lots(&order), changed);
+        track_open(&mut self.gate, working_lots(&order), changed);
         self.recorder.counts.amends += 1;
         self.recorder.order(changed, 0, self.now_ns)?;
         let instrument = order.terms.instrument;
@@ -260,6 +281,7 @@ impl Kernel {
         let Ok(moved) = self.orders.request_in_place(id, event, self.now_ns) else {
             return Err(self.orders.refusal().into());
         };
+        self.count_step(&moved, event, self.now_ns);
         if let Some(ink) = self.recorder.ink() {
             ink.step(self.now_ns, id, event)?;
             self.watch_for_answer(id, moved.to())?;
@@ -313,12 +335,12 @@ impl Kernel {
 
 /// Keeps the open quantity of each side in step with an order.
 #[inline]
-pub(crate) fn track_open(open_lots: &mut [[Lots; 2]], before: Lots, after: &Order) {
+pub(crate) fn track_open(gate: &mut Gate, before: Lots, after: &Order) {
     if is_planted(Mutant::ForgetsOpen) {
         return;
     }
-    let open = &mut open_lots[after.terms.instrument.index()][after.terms.side as usize];
-    *open += working_lots(after) - before;
+    let terms = &after.terms;
+    gate.track(after.strategy, terms.instrument, terms.side, before, working_lots(after));
 }
 
 /// The quantity that an order may still add to the position.

@@ -2,13 +2,16 @@
 
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{InstrumentId, Lots, Result, Side};
-use mainspring_trading::orders::Purpose;
+use mainspring_trading::risk::{HaltCause, LimitTree};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::Kernel;
 
+/// Most orders that closing one position takes at once.
+const MAX_SLICES: usize = 64;
+
 /// A command. Each is journaled before it is carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// No new orders from now on, and every open one is cancelled; positions stay. Never undone by
@@ -28,6 +31,13 @@ pub enum Command {
     CancelAll,
     /// Closes every position at the market.
     Flatten,
+    /// Other limits from now on. Tightening needs no reason.
+    SetLimits {
+        /// All of them: what is not in the tree is not limited any more.
+        limits: Box<LimitTree>,
+        /// Why it is safe; needed when any limit is looser than before.
+        reason: String,
+    },
     /// Stops one strategy and cancels its orders.
     StopStrategy {
         /// Which.
@@ -47,6 +57,7 @@ impl Kernel {
                 self.gate.rearm();
                 self.note(&format!("trading allowed again: {reason}"))
             }
+            Command::SetLimits { limits, reason } => self.set_limits(limits, reason),
             Command::CancelAll => self.cancel_everything(),
             Command::Flatten => self.flatten(),
             Command::StopStrategy { strategy, cause } => {
@@ -58,8 +69,16 @@ impl Kernel {
         }
     }
 
+    /// Limits that cannot be are refused; those before go on.
+    fn set_limits(&mut self, limits: &LimitTree, reason: &str) -> Result<()> {
+        match self.gate.reconfigure(limits, reason) {
+            Ok(()) => self.note(&format!("limits changed: {reason}")),
+            Err(error) => self.note(&format!("limits stay as they are: {error}")),
+        }
+    }
+
     fn kill(&mut self, cause: &str, flatten: bool) -> Result<()> {
-        self.gate.halt();
+        self.gate.halt(HaltCause::of(cause));
         self.note(&format!("trading halted: {cause}"))?;
         self.cancel_everything()?;
         if flatten {
@@ -81,7 +100,7 @@ impl Kernel {
     }
 
     /// Sends a reduce-only market order for each position.
-    fn flatten(&mut self) -> Result<()> {
+    pub(crate) fn flatten(&mut self) -> Result<()> {
         if self.is_following() {
             return Ok(());
         }
@@ -99,10 +118,19 @@ impl Kernel {
             return Ok(());
         }
         let side = if held.0 > 0 { Side::Sell } else { Side::Buy };
-        let mut terms = OrderTerms::market(instrument, side, Lots(held.0.abs()));
-        terms.flags = OrderFlags::REDUCE_ONLY;
-        let id = self.intents.next_id();
-        self.place(strategy, id, terms, Purpose::Explicit)
+        let mut left = held.0.abs();
+        let most = self.gate.max_order(strategy, instrument).0;
+        // Slices of what one order may be; what this many do not close waits for the next call.
+        for _ in 0..MAX_SLICES {
+            if left == 0 {
+                break;
+            }
+            let mut terms = OrderTerms::market(instrument, side, Lots(left.min(most)));
+            terms.flags = OrderFlags::REDUCE_ONLY;
+            left -= terms.qty.0;
+            self.place_urgent(strategy, terms)?;
+        }
+        Ok(())
     }
 
     /// Tells people something, unless the journal is being followed.

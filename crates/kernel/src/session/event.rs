@@ -1,6 +1,7 @@
 //! Rare events of a session, journaled as JSON.
 
 use mainspring_core::{ClientOrderId, InstrumentId};
+use mainspring_trading::risk::HaltCause;
 use serde::{Deserialize, Serialize};
 
 /// Something that happened in the engine.
@@ -17,7 +18,9 @@ pub enum Event {
     /// Trading was halted by the engine itself.
     Halted {
         /// Why.
-        cause: String,
+        cause: HaltCause,
+        /// With figures.
+        text: String,
     },
     /// The venue does not say what became of an order.
     OrderStuck {

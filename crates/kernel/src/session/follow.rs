@@ -236,7 +236,8 @@ impl Kernel {
         let id = ClientOrderId(step.order);
         let before = self.orders.get(id).map_or(Lots::ZERO, working_lots);
         let change = self.orders.request(id, step.event()?, time_ns)?;
-        track_open(&mut self.open_lots, before, &change.order);
+        self.count_step_of(&change.order, step.event()?, time_ns);
+        track_open(&mut self.gate, before, &change.order);
         let now_ns = std::mem::replace(&mut self.now_ns, time_ns);
         let done = self.watch_for_answer(id, change.to);
         self.now_ns = now_ns;
@@ -251,12 +252,12 @@ impl Kernel {
     }
 
     fn follow_equity(&mut self, equity: Money) {
-        self.peak_equity = Some(self.peak_equity.map_or(equity, |peak| peak.max(equity)));
+        self.judge(equity);
     }
 
     fn follow_event(&mut self, event: Event) {
         match event {
-            Event::Halted { .. } => self.gate.halt(),
+            Event::Halted { cause, .. } => self.gate.halt(cause),
             Event::StrategyStopped { strategy, cause } => {
                 if let Some(slot) = self.strategies.get_mut(usize::from(strategy)) {
                     slot.failure = Some(cause);

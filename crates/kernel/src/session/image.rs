@@ -1,8 +1,9 @@
 //! What a restart keeps.
 
-use mainspring_core::{Error, ErrorKind, Money, Result, TimeNs};
+use mainspring_core::{Error, ErrorKind, Lots, Result, TimeNs};
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::{Order, OrdersImage};
+use mainspring_trading::risk::GateImage;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{working_lots, Timer};
@@ -11,7 +12,7 @@ use super::outside::{SeenTrades, VenueLink};
 use super::Session;
 
 /// Version of the layout of [`Image`].
-pub const IMAGE_VERSION: u32 = 1;
+pub const IMAGE_VERSION: u32 = 2;
 
 /// A strategy as a snapshot keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,10 +40,8 @@ pub struct Image {
     pub orders: OrdersImage,
     /// Money and positions.
     pub ledger: Ledger,
-    /// Whether trading is halted.
-    pub halted: bool,
-    /// Highest equity of the samples.
-    pub peak_equity: Option<Money>,
+    /// Limits, what they have counted, and whether trading is halted.
+    pub gate: GateImage,
     /// The id that the next order gets.
     pub next_order: u64,
     /// Waits for answers, by time.
@@ -71,8 +70,7 @@ impl Session {
             started_ns: kernel.started_ns,
             orders: kernel.orders.image(),
             ledger: kernel.ledger.clone(),
-            halted: kernel.gate.is_halted(),
-            peak_equity: kernel.peak_equity,
+            gate: kernel.gate.image(kernel.now_ns),
             next_order: kernel.intents.upcoming_id().0,
             waits: kernel.timers.iter().filter(|(_, t)| is_wait(t)).copied().collect(),
             links: outside.map_or_else(Vec::new, |o| o.links.clone()),
@@ -97,10 +95,7 @@ impl Session {
         let kernel = &mut self.kernel;
         kernel.orders.restore(&image.orders)?;
         kernel.ledger = image.ledger.clone();
-        if image.halted {
-            kernel.gate.halt();
-        }
-        kernel.peak_equity = image.peak_equity;
+        kernel.gate.restore(&image.gate)?;
         kernel.now_ns = image.now_ns;
         kernel.started_ns = image.started_ns;
         kernel.intents.give_ids_from(image.next_order);
@@ -111,11 +106,11 @@ impl Session {
             outside.links.clone_from(&image.links);
             outside.seen = SeenTrades::of(&image.trades);
         }
-        let open: Vec<Order> = kernel.orders.all_live().copied().collect();
-        for order in &open {
-            let side = order.terms.side as usize;
-            kernel.open_lots[order.terms.instrument.index()][side] += working_lots(order);
-        }
+        let ledger = &kernel.ledger;
+        let position =
+            |strategy, at| ledger.position(strategy, at).map_or(Lots::ZERO, |held| held.lots);
+        let open = |o: &Order| (o.strategy, o.terms.instrument, o.terms.side, working_lots(o));
+        kernel.gate.recount(&position, &mut kernel.orders.all_live().map(open));
         for (slot, kept) in kernel.strategies.iter_mut().zip(&image.strategies) {
             slot.failure.clone_from(&kept.failure);
         }

@@ -27,6 +27,7 @@ mod summary;
 mod venue;
 
 use mainspring_core::event::MarketRow;
+use mainspring_core::limits::MAX_OPEN_ORDERS;
 use mainspring_core::{
     ClientOrderId, DurationNs, Error, ErrorKind, Instrument, InstrumentId, Lots, Result, Ticks,
     TimeNs,
@@ -107,6 +108,8 @@ impl Session {
         let mut parts =
             assemble(&config.run, &instruments, strategies, recorder, sample_ns, &currency)?;
         parts.remembered_orders = REMEMBERED_IN_SESSIONS;
+        // Limits may be changed while it runs, up to the ceiling.
+        parts.max_open_orders = MAX_OPEN_ORDERS;
         let mut kernel = Kernel::new(parts);
         let mut outside = Outside::new(config.patience, config.foreign, &venues, venue_of);
         outside.following = true;

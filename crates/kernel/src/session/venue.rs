@@ -242,7 +242,7 @@ impl Kernel {
             Ok(change) => change,
             Err(error) => return self.note(&error.to_string()),
         };
-        track_open(&mut self.open_lots, open_before, &change.order);
+        track_open(&mut self.gate, open_before, &change.order);
         if change.duplicate || change.from == change.to {
             return Ok(());
         }

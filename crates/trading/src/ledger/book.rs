@@ -288,6 +288,30 @@ impl Ledger {
         }
     }
 
+    /// What a position has made since the start, fees and funding included, at its mark.
+    #[must_use]
+    pub fn made(&self, strategy: u16, instrument: InstrumentId) -> Money {
+        let booked = |p: &Position| p.realised - p.fees + p.funding;
+        let booked = self.position(strategy, instrument).map_or(Money::ZERO, booked);
+        booked + self.unrealised(strategy, instrument)
+    }
+
+    /// An amount that an instrument settled, in another currency; [`None`] without a rate.
+    #[must_use]
+    pub fn settled_in(
+        &self,
+        amount: Money,
+        instrument: InstrumentId,
+        currency: &str,
+    ) -> Option<Money> {
+        let settle = self.lines.get(instrument.index())?.settle;
+        if self.currencies[settle].name == currency {
+            return Some(amount);
+        }
+        let to = self.currencies.iter().position(|c| c.name == currency)?;
+        convert(amount, self.rate(settle, to)?)
+    }
+
     /// Cash of a currency; zero where the ledger does not know it.
     #[must_use]
     pub fn cash(&self, currency: &str) -> Money {

@@ -1,7 +1,27 @@
-//! Risk: the gate that every order passes.
+//! Risk: the gate that every order passes, and the limits behind it.
 
+mod account;
+mod breaker;
+mod explain;
 mod gate;
+mod halt;
+mod held;
+mod hours;
+mod kind;
+mod ladder;
+mod limits;
+mod rate;
+mod scope;
+mod slot;
+mod tree;
 
-pub use gate::{
-    ApprovedOrder, Exposure, Failure, Gate, GateLimits, InstrumentLimits, LimitKind, Veto,
-};
+pub use account::{Requested, Verdict};
+pub use breaker::{Breaker, BreakerLimits, BreakerState};
+pub use gate::{ApprovedOrder, Gate, Situation};
+pub use halt::HaltCause;
+pub use hours::TradingHours;
+pub use kind::{Failure, LimitKind, ScopeKind, Unit, Veto};
+pub use ladder::{fallen_bps, Ladder, Rung};
+pub use limits::{AccountLimits, LimitTree, Limits, Rate};
+pub use rate::RateWindow;
+pub use tree::GateImage;
