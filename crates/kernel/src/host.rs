@@ -2,6 +2,7 @@
 
 use mainspring_core::event::BarRow;
 use mainspring_core::{DurationNs, Lots, Side, Ticks, TimeNs};
+use mainspring_trading::execution::parents::Parent;
 use mainspring_trading::orders::Order;
 
 use crate::market::Trade;
@@ -36,6 +37,8 @@ pub struct Interest {
     pub fills: bool,
     /// `on_order`.
     pub orders: bool,
+    /// `on_parent`.
+    pub parents: bool,
     /// Whether it has state that a restart of a session gives back.
     pub state: bool,
 }
@@ -139,6 +142,14 @@ pub trait Host {
     /// # Errors
     /// When the strategy failed.
     fn on_timer(&mut self, _view: &mut View<'_>, _tag: i64) -> HostResult {
+        Ok(())
+    }
+
+    /// One of its parent orders is over.
+    ///
+    /// # Errors
+    /// When the strategy failed.
+    fn on_parent(&mut self, _view: &mut View<'_>, _parent: &Parent) -> HostResult {
         Ok(())
     }
 

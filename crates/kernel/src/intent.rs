@@ -3,6 +3,7 @@
 use mainspring_core::limits::{MAX_INTENTS_PER_CALL, MAX_QUOTE_LEVELS};
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Ticks, TimeNs};
+use mainspring_trading::execution::parents::{ParentId, ParentTerms};
 use mainspring_trading::execution::Level;
 
 /// One wish.
@@ -57,13 +58,53 @@ pub enum Intent {
         /// Given back to the callback.
         tag: i64,
     },
+    /// Work a quantity over time.
+    Execute {
+        /// Its id, given by [`Intents::execute`].
+        id: ParentId,
+        /// Its terms in the buffer of terms.
+        terms: u16,
+    },
+    /// Pause, resume or cancel a parent order.
+    Control {
+        /// Which.
+        id: ParentId,
+        /// What to do.
+        control: Control,
+    },
+}
+
+/// What can be done to a parent order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Control {
+    /// Trade nothing until it is resumed; its clock runs.
+    Pause = 0,
+    /// Trade again.
+    Resume = 1,
+    /// End it.
+    Cancel = 2,
+}
+
+impl Control {
+    /// Its name as journals print it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pause => "pause_parent",
+            Self::Resume => "resume_parent",
+            Self::Cancel => "cancel_parent",
+        }
+    }
 }
 
 /// The wishes of one callback, in order.
 pub struct Intents {
     list: Vec<Intent>,
     levels: Vec<Level>,
+    parents: Vec<ParentTerms>,
     next_order: u64,
+    next_parent: u32,
 }
 
 const MAX_LEVELS: usize = 2 * MAX_QUOTE_LEVELS * 8;
@@ -73,7 +114,9 @@ impl Default for Intents {
         Self {
             list: Vec::with_capacity(MAX_INTENTS_PER_CALL),
             levels: Vec::with_capacity(MAX_LEVELS),
+            parents: Vec::new(),
             next_order: 1,
+            next_parent: 1,
         }
     }
 }
@@ -83,12 +126,28 @@ impl Intents {
     pub fn clear(&mut self) {
         self.list.clear();
         self.levels.clear();
+        self.parents.clear();
+    }
+
+    /// Forgets the wishes and takes back the ids that they were given: a kernel that follows a journal
+    /// does not carry them out, and finds in its records what was.
+    pub(crate) fn forget(&mut self) {
+        for intent in self.list.iter().rev() {
+            match *intent {
+                Intent::Place { id, .. } => self.next_order = id.0,
+                Intent::Execute { id, .. } => self.next_parent = id.0,
+                _ => {}
+            }
+        }
+        self.clear();
     }
 
     /// Takes the wishes out, so that they can be carried out while ids are still given; no allocation.
     pub(crate) fn take(&mut self) -> Self {
         let (list, levels) = (std::mem::take(&mut self.list), std::mem::take(&mut self.levels));
-        Self { list, levels, next_order: self.next_order }
+        let parents = std::mem::take(&mut self.parents);
+        let (next_order, next_parent) = (self.next_order, self.next_parent);
+        Self { list, levels, parents, next_order, next_parent }
     }
 
     /// Gives the buffers of taken wishes back, empty.
@@ -96,6 +155,7 @@ impl Intents {
         taken.clear();
         self.list = taken.list;
         self.levels = taken.levels;
+        self.parents = taken.parents;
     }
 
     /// The wishes in order.
@@ -131,6 +191,50 @@ impl Intents {
     /// The next id given is this one.
     pub(crate) fn give_ids_from(&mut self, next: u64) {
         self.next_order = next;
+    }
+
+    /// Terms of the parent orders that are asked for.
+    #[must_use]
+    pub fn parents(&self) -> &[ParentTerms] {
+        &self.parents
+    }
+
+    /// Adds the terms of a parent order that a wish to come refers to.
+    pub(crate) fn push_parent(&mut self, terms: ParentTerms) -> Result<()> {
+        if self.parents.len() == MAX_INTENTS_PER_CALL {
+            return Err(Error::new(ErrorKind::Mismatch, "too many parent orders in one record"));
+        }
+        self.parents.push(terms);
+        Ok(())
+    }
+
+    /// The id that the next parent order will get.
+    #[must_use]
+    pub const fn upcoming_parent(&self) -> ParentId {
+        ParentId(self.next_parent)
+    }
+
+    /// The ids given to parent orders from now on are above this one.
+    pub(crate) fn give_parents_after(&mut self, id: ParentId) {
+        self.next_parent = self.next_parent.max(id.0.saturating_add(1));
+    }
+
+    /// The next id given to a parent order is this one.
+    pub(crate) fn give_parents_from(&mut self, next: u32) {
+        self.next_parent = next;
+    }
+
+    /// Asks for a parent order and returns its id.
+    ///
+    /// # Errors
+    /// As [`Self::push`], or when the terms do not fit together.
+    pub fn execute(&mut self, terms: ParentTerms) -> Result<ParentId> {
+        terms.validate()?;
+        let id = ParentId(self.next_parent);
+        self.push(Intent::Execute { id, terms: self.parents.len() as u16 })?;
+        self.parents.push(terms);
+        self.next_parent += 1;
+        Ok(id)
     }
 
     /// The ids given from now on are above this one.

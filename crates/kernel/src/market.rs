@@ -32,6 +32,8 @@ pub struct Changes {
     pub trade: bool,
     /// The mark price.
     pub mark: bool,
+    /// The trading status.
+    pub status: bool,
     /// Funding was due, at this rate in units of 10^-9.
     pub funding: Option<i64>,
 }
@@ -155,7 +157,10 @@ impl Market {
                 changes.mark = true;
             }
             Some(RowKind::Funding) => self.funding_rate = Some(row.qty_lots),
-            Some(RowKind::Status) => self.trading = row.qty_lots != 0,
+            Some(RowKind::Status) => {
+                self.trading = row.qty_lots != 0;
+                changes.status = true;
+            }
             Some(RowKind::Grid) => {
                 if let Ok(version) = usize::try_from(row.qty_lots) {
                     self.grid = version.min(self.instrument.grids.len() - 1);

@@ -4,11 +4,15 @@ use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{
     ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Side, Ticks, TimeNs,
 };
+use mainspring_trading::execution::parents::{
+    Parent, ParentId, ParentTable, ParentTerms, MAX_PARENTS,
+};
 use mainspring_trading::execution::Level;
+use mainspring_trading::fee::FeeSchedule;
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::{Order, OrderTable};
 
-use crate::intent::{Intent, Intents};
+use crate::intent::{Control, Intent, Intents};
 use crate::market::Market;
 
 /// What a strategy sees and says in one callback.
@@ -25,6 +29,10 @@ pub struct View<'k> {
     pub orders: &'k OrderTable,
     /// Our money and positions.
     pub ledger: &'k Ledger,
+    /// Parent orders, once there was one.
+    pub parents: Option<&'k ParentTable>,
+    /// Fees by instrument.
+    pub fees: &'k [FeeSchedule],
     /// The wishes of this callback.
     pub intents: &'k mut Intents,
 }
@@ -83,6 +91,60 @@ impl View<'_> {
         self.intents.place(terms)
     }
 
+    /// Works a quantity over time and returns the parent order's id. What the venue takes at the
+    /// least bounds the children, and the mid of now is what slippage is measured by.
+    ///
+    /// # Errors
+    /// When the terms do not fit together, or there are as many parent orders as there may be.
+    pub fn execute(&mut self, mut terms: ParentTerms) -> Result<ParentId> {
+        let market = &self.markets[terms.instrument.index()];
+        terms.arrival_mid2 = market.mid2();
+        terms.min_child = terms.min_child.max(smallest_order(market)).min(terms.qty);
+        if terms.max_child.0 > 0 {
+            terms.max_child = terms.max_child.max(terms.min_child);
+        }
+        let live = self.parents.map_or(0, |parents| parents.live().len());
+        if live + self.intents.parents().len() >= MAX_PARENTS {
+            return Err(Error::new(
+                ErrorKind::Strategy,
+                format!(
+                    "there are {MAX_PARENTS} parent orders; wait for one to end, or cancel one"
+                ),
+            ));
+        }
+        self.intents.execute(terms)
+    }
+
+    /// Pauses, resumes or cancels a parent order.
+    ///
+    /// # Errors
+    /// When the callback has asked for too much already.
+    pub fn control_parent(&mut self, id: ParentId, control: Control) -> Result<()> {
+        self.intents.push(Intent::Control { id, control })
+    }
+
+    /// A parent order of this strategy, live or over not long ago; one that this callback asked for is
+    /// shown as it begins.
+    #[must_use]
+    pub fn parent(&self, id: ParentId) -> Option<Parent> {
+        let known = self.parents.and_then(|parents| parents.get(id));
+        if let Some(parent) = known {
+            return (parent.strategy == self.strategy).then(|| parent.clone());
+        }
+        let asked = self.intents.as_slice().iter().find_map(|intent| match intent {
+            Intent::Execute { id: asked, terms } if *asked == id => Some(usize::from(*terms)),
+            _ => None,
+        });
+        let terms = self.intents.parents().get(asked?)?.clone();
+        Some(Parent::new(id, self.strategy, terms, self.now_ns))
+    }
+
+    /// The parent of an order, where it is a child.
+    #[must_use]
+    pub fn parent_of(&self, order: ClientOrderId) -> Option<ParentId> {
+        self.parents?.parent_of(order)
+    }
+
     /// Ticks of a price for a side: rounded away from the touch and onto the grid, or exact.
     ///
     /// # Errors
@@ -138,4 +200,19 @@ impl View<'_> {
             )
         })
     }
+}
+
+/// The smallest order that the venue takes now.
+fn smallest_order(market: &Market) -> Lots {
+    let instrument = &market.instrument;
+    let least = market.mid2().filter(|mid2| *mid2 > 0).map_or(0.0, |_| {
+        let value = market.mid() * market.scale.lot.to_f64(1) * instrument.multiplier.to_f64();
+        let lots = instrument.min_notional.to_f64() / value;
+        if instrument.kind.is_inverse() || !lots.is_finite() {
+            0.0
+        } else {
+            lots.ceil()
+        }
+    });
+    instrument.min_qty.max(Lots(least as i64)).max(Lots(1))
 }

@@ -159,6 +159,7 @@ impl Host for PythonHost {
             bars: self.on_bar.is_some(),
             fills: self.on_fill.is_some(),
             orders: self.on_order.is_some(),
+            parents: false,
             state: false,
         }
     }

@@ -2,6 +2,7 @@
 
 use mainspring_core::event::BarRow;
 use mainspring_core::{ClientOrderId, InstrumentId, Lots, Result, Ticks, TimeNs};
+use mainspring_trading::execution::parents::Parent;
 use mainspring_trading::execution::{
     reconcile_quotes, reconcile_target, Action, Desired, LiveOrder,
 };
@@ -23,6 +24,7 @@ pub(crate) enum Call<'a> {
     Fill(&'a Fill),
     Order(&'a Order),
     Timer(i64),
+    Parent(&'a Parent),
     Stop,
 }
 
@@ -47,6 +49,8 @@ impl Kernel {
             markets: &self.markets,
             orders: &self.orders,
             ledger: &self.ledger,
+            parents: self.parents.as_deref(),
+            fees: &self.fees,
             intents: &mut self.intents,
         };
         let outcome = dispatch(slot.host.as_mut(), &mut view, call);
@@ -73,6 +77,7 @@ impl Kernel {
         }
         self.recorder.notice(self.now_ns, &format!("strategy {name} stopped: {message}"))?;
         self.strategies[usize::from(strategy)].failure = Some(message);
+        self.cancel_parents(|parent| parent.strategy == strategy)?;
         for index in 0..self.markets.len() {
             self.cancel_all(strategy, InstrumentId(index as u16))?;
         }
@@ -90,7 +95,7 @@ impl Kernel {
         done
     }
 
-    pub(super) fn carry_out_one(
+    pub(crate) fn carry_out_one(
         &mut self,
         strategy: u16,
         intent: &Intent,
@@ -106,11 +111,18 @@ impl Kernel {
             }
             Intent::Place { id, terms } => self.place(strategy, id, terms, Purpose::Explicit),
             Intent::Cancel(id) => self.cancel(strategy, id),
-            Intent::CancelAll(instrument) => self.cancel_all(strategy, instrument),
+            Intent::CancelAll(instrument) => {
+                self.cancel_parents_in(strategy, instrument)?;
+                self.cancel_all(strategy, instrument)
+            }
             Intent::Amend { id, price, qty } => self.amend(strategy, id, price, qty),
             Intent::Timer { at_ns, tag } => {
                 self.timers.push(at_ns.max(self.now_ns), Timer::Strategy { strategy, tag })
             }
+            Intent::Execute { id, terms } => {
+                self.execute(strategy, id, &all.parents()[usize::from(terms)])
+            }
+            Intent::Control { id, control } => self.control_parent(strategy, id, control),
         }
     }
 
@@ -186,6 +198,7 @@ pub(super) fn dispatch(host: &mut dyn Host, view: &mut View<'_>, call: &Call<'_>
         Call::Fill(fill) => host.on_fill(view, fill),
         Call::Order(order) => host.on_order(view, order),
         Call::Timer(tag) => host.on_timer(view, *tag),
+        Call::Parent(parent) => host.on_parent(view, parent),
         Call::Stop => host.on_stop(view),
     }
 }

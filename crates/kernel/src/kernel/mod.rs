@@ -5,8 +5,9 @@
 
 mod calls;
 mod orders;
-mod risk;
 mod our_side;
+mod parents;
+mod risk;
 mod venue_side;
 
 use mainspring_core::event::BarRow;
@@ -14,6 +15,7 @@ use mainspring_core::{
     ClientOrderId, DurationNs, InstrumentId, Result, TimeNs, VenueEvent, VenueRequest,
 };
 use mainspring_sim::{LatencyModel, SimMarket};
+use mainspring_trading::execution::parents::{ParentId, ParentTable};
 use mainspring_trading::execution::Actions;
 use mainspring_trading::fee::FeeSchedule;
 use mainspring_trading::ledger::Ledger;
@@ -59,6 +61,16 @@ pub enum Timer {
         strategy: u16,
         /// Which.
         order: ClientOrderId,
+    },
+    /// A parent order has something to do: a slice, its end, another attempt.
+    Parent {
+        /// Which.
+        parent: ParentId,
+    },
+    /// Tell a strategy that its parent order is over.
+    ParentEnded {
+        /// Which.
+        parent: ParentId,
     },
     /// Sample the account.
     Sample,
@@ -120,6 +132,10 @@ pub struct Kernel {
     pub(crate) bar_spread_ticks: i64,
     /// What a session adds, whose venues are outside; `None` in a run over files.
     pub(crate) outside: Option<Box<Outside>>,
+    /// Parent orders, once there is one.
+    pub(crate) parents: Option<Box<ParentTable>>,
+    /// The parent whose child is being placed; zero for none.
+    making: ParentId,
     bar_builders: Vec<Vec<BarBuilder>>,
     done_bars: Vec<BarRow>,
     wants_trades: bool,
@@ -214,6 +230,8 @@ impl Kernel {
             report_currency: parts.report_currency,
             bar_spread_ticks: parts.bar_spread_ticks,
             outside: None,
+            parents: None,
+            making: ParentId(0),
             bar_builders: parts.bar_builders,
             done_bars: Vec::with_capacity(16),
             wants_trades,
@@ -315,6 +333,8 @@ impl Kernel {
                 Some(order) => self.call(strategy, order.terms.instrument, &Call::Order(&order)),
                 None => Ok(()),
             },
+            Timer::Parent { parent } => self.parent_due(parent),
+            Timer::ParentEnded { parent } => self.tell_parent_ended(parent),
             Timer::Sample => {
                 self.timers.push(due_ns + self.sample_ns, timer)?;
                 if self.is_following() {

@@ -7,6 +7,7 @@ use mainspring_core::{
 };
 use mainspring_journal::FillRecord;
 use mainspring_sim::{Leg, RequestKind};
+use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::fee::FeeOutcome;
 use mainspring_trading::orders::{FillChange, Moved, Order, OrderEvent, OrderState, Purpose};
 use mainspring_trading::risk::{ApprovedOrder, Gate, Situation};
@@ -25,6 +26,14 @@ impl Kernel {
 
     /// As [`Self::answer`], with the fee that the venue reported.
     pub(crate) fn answer_with(&mut self, event: &VenueEvent, fee: Option<Money>) -> Result<()> {
+        self.apply_answer(event, fee)?;
+        if self.parents.is_some() {
+            return self.work_parent_of(event.order);
+        }
+        Ok(())
+    }
+
+    fn apply_answer(&mut self, event: &VenueEvent, fee: Option<Money>) -> Result<()> {
         let Ok(place) = self.orders.place(event.order) else { return self.note_refusal() };
         let open_before = working_lots(self.orders.order(place));
         let Ok(moved) = self.orders.apply_at(place, event, self.now_ns) else {
@@ -54,6 +63,9 @@ impl Kernel {
                 self.halt_if(halt)?;
             }
             _ => {}
+        }
+        if self.parents.is_some() {
+            self.child_moved(event.order, Some(&event.kind))?;
         }
         let interest = self.strategies[usize::from(strategy)].interest;
         let order = (interest.fills || interest.orders).then(|| *self.orders.at(moved));
@@ -105,6 +117,9 @@ impl Kernel {
         let side = order.terms.side;
         let (strategy, order_id, first) = (order.strategy, order.id.0, order.filled == fill.qty);
         let effect = self.ledger.fill(strategy, instrument, side, fill.price, fill.qty, fee)?;
+        if let Some(parents) = &mut self.parents {
+            parents.child_filled(order.id, fill.price, fill.qty, effect.fee);
+        }
         self.gate.fill(strategy, instrument, side, fill.qty);
         let halt = self.gate.traded(strategy, instrument, first, effect.realised, self.now_ns);
         #[cfg(feature = "mutants")]
@@ -270,9 +285,13 @@ impl Kernel {
     #[inline]
     fn make(&mut self, order: &Order) -> Result<()> {
         if let Some(ink) = self.recorder.ink() {
-            ink.new_order(self.now_ns, order)?;
+            ink.new_order(self.now_ns, order, self.making)?;
         }
-        self.orders.insert(*order)
+        self.orders.insert(*order)?;
+        if self.making != ParentId(0) {
+            self.child_made(self.making, order)?;
+        }
+        Ok(())
     }
 
     /// Does something to an order: what a session's journal can follow.
@@ -285,6 +304,9 @@ impl Kernel {
         if let Some(ink) = self.recorder.ink() {
             ink.step(self.now_ns, id, event)?;
             self.watch_for_answer(id, moved.to())?;
+        }
+        if self.parents.is_some() {
+            self.child_moved(id, None)?;
         }
         Ok(moved)
     }

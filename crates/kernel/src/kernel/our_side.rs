@@ -65,6 +65,9 @@ impl Kernel {
     #[inline]
     pub(super) fn note_trade(&mut self, instrument: InstrumentId) {
         self.recorder.counts.trades += 1;
+        if self.parents.is_some() {
+            self.note_volume(instrument);
+        }
         if !self.wants_trades {
             return;
         }
@@ -111,6 +114,9 @@ impl Kernel {
             }
         }
         self.message_trades.clear();
+        if self.parents.is_some() && (changes.best || changes.trade || changes.status) {
+            self.work_parents_in(instrument)?;
+        }
         self.tell_bars(instrument)
     }
 
@@ -152,6 +158,10 @@ impl Kernel {
     pub(crate) fn local_bar(&mut self, instrument: InstrumentId, bar: &BarRow) -> Result<()> {
         let market = &mut self.markets[instrument.index()];
         market.apply_bar(bar, self.bar_spread_ticks, self.now_ns);
+        if self.parents.is_some() {
+            self.note_volume(instrument);
+            self.work_parents_in(instrument)?;
+        }
         self.tell_bar(instrument, bar)
     }
 

@@ -88,6 +88,7 @@ impl Kernel {
     }
 
     pub(crate) fn cancel_everything(&mut self) -> Result<()> {
+        self.cancel_parents(|_| true)?;
         if self.is_following() {
             return Ok(());
         }

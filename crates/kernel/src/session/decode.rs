@@ -197,6 +197,21 @@ impl Names<'_> {
                 fields.push(("at_ns", Value::Int(at_ns)));
                 fields.push(("tag", Value::Int(tag)));
             }
+            Intent::Execute { id, terms } => {
+                fields.push(("intent", text("execute")));
+                fields.push(("parent_id", Value::Id(id.0.into())));
+                let Some(terms) = all.parents().get(usize::from(terms)) else { return fields };
+                self.instrument(terms.instrument.0, &mut fields);
+                fields.push(("algorithm", text(terms.kind.name())));
+                fields.push(("side", word(&terms.side)));
+                let price = terms.limit.map(|price| price.0);
+                self.price_and_qty(terms.instrument.0, price, terms.qty.0, &mut fields);
+                fields.push(("duration_ns", Value::Int(terms.duration_ns)));
+            }
+            Intent::Control { id, control } => {
+                fields.push(("intent", text(control.name())));
+                fields.push(("parent_id", Value::Id(id.0.into())));
+            }
         }
         fields
     }
@@ -229,12 +244,16 @@ impl Names<'_> {
             Purpose::Explicit => "explicit",
             Purpose::Quote => "quote",
             Purpose::Target => "target",
+            Purpose::Child => "child",
         };
         let mut fields = vec![
             ("order_id", Value::Id(order.id.0)),
             ("strategy", Value::Int(order.strategy.into())),
             ("purpose", text(purpose)),
         ];
+        if record.parent != 0 {
+            fields.push(("parent_id", Value::Id(record.parent.into())));
+        }
         self.terms(&order.terms, &mut fields);
         Ok(fields)
     }

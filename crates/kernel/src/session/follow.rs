@@ -6,12 +6,14 @@ use mainspring_core::{
 };
 use mainspring_journal::EquityRecord;
 
+use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::orders::{OrderEvent, OrderState};
 
-use crate::intent::Intent;
-use crate::kernel::{track_open, working_lots, Kernel, Timer};
+use crate::intent::{Intent, Intents};
+use crate::kernel::{track_open, working_lots, Kernel};
 use crate::market::Market;
 
+use super::image::is_kept;
 use super::record::{
     self, AnswerRecord, Kind, LinkRecord, ListHead, MarketHead, NewOrder, OpenOrderRecord,
     PositionEntry, QueryRecord, Raw, ReportRecord, Step,
@@ -126,10 +128,7 @@ impl Session {
                 kernel.follow_equity(record.equity.into());
                 Ok(())
             }
-            Kind::Event => {
-                kernel.follow_event(json::<Event>(raw.payload)?);
-                Ok(())
-            }
+            Kind::Event => kernel.follow_event(json::<Event>(raw.payload)?),
             Kind::StrategyState => self.follow_state(raw.payload),
             _ => Ok(()),
         }
@@ -189,7 +188,7 @@ impl Session {
 impl Kernel {
     /// Starts strategies and their timers anew; waits for answers go on.
     fn begin_again(&mut self, now_ns: TimeNs) -> Result<()> {
-        self.timers.retain(|timer| matches!(timer, Timer::Overdue { .. } | Timer::Ask { .. }));
+        self.timers.retain(is_kept);
         self.reset_bars();
         self.end_unsent(now_ns)?;
         self.start(now_ns)
@@ -205,31 +204,44 @@ impl Kernel {
             .collect();
         for id in unsent {
             self.orders.request(id, OrderEvent::RiskRefused, now_ns)?;
+            self.child_moved(id, None)?;
         }
         Ok(())
     }
 
-    /// Wishes of a strategy as they were: only its timers matter, orders are records of their own.
+    /// Wishes of a strategy as they were: its timers and parent orders matter, orders are records of
+    /// their own.
     fn follow_intents(&mut self, payload: &[u8]) -> Result<()> {
         let mut intents = self.intents.take();
         let head = record::decode_intents(payload, &mut intents);
         let mut done = head.as_ref().map(|_| ()).map_err(Clone::clone);
         if let Ok(head) = head {
             for intent in intents.as_slice() {
-                if let Intent::Timer { at_ns, tag } = *intent {
-                    let timer = Timer::Strategy { strategy: head.strategy, tag };
-                    done = done.and(self.timers.push(at_ns.max(self.now_ns), timer));
-                }
+                done = done.and_then(|()| self.follow_intent(head.strategy, intent, &intents));
             }
         }
         self.intents.give_back(intents);
         done
     }
 
+    fn follow_intent(&mut self, strategy: u16, intent: &Intent, all: &Intents) -> Result<()> {
+        match *intent {
+            Intent::Timer { .. } | Intent::Execute { .. } | Intent::Control { .. } => {
+                self.carry_out_one(strategy, intent, all)
+            }
+            Intent::CancelAll(instrument) => self.cancel_parents_in(strategy, instrument),
+            _ => Ok(()),
+        }
+    }
+
     fn follow_order(&mut self, record: &NewOrder, time_ns: TimeNs) -> Result<()> {
         let order = record.order(time_ns)?;
         self.intents.give_ids_after(order.id);
-        self.orders.insert(order)
+        self.orders.insert(order)?;
+        if record.parent != 0 {
+            self.child_made(ParentId(record.parent), &order)?;
+        }
+        Ok(())
     }
 
     fn follow_step(&mut self, step: &Step, time_ns: TimeNs) -> Result<()> {
@@ -239,7 +251,7 @@ impl Kernel {
         self.count_step_of(&change.order, step.event()?, time_ns);
         track_open(&mut self.gate, before, &change.order);
         let now_ns = std::mem::replace(&mut self.now_ns, time_ns);
-        let done = self.watch_for_answer(id, change.to);
+        let done = self.watch_for_answer(id, change.to).and_then(|()| self.child_moved(id, None));
         self.now_ns = now_ns;
         done
     }
@@ -255,18 +267,20 @@ impl Kernel {
         self.judge(equity);
     }
 
-    fn follow_event(&mut self, event: Event) {
+    fn follow_event(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Halted { cause, .. } => self.gate.halt(cause),
             Event::StrategyStopped { strategy, cause } => {
                 if let Some(slot) = self.strategies.get_mut(usize::from(strategy)) {
                     slot.failure = Some(cause);
                 }
+                return self.cancel_parents(|parent| parent.strategy == strategy);
             }
             Event::OrderStuck { .. }
             | Event::ForeignOrder { .. }
             | Event::PositionMismatch { .. } => {}
         }
+        Ok(())
     }
 
     /// Carries wishes out, or keeps them to be compared.
@@ -283,7 +297,7 @@ impl Kernel {
             record::encode_intents(strategy, 0, &self.intents, &mut bytes);
             outside.followed.push(Followed { time_ns: self.now_ns, bytes });
         }
-        self.intents.clear();
+        self.intents.forget();
         Ok(())
     }
 

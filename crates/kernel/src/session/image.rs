@@ -1,6 +1,7 @@
 //! What a restart keeps.
 
 use mainspring_core::{Error, ErrorKind, Lots, Result, TimeNs};
+use mainspring_trading::execution::parents::ParentsImage;
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::{Order, OrdersImage};
 use mainspring_trading::risk::GateImage;
@@ -54,6 +55,16 @@ pub struct Image {
     pub strategies: Vec<StrategyImage>,
     /// Symbols of the instruments.
     pub symbols: Vec<String>,
+    /// Parent orders, once there was one.
+    #[serde(default)]
+    pub parents: Option<ParentsImage>,
+    /// The id that the next parent order gets.
+    #[serde(default = "first_parent")]
+    pub next_parent: u32,
+}
+
+const fn first_parent() -> u32 {
+    1
 }
 
 impl Session {
@@ -72,7 +83,7 @@ impl Session {
             ledger: kernel.ledger.clone(),
             gate: kernel.gate.image(kernel.now_ns),
             next_order: kernel.intents.upcoming_id().0,
-            waits: kernel.timers.iter().filter(|(_, t)| is_wait(t)).copied().collect(),
+            waits: kernel.timers.iter().filter(|(_, t)| is_kept(t)).copied().collect(),
             links: outside.map_or_else(Vec::new, |o| o.links.clone()),
             trades: outside.map_or_else(Vec::new, |o| o.seen.list()),
             strategies: strategies
@@ -83,6 +94,8 @@ impl Session {
                 })
                 .collect(),
             symbols: self.symbols(),
+            parents: kernel.parents.as_ref().map(|parents| parents.image()),
+            next_parent: kernel.intents.upcoming_parent().0,
         }
     }
 
@@ -99,6 +112,10 @@ impl Session {
         kernel.now_ns = image.now_ns;
         kernel.started_ns = image.started_ns;
         kernel.intents.give_ids_from(image.next_order);
+        kernel.intents.give_parents_from(image.next_parent);
+        if let Some(parents) = &image.parents {
+            kernel.restore_parents(parents)?;
+        }
         for (at_ns, timer) in &image.waits {
             kernel.timers.push(*at_ns, *timer)?;
         }
@@ -146,6 +163,7 @@ impl Session {
     }
 }
 
-const fn is_wait(timer: &Timer) -> bool {
-    matches!(timer, Timer::Overdue { .. } | Timer::Ask { .. })
+/// Whether a restart keeps a timer: those of strategies it does not.
+pub(super) const fn is_kept(timer: &Timer) -> bool {
+    matches!(timer, Timer::Overdue { .. } | Timer::Ask { .. } | Timer::Parent { .. })
 }

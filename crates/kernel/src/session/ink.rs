@@ -2,6 +2,7 @@
 
 use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Result, TimeNs};
 use mainspring_journal::Record;
+use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::ledger::MarkPrice;
 use mainspring_trading::orders::{Order, OrderEvent};
 
@@ -99,8 +100,14 @@ impl Ink {
 
     /// An order as it is made.
     #[inline]
-    pub(crate) fn new_order(&mut self, time_ns: TimeNs, order: &Order) -> Result<()> {
-        self.output(Kind::NewOrder, time_ns, &[bytemuck::bytes_of(&record::NewOrder::of(order))])
+    pub(crate) fn new_order(
+        &mut self,
+        time_ns: TimeNs,
+        order: &Order,
+        parent: ParentId,
+    ) -> Result<()> {
+        let record = record::NewOrder::of(order, parent);
+        self.output(Kind::NewOrder, time_ns, &[bytemuck::bytes_of(&record)])
     }
 
     /// Something that we did to an order.

@@ -12,11 +12,12 @@ use mainspring_core::{
     OrderType, RejectReason, Report, Result, Side, Ticks, TimeInForce, VenueEvent, VenueEventKind,
 };
 use mainspring_journal::{EquityRecord, FillRecord, OrderRecord, PositionRecord, Record, Wide};
+use mainspring_trading::execution::parents::{ParentId, ParentTerms};
 use mainspring_trading::execution::Level;
 use mainspring_trading::ledger::MarkPrice;
 use mainspring_trading::orders::{Order, OrderEvent, Purpose};
 
-use crate::intent::{Intent, Intents};
+use crate::intent::{Control, Intent, Intents};
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -347,7 +348,7 @@ fn time_in_force_of(code: u8) -> Result<TimeInForce> {
 }
 
 fn purpose_of(code: u8) -> Result<Purpose> {
-    [Purpose::Explicit, Purpose::Quote, Purpose::Target]
+    [Purpose::Explicit, Purpose::Quote, Purpose::Target, Purpose::Child]
         .get(usize::from(code))
         .copied()
         .ok_or_else(|| unknown_code("a purpose", code))
@@ -366,19 +367,22 @@ pub struct NewOrder {
     /// Code of the purpose.
     pub purpose: u8,
     /// Zero.
-    pub reserved: [u8; 5],
+    pub reserved: u8,
+    /// Id of the parent order of a child; zero for none.
+    pub parent: u32,
 }
 
 impl NewOrder {
     /// The layout of `order`.
     #[must_use]
-    pub const fn of(order: &Order) -> Self {
+    pub const fn of(order: &Order, parent: ParentId) -> Self {
         Self {
             id: order.id.0,
             terms: Terms::of(&order.terms),
             strategy: order.strategy,
             purpose: order.purpose as u8,
-            reserved: [0; 5],
+            reserved: 0,
+            parent: parent.0,
         }
     }
 
@@ -760,8 +764,8 @@ pub struct IntentsHead {
     pub intents: u16,
     /// Number of levels.
     pub levels: u16,
-    /// Zero.
-    pub reserved: u16,
+    /// Number of parent orders, whose terms follow the levels.
+    pub parents: u16,
 }
 
 /// One wish.
@@ -807,7 +811,7 @@ pub(crate) fn encode_intents(strategy: u16, decided: u64, intents: &Intents, buf
         strategy,
         intents: intents.as_slice().len() as u16,
         levels: levels.len() as u16,
-        reserved: 0,
+        parents: intents.parents().len() as u16,
     };
     buffer.extend_from_slice(bytemuck::bytes_of(&head));
     for intent in intents.as_slice() {
@@ -817,6 +821,48 @@ pub(crate) fn encode_intents(strategy: u16, decided: u64, intents: &Intents, buf
         let record = LevelRecord { price: level.price.0, qty: level.qty.0 };
         buffer.extend_from_slice(bytemuck::bytes_of(&record));
     }
+    for terms in intents.parents() {
+        encode_parent(terms, buffer);
+    }
+}
+
+/// Terms of a parent order, which have no fixed layout: the length of their JSON, and the JSON.
+#[cold]
+fn encode_parent(terms: &ParentTerms, buffer: &mut Vec<u8>) {
+    // Terms hold nothing that JSON cannot; were it so, the reader would find the record damaged.
+    let json = serde_json::to_vec(terms).unwrap_or_default();
+    buffer.extend_from_slice(&(json.len() as u32).to_le_bytes());
+    buffer.extend_from_slice(&json);
+}
+
+fn decode_parents(count: u16, mut bytes: &[u8], intents: &mut Intents) -> Result<()> {
+    for _ in 0..count {
+        let head = bytes.split_first_chunk::<4>();
+        let (json, rest) = head
+            .and_then(|(len, rest)| rest.split_at_checked(u32::from_le_bytes(*len) as usize))
+            .ok_or_else(|| damaged::<IntentsHead>(bytes.len()))?;
+        let terms = serde_json::from_slice(json).map_err(|e| {
+            Error::new(ErrorKind::Mismatch, format!("terms of a parent order: {e}"))
+        })?;
+        intents.push_parent(terms)?;
+        bytes = rest;
+    }
+    if bytes.is_empty() {
+        Ok(())
+    } else {
+        Err(damaged::<IntentsHead>(bytes.len()))
+    }
+}
+
+fn parent_of(id: u64) -> Result<ParentId> {
+    u32::try_from(id).map(ParentId).map_err(|_| unknown_code("a parent order", 0))
+}
+
+fn control_of(code: u16) -> Result<Control> {
+    [Control::Pause, Control::Resume, Control::Cancel]
+        .get(usize::from(code))
+        .copied()
+        .ok_or_else(|| unknown_code("a control of a parent order", code as u8))
 }
 
 fn encode_intent(intent: &Intent) -> IntentRecord {
@@ -858,6 +904,16 @@ fn encode_intent(intent: &Intent) -> IntentRecord {
             record.id = tag as u64;
             record.terms.expire_ns = at_ns;
         }
+        Intent::Execute { id, terms } => {
+            record.kind = 8;
+            record.id = u64::from(id.0);
+            record.first = terms;
+        }
+        Intent::Control { id, control } => {
+            record.kind = 9;
+            record.id = u64::from(id.0);
+            record.first = control as u16;
+        }
     }
     record
 }
@@ -874,22 +930,23 @@ pub(crate) fn decode_intents(payload: &[u8], intents: &mut Intents) -> Result<In
     let head: IntentsHead = bytemuck::pod_read_unaligned(head_bytes);
     let rest = &payload[size_of::<IntentsHead>()..];
     let split = usize::from(head.intents) * size_of::<IntentRecord>();
-    let expected = split + usize::from(head.levels) * size_of::<LevelRecord>();
-    if rest.len() != expected {
+    let end = split + usize::from(head.levels) * size_of::<LevelRecord>();
+    if rest.len() < end {
         return Err(damaged::<IntentsHead>(payload.len()));
     }
-    for bytes in rest[split..].chunks_exact(size_of::<LevelRecord>()) {
+    decode_parents(head.parents, &rest[end..], intents)?;
+    for bytes in rest[split..end].chunks_exact(size_of::<LevelRecord>()) {
         let level: LevelRecord = bytemuck::pod_read_unaligned(bytes);
         intents.push_level(Level { price: Ticks(level.price), qty: Lots(level.qty) })?;
     }
     for bytes in rest[..split].chunks_exact(size_of::<IntentRecord>()) {
-        let intent = decode_intent(&bytemuck::pod_read_unaligned(bytes), head.levels)?;
-        intents.push(intent)?;
+        let record = bytemuck::pod_read_unaligned(bytes);
+        intents.push(decode_intent(&record, head.levels, head.parents)?)?;
     }
     Ok(head)
 }
 
-fn decode_intent(record: &IntentRecord, levels: u16) -> Result<Intent> {
+fn decode_intent(record: &IntentRecord, levels: u16, parents: u16) -> Result<Intent> {
     let instrument = InstrumentId(record.terms.instrument);
     let id = ClientOrderId(record.id);
     let (price, qty) = (Ticks(record.terms.price), Lots(record.terms.qty));
@@ -917,6 +974,10 @@ fn decode_intent(record: &IntentRecord, levels: u16) -> Result<Intent> {
         5 => Intent::CancelAll(instrument),
         6 => Intent::Amend { id, price, qty },
         7 => Intent::Timer { at_ns: record.terms.expire_ns, tag: record.id as i64 },
+        8 if record.first < parents => {
+            Intent::Execute { id: parent_of(record.id)?, terms: record.first }
+        }
+        9 => Intent::Control { id: parent_of(record.id)?, control: control_of(record.first)? },
         code => return Err(unknown_code("a wish", code)),
     })
 }

@@ -243,6 +243,9 @@ impl Kernel {
             Err(error) => return self.note(&error.to_string()),
         };
         track_open(&mut self.gate, open_before, &change.order);
+        if self.parents.is_some() {
+            self.child_moved(order.id, None)?;
+        }
         if change.duplicate || change.from == change.to {
             return Ok(());
         }

@@ -27,6 +27,8 @@ pub enum Purpose {
     Quote = 1,
     /// It works towards a target position.
     Target = 2,
+    /// It is a child of a parent order.
+    Child = 3,
 }
 
 /// An order: what was asked, and how far it got.

@@ -261,6 +261,10 @@ impl Parent {
         let part = due[k] - before;
         self.missed += u32::from(k > 0 && self.filled < self.target);
         self.overdue = self.target;
+        if self.refusals == 0 {
+            // What was not there to take may be there now; a refusal waits its time.
+            self.wait_ns = TimeNs::MIN;
+        }
         let qty = self.terms.qty;
         self.target = match self.terms.catch_up {
             CatchUp::Next => due[k],

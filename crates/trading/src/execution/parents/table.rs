@@ -47,6 +47,8 @@ pub struct ParentTable {
     live: Vec<Parent>,
     ended: VecDeque<Parent>,
     children: VecDeque<(ClientOrderId, ParentId)>,
+    /// Parents that ended and were not asked for yet.
+    news: VecDeque<ParentId>,
     /// Whether the feed's trades hold our own, as those of a venue outside do.
     feed_has_own: bool,
 }
@@ -59,6 +61,7 @@ impl ParentTable {
             live: Vec::with_capacity(MAX_PARENTS),
             ended: VecDeque::with_capacity(REMEMBERED),
             children: VecDeque::with_capacity(REMEMBERED_CHILDREN),
+            news: VecDeque::with_capacity(MAX_PARENTS),
             feed_has_own,
         }
     }
@@ -209,8 +212,14 @@ impl ParentTable {
                 self.ended.pop_front();
             }
             let parent = self.live.remove(at);
+            self.news.push_back(parent.id);
             self.ended.push_back(parent);
         }
+    }
+
+    /// A parent that ended since this was last asked.
+    pub fn take_ended(&mut self) -> Option<ParentId> {
+        self.news.pop_front()
     }
 
     /// What a snapshot keeps.
