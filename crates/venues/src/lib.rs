@@ -4,6 +4,7 @@
 //! stand in the text ([`mainspring_core::Decimal`]), or rows in ticks and lots; the rules of a venue's
 //! book sequence are beside its codec. Every venue is one folder and one row of [`table`].
 
+pub mod amount;
 pub mod binance;
 pub mod bybit;
 pub mod civil;
@@ -24,6 +25,7 @@ pub mod outgoing;
 pub mod params;
 pub mod reports;
 pub mod rules;
+pub mod secp256k1;
 pub mod secret;
 pub mod sign;
 pub mod venue;

@@ -2,8 +2,9 @@
 
 use mainspring_core::Decimal;
 
-use super::user::{add, algo_fact, is_leg, status_of, Words};
+use super::user::{algo_fact, is_leg, status_of, Words};
 use super::{errors, Market};
+use crate::amount::add;
 use crate::document::{each_object, is_array, Object, Read, Unreadable};
 use crate::fact::{
     BalanceFact, Fact, FillFact, FillOrigin, Notice, OnFact, OrderFact, PositionFact,

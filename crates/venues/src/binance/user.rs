@@ -2,6 +2,7 @@
 
 use mainspring_core::{CancelReason, Decimal, RejectReason};
 
+use crate::amount::add;
 use crate::document::{Object, Read, Unreadable};
 use crate::fact::{
     BalanceFact, Fact, FillFact, FillOrigin, Notice, OnFact, OrderFact, OrderStatus, PositionFact,
@@ -57,13 +58,6 @@ pub(super) fn event(text: &[u8], fast_fills: bool, on: OnFact<'_>) -> Read<()> {
 fn notice(notice: Notice<'_>, on: OnFact<'_>) -> Read<()> {
     on(Fact::Notice(notice));
     Ok(())
-}
-
-/// The sum of two decimals; `None` when it does not fit.
-pub(crate) fn add(a: Decimal, b: Decimal) -> Option<Decimal> {
-    let scale = a.scale().max(b.scale());
-    let sum = a.to_scale(scale)?.checked_add(b.to_scale(scale)?)?;
-    Decimal::new(i64::try_from(sum).ok()?, scale).ok()
 }
 
 /// The venue's words about an order, from which its status follows.

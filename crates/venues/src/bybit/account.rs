@@ -3,6 +3,7 @@
 use mainspring_core::{CancelReason, Decimal, RejectReason, Side};
 
 use super::errors::{classify, reason_of};
+use crate::amount::negated;
 use crate::document::{Object, Read, Unreadable};
 use crate::fact::{
     BalanceFact, Fact, FillFact, FillOrigin, Notice, OnFact, OrderFact, OrderStatus, PositionFact,
@@ -245,7 +246,7 @@ fn settled_in(symbol: &str) -> &str {
 fn position(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     let size = one.decimal("size")?.unwrap_or_default();
     let qty = match one.side("side").unwrap_or(None) {
-        Some(Side::Sell) => Decimal::new(-size.mantissa(), size.scale()).unwrap_or_default(),
+        Some(Side::Sell) => negated(size),
         _ => size,
     };
     let entry =

@@ -38,7 +38,7 @@ pub(super) fn classify(code: i64, message: &str, wait_ms: Option<u64>) -> Failur
         110_092 | 110_093 => (C::Refused, Some(R::WouldTriggerImmediately)),
         110_094 | 170_140 => (C::Refused, Some(R::BelowMinNotional)),
         170_133 | 170_135..=170_137 | 170_124 => (C::Refused, Some(R::BadQuantity)),
-        170_193 | 170_194 | 170_192 => (C::Refused, Some(R::VenueRule)),
+        170_192..=170_194 => (C::Refused, Some(R::VenueRule)),
         170_218 => (C::Refused, Some(R::PostOnlyWouldTake)),
         170_201 | 110_074 | 110_075 => (C::Refused, Some(R::Halted)),
         _ => (C::Refused, None),

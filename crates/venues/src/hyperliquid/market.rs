@@ -1,10 +1,21 @@
-//! Hyperliquid: `l2Book` (always the whole visible book) and `trades`.
+//! Public channels: `l2Book` (always the whole visible book), `bbo`, `trades`, `activeAssetCtx`.
 
-use mainspring_core::Side;
-
-use crate::feed::{millis_ns, utf8, BookEvent, FeedEvent, OnEvent, Sequence, Sides, TradeEvent};
+use crate::envelope::{trades, TradeKeys};
+use crate::feed::{
+    millis_ns, utf8, BestEvent, BookEvent, FeedEvent, MarkEvent, OnEvent, Sequence, Sides,
+};
 use crate::json::{Scan, Scanner};
 use crate::level::{scan_decimal, scan_integer, Level};
+
+const TRADE: TradeKeys = TradeKeys {
+    symbol: b"coin",
+    price: b"px",
+    qty: b"sz",
+    side: b"side",
+    time: b"time",
+    sides: [b"B", b"A"],
+    needed: "a trade without all of coin, px, sz, side",
+};
 
 /// Reads one message.
 ///
@@ -24,7 +35,9 @@ pub fn decode(text: &[u8], sides: &mut Sides, on: OnEvent<'_>) -> Scan<()> {
     scanner.end()?;
     match (channel, data) {
         (Some("l2Book"), Some(data)) => book(data, sides, on),
-        (Some("trades"), Some(data)) => trades(data, on),
+        (Some("bbo"), Some(data)) => best(data, on),
+        (Some("trades"), Some(data)) => trades(data, &TRADE, "", on),
+        (Some("activeAssetCtx" | "activeSpotAssetCtx"), Some(data)) => mark(data, on),
         (channel, _) => {
             on(FeedEvent::Other(channel.unwrap_or("other")));
             Ok(())
@@ -95,35 +108,68 @@ fn level(scanner: &mut Scanner<'_>) -> Scan<Level> {
     }
 }
 
-fn trades(data: &[u8], on: OnEvent<'_>) -> Scan<()> {
+fn best(data: &[u8], on: OnEvent<'_>) -> Scan<()> {
     let mut scanner = Scanner::new(data);
-    scanner.begin_array()?;
-    while scanner.next_element()? {
-        let (mut symbol, mut price, mut qty, mut taker, mut ms) = (None, None, None, None, None);
-        scanner.begin_object()?;
-        while let Some(key) = scanner.next_key()? {
-            match key {
-                b"coin" => symbol = scanner.scalar()?.text().and_then(utf8),
-                b"px" => price = Some(scan_decimal(&mut scanner)?),
-                b"sz" => qty = Some(scan_decimal(&mut scanner)?),
-                b"side" => {
-                    taker = match scanner.scalar()?.text() {
-                        Some(b"B") => Some(Side::Buy),
-                        Some(b"A") => Some(Side::Sell),
-                        _ => return scanner.refuse("an unknown side"),
-                    };
-                }
-                b"time" => ms = Some(scan_integer(&mut scanner)?),
-                _ => scanner.skip()?,
-            }
+    let (mut symbol, mut ms, mut sides) = (None, None, None);
+    scanner.begin_object()?;
+    while let Some(key) = scanner.next_key()? {
+        match key {
+            b"coin" => symbol = scanner.scalar()?.text().and_then(utf8),
+            b"time" => ms = Some(scan_integer(&mut scanner)?),
+            b"bbo" => sides = Some(two_levels(&mut scanner)?),
+            _ => scanner.skip()?,
         }
-        let (Some(symbol), Some(price), Some(qty), Some(taker)) = (symbol, price, qty, taker)
-        else {
-            return scanner.refuse("a trade without all of coin, px, sz, side");
-        };
-        let level = Level { price, qty };
-        let time_ns = ms.and_then(millis_ns);
-        on(FeedEvent::Trade(TradeEvent { symbol, time_ns, level, taker }));
     }
+    let (Some(symbol), Some([bid, ask])) = (symbol, sides) else {
+        return scanner.refuse("best prices without coin or bbo");
+    };
+    on(FeedEvent::Best(BestEvent { symbol, time_ns: ms.and_then(millis_ns), bid, ask }));
+    Ok(())
+}
+
+/// A side may be null.
+fn two_levels(scanner: &mut Scanner<'_>) -> Scan<[Option<Level>; 2]> {
+    let mut sides = [None; 2];
+    scanner.begin_array()?;
+    for side in &mut sides {
+        if !scanner.next_element()? {
+            return scanner.refuse("best prices without both sides");
+        }
+        *side = match scanner.peek() {
+            b'n' => scanner.skip().map(|()| None)?,
+            _ => Some(level(scanner)?),
+        };
+    }
+    match scanner.next_element()? {
+        true => scanner.refuse("best prices with more than two sides"),
+        false => Ok(sides),
+    }
+}
+
+fn mark(data: &[u8], on: OnEvent<'_>) -> Scan<()> {
+    let mut scanner = Scanner::new(data);
+    let (mut symbol, mut mark, mut rate) = (None, None, None);
+    scanner.begin_object()?;
+    while let Some(key) = scanner.next_key()? {
+        match key {
+            b"coin" => symbol = scanner.scalar()?.text().and_then(utf8),
+            b"ctx" => {
+                scanner.begin_object()?;
+                while let Some(key) = scanner.next_key()? {
+                    match key {
+                        b"markPx" => mark = Some(scan_decimal(&mut scanner)?),
+                        b"funding" => rate = Some(scan_decimal(&mut scanner)?),
+                        _ => scanner.skip()?,
+                    }
+                }
+            }
+            _ => scanner.skip()?,
+        }
+    }
+    let Some(symbol) = symbol.filter(|_| mark.is_some()) else {
+        return scanner.refuse("an asset's state without coin or mark price");
+    };
+    let event = MarkEvent { symbol, time_ns: None, mark, rate, next_funding_ns: None };
+    on(FeedEvent::Mark(event));
     Ok(())
 }

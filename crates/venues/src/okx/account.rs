@@ -3,6 +3,7 @@
 use mainspring_core::{CancelReason, Decimal, RejectReason};
 
 use super::errors::classify;
+use crate::amount::negated;
 use crate::document::{Object, Read, Unreadable};
 use crate::fact::{
     BalanceFact, Fact, FillFact, FillOrigin, Notice, OnFact, OrderFact, OrderStatus, PositionFact,
@@ -175,6 +176,7 @@ fn order_update(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
             side: fact.side,
             price: one.need_decimal("fillPx")?,
             qty: one.need_decimal("fillSz")?,
+            // Fees are negative when we pay at this venue; here a fee is what is paid.
             fee: fee.map(negated),
             fee_currency: one.word("fillFeeCcy")?.unwrap_or(""),
             maker: maker(one)?,
@@ -206,11 +208,6 @@ fn order_update(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     }
     on(Fact::Order(fact));
     Ok(())
-}
-
-/// Fees are negative when we pay at this venue; here a fee is what is paid.
-fn negated(value: Decimal) -> Decimal {
-    Decimal::new(-value.mantissa(), value.scale()).unwrap_or_default()
 }
 
 fn maker(one: &Object<'_>) -> Read<Option<bool>> {

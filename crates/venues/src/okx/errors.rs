@@ -34,7 +34,7 @@ pub(super) fn classify(code: &str, message: &str, wait_ms: Option<u64>) -> Failu
         51_020 | 51_121 | 51_005 | 51_120 => (C::Refused, Some(R::BadQuantity)),
         51_021 | 51_028 | 51_022 | 51_027 => (C::Refused, Some(R::Halted)),
         51_112 | 51_169 | 51_205 | 51_113 => (C::Refused, Some(R::ReduceOnlyWouldIncrease)),
-        51_277 | 51_278 | 51_279 | 51_280 => (C::Refused, Some(R::WouldTriggerImmediately)),
+        51_277..=51_280 => (C::Refused, Some(R::WouldTriggerImmediately)),
         51_400..=51_402 | 51_405 | 51_410 | 51_503 | 51_505 | 51_509 | 51_510 | 51_603 => {
             (C::Refused, Some(R::UnknownOrder))
         }

@@ -8,6 +8,7 @@ mod shared;
 mod binance;
 mod bybit;
 mod call;
+mod hyperliquid;
 mod okx;
 
 use mainspring_venues::operation::Operation;
