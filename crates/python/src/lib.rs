@@ -6,11 +6,13 @@ pub mod compiled;
 pub mod data;
 pub mod errors;
 pub mod flow;
+pub mod follower;
 pub mod host;
 pub mod import;
 pub mod journal;
 pub mod models;
 pub mod orders;
+pub mod records;
 pub mod run;
 pub mod simulation;
 pub mod table;
@@ -36,6 +38,8 @@ mod _core {
     #[pymodule_export]
     use crate::flow::{flow_markets, flow_version, generate_flow};
     #[pymodule_export]
+    use crate::follower::PyJournalFollower;
+    #[pymodule_export]
     use crate::import::{detect_format, export_hftbacktest, import_file, import_formats};
     #[pymodule_export]
     use crate::journal::{
@@ -47,11 +51,13 @@ mod _core {
     #[pymodule_export]
     use crate::orders::{PyBar, PyFill, PyOrder, PyTrade};
     #[pymodule_export]
+    use crate::records::log_records;
+    #[pymodule_export]
     use crate::run::{
         file_facts, file_instruments, order_codes, read_run_log, run_backtest, PyRunLog,
     };
     #[pymodule_export]
-    use crate::simulation::simulate;
+    use crate::simulation::{simulate, simulate_journal};
     #[pymodule_export]
     use crate::table::PyTable;
     #[pymodule_export]

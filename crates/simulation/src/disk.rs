@@ -7,10 +7,14 @@ use mainspring_kernel::session::Outlet;
 
 /// One record on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Written {
+pub struct Written {
+    /// Code of its kind.
     pub kind: u16,
+    /// Logical time.
     pub time_ns: TimeNs,
+    /// The input that it follows from; its own sequence for an input.
     pub cause: u64,
+    /// What it says.
     pub payload: Vec<u8>,
 }
 

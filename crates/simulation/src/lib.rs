@@ -11,5 +11,6 @@ mod feed;
 mod venue;
 mod world;
 
+pub use disk::Written;
 pub use faults::{Fault, FaultCounts};
-pub use world::{simulate, Outcome, Plan};
+pub use world::{session_parts, simulate, simulate_journal, Outcome, Plan};

@@ -17,7 +17,7 @@ use mainspring_kernel::session::{
 use serde::Serialize;
 
 use crate::chance::Chance;
-use crate::disk::Disk;
+use crate::disk::{Disk, Written};
 use crate::faults::{Fault, FaultCounts};
 use crate::feed::{gap, Feed};
 use crate::venue::Venue;
@@ -73,21 +73,42 @@ pub struct Outcome {
 /// Only when the simulation itself cannot be set up; what the engine does wrong is in
 /// [`Outcome::violation`].
 pub fn simulate(plan: Plan) -> Result<Outcome> {
+    simulate_journal(plan).map(|(outcome, _)| outcome)
+}
+
+/// As [`simulate`], with the records that the session wrote, in order from sequence 1.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn simulate_journal(plan: Plan) -> Result<(Outcome, Vec<Written>)> {
     let mut world = World::new(plan)?;
     let ended = world.run();
     let violation = match ended {
         Ok(()) => None,
         Err(error) => Some(format!("step {}: {}", world.step, error.message())),
     };
-    Ok(Outcome {
+    let written = world.disk.records();
+    let outcome = Outcome {
         seed: plan.seed,
-        events: world.disk.records().len() as u64,
+        events: written.len() as u64,
         lives: world.lives,
         orders: world.sent,
         fills: world.venue.fills_since(i64::MIN).len() as u64,
         faults: world.faults,
         violation,
-    })
+    };
+    Ok((outcome, written))
+}
+
+/// What every simulated session is made of: its configuration, its instruments, and the names of
+/// its strategies.
+///
+/// # Errors
+/// When the simulation cannot be set up.
+pub fn session_parts() -> Result<(SessionConfig, Vec<Instrument>, Vec<String>)> {
+    let session = new_session()?;
+    let names = session.image().strategies.into_iter().map(|strategy| strategy.name).collect();
+    Ok((session.config().clone(), session.instruments().to_vec(), names))
 }
 
 /// Something on its way.
