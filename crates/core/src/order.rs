@@ -240,6 +240,18 @@ pub enum VenueRequestKind {
     },
 }
 
+impl VenueRequestKind {
+    /// The instrument it is about.
+    #[inline]
+    #[must_use]
+    pub const fn instrument(&self) -> InstrumentId {
+        match self {
+            Self::New(terms) => terms.instrument,
+            Self::Cancel { instrument } | Self::Amend { instrument, .. } => *instrument,
+        }
+    }
+}
+
 /// What a venue says about an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VenueEvent {

@@ -121,6 +121,11 @@ impl Default for Intents {
     }
 }
 
+/// Ids from here on are given by strategies that run outside the kernel's thread.
+pub(crate) const FIRST_ELSEWHERE: u64 = 1 << ELSEWHERE_BITS;
+
+const ELSEWHERE_BITS: u32 = 48;
+
 impl Intents {
     /// Forgets the wishes; order ids go on.
     pub fn clear(&mut self) {
@@ -237,9 +242,12 @@ impl Intents {
         Ok(id)
     }
 
-    /// The ids given from now on are above this one.
+    /// The ids given from now on are above this one, if it is one of ours: strategies that run
+    /// elsewhere give ids of a range of their own.
     pub(crate) fn give_ids_after(&mut self, id: ClientOrderId) {
-        self.next_order = self.next_order.max(id.0 + 1);
+        if id.0 >> ELSEWHERE_BITS == self.next_order >> ELSEWHERE_BITS {
+            self.next_order = self.next_order.max(id.0 + 1);
+        }
     }
 
     /// Levels of a quote: bids and asks.

@@ -112,6 +112,15 @@ impl<T: Send> Consumer<T> {
     }
 }
 
+impl<T> Consumer<T> {
+    /// Whether nothing waits to be popped.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.head == self.tail_seen && self.head == self.shared.tail.load(Ordering::Acquire)
+    }
+}
+
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
         let tail = self.tail.load(Ordering::Relaxed);

@@ -69,6 +69,10 @@ impl Kernel {
     /// Stops a strategy that failed and cancels its orders.
     pub(crate) fn fail(&mut self, strategy: u16, message: String) -> Result<()> {
         if self.is_following() {
+            if let Some(outside) = self.outside.as_mut().filter(|outside| outside.keep_followed) {
+                outside.failures.push((strategy, message.clone()));
+                self.strategies[usize::from(strategy)].failure = Some(message);
+            }
             return Ok(());
         }
         let name = self.strategies[usize::from(strategy)].host.name().to_owned();

@@ -9,7 +9,7 @@ use mainspring_journal::EquityRecord;
 use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::orders::{OrderEvent, OrderState};
 
-use crate::intent::{Intent, Intents};
+use crate::intent::{Intent, Intents, FIRST_ELSEWHERE};
 use crate::kernel::{track_open, working_lots, Kernel};
 use crate::market::Market;
 
@@ -107,7 +107,14 @@ impl Session {
         let kernel = &mut self.kernel;
         match kind {
             Kind::Intents => kernel.follow_intents(raw.payload),
-            Kind::NewOrder => kernel.follow_order(&record::read(raw.payload)?, raw.time_ns),
+            Kind::NewOrder => {
+                let order: NewOrder = record::read(raw.payload)?;
+                kernel.follow_order(&order, raw.time_ns)?;
+                if order.id >= FIRST_ELSEWHERE {
+                    self.next_elsewhere = self.next_elsewhere.max(order.id + 1);
+                }
+                Ok(())
+            }
             Kind::Step => kernel.follow_step(&record::read(raw.payload)?, raw.time_ns),
             Kind::Query => {
                 let query: QueryRecord = record::read(raw.payload)?;

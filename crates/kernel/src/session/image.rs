@@ -13,7 +13,7 @@ use super::outside::{SeenTrades, VenueLink};
 use super::Session;
 
 /// Version of the layout of [`Image`].
-pub const IMAGE_VERSION: u32 = 2;
+pub const IMAGE_VERSION: u32 = 3;
 
 /// A strategy as a snapshot keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ pub struct Image {
     pub gate: GateImage,
     /// The id that the next order gets.
     pub next_order: u64,
+    /// The id that the next order of a strategy that runs elsewhere gets at least.
+    pub next_elsewhere: u64,
     /// Waits for answers, by time.
     pub waits: Vec<(TimeNs, Timer)>,
     /// The venues.
@@ -83,6 +85,7 @@ impl Session {
             ledger: kernel.ledger.clone(),
             gate: kernel.gate.image(kernel.now_ns),
             next_order: kernel.intents.upcoming_id().0,
+            next_elsewhere: self.next_elsewhere,
             waits: kernel.timers.iter().filter(|(_, t)| is_kept(t)).copied().collect(),
             links: outside.map_or_else(Vec::new, |o| o.links.clone()),
             trades: outside.map_or_else(Vec::new, |o| o.seen.list()),
@@ -133,6 +136,7 @@ impl Session {
         }
         self.states = image.strategies.iter().map(|kept| kept.state.clone()).collect();
         self.sequence = image.sequence;
+        self.next_elsewhere = image.next_elsewhere;
         Ok(())
     }
 

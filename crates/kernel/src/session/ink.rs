@@ -29,6 +29,14 @@ pub trait Outlet: Send {
     /// # Errors
     /// When it cannot be made safe.
     fn commit(&mut self) -> Result<()>;
+
+    /// Ends in order: nothing is appended any more.
+    ///
+    /// # Errors
+    /// When what was appended cannot be made safe.
+    fn end(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// The pen of a kernel in a session. Silent while the kernel follows a journal.

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
 use crate::host::Host;
-use crate::intent::Intents;
+use crate::intent::{Intent, Intents, FIRST_ELSEWHERE};
 use crate::kernel::{Kernel, REMEMBERED_IN_SESSIONS};
 use crate::market::{Changes, Market};
 use crate::recorder::{Counts, Recorder};
@@ -66,6 +66,9 @@ pub struct SessionConfig {
     pub foreign: ForeignOrders,
 }
 
+/// Version of the layouts of a session's records.
+pub const SCHEMA: u32 = 1;
+
 /// Interval of equity samples where none is given.
 const SAMPLE_NS: DurationNs = 1_000_000_000;
 
@@ -82,6 +85,8 @@ pub struct Session {
     /// Sequence of the last record applied.
     sequence: u64,
     states: Vec<Vec<u8>>,
+    /// The id that the next order of a strategy that runs elsewhere gets at least.
+    next_elsewhere: u64,
 }
 
 impl Session {
@@ -115,7 +120,15 @@ impl Session {
         outside.following = true;
         kernel.outside = Some(Box::new(outside));
         let changes = vec![Changes::default(); instruments.len()];
-        Ok(Self { kernel, config, instruments, changes, sequence: 0, states })
+        Ok(Self {
+            kernel,
+            config,
+            instruments,
+            changes,
+            sequence: 0,
+            states,
+            next_elsewhere: FIRST_ELSEWHERE,
+        })
     }
 
     /// From here on the session decides, and writes what it is told and what it decides to `outlet`.
@@ -292,11 +305,46 @@ impl Session {
         self.kernel.intents.clear();
         self.input(Kind::Wishes, recv_ns, &[bytes])?;
         record::decode_intents(bytes, &mut self.kernel.intents)?;
+        self.note_ids_of_wishes();
         if self.kernel.strategies[usize::from(head.strategy)].failure.is_none() {
             self.kernel.carry_out(head.strategy)?;
         }
         self.kernel.intents.clear();
         self.settle()
+    }
+
+    /// The state of a strategy that runs outside the kernel thread, as it declares it.
+    ///
+    /// # Errors
+    /// When there is no such strategy, or the journal cannot be written.
+    pub fn strategy_state(&mut self, now_ns: TimeNs, strategy: u16, state: &[u8]) -> Result<()> {
+        let kept = self.states.get_mut(usize::from(strategy)).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no strategy {strategy}"))
+        })?;
+        state.clone_into(kept);
+        let now_ns = now_ns.max(self.kernel.now_ns);
+        self.write(Kind::StrategyState, now_ns, &[&strategy.to_le_bytes(), state])?;
+        self.settle()
+    }
+
+    /// From here on a follower's strategies give their orders ids of the range for strategies that
+    /// run elsewhere, and what they ask for is kept.
+    pub fn decide_elsewhere(&mut self) {
+        self.kernel.intents.give_ids_from(self.next_elsewhere);
+        self.keep_wishes();
+    }
+
+    /// Strategies that failed while following since this was last called, and why.
+    pub fn take_failures(&mut self) -> Vec<(u16, String)> {
+        self.kernel.outside.as_mut().map_or_else(Vec::new, |o| std::mem::take(&mut o.failures))
+    }
+
+    fn note_ids_of_wishes(&mut self) {
+        for intent in self.kernel.intents.as_slice() {
+            if let Intent::Place { id, .. } = intent {
+                self.next_elsewhere = self.next_elsewhere.max(id.0 + 1);
+            }
+        }
     }
 
     /// A command of a person or of the supervisor.

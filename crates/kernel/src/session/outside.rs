@@ -179,6 +179,8 @@ pub(crate) struct Outside {
     /// Whether what strategies ask for while following is kept, to be compared.
     pub(crate) keep_followed: bool,
     pub(crate) followed: Vec<Followed>,
+    /// Strategies that failed while following.
+    pub(crate) failures: Vec<(u16, String)>,
     requests: Vec<Request>,
 }
 
@@ -205,6 +207,7 @@ impl Outside {
             following: false,
             keep_followed: false,
             followed: Vec::new(),
+            failures: Vec::new(),
             requests: Vec::with_capacity(MAX_REQUESTS),
         }
     }

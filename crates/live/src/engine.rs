@@ -1,0 +1,254 @@
+//! The kernel's thread.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainspring_core::{InstrumentId, Request, Result, TimeNs, VenueRequest};
+use mainspring_journal::live::Control;
+use mainspring_kernel::session::Session;
+use mainspring_memory::{Consumer, Producer, SnapshotWriter};
+
+use crate::clock::WallClock;
+use crate::egress::{Egress, HaltReason};
+use crate::message::{Inbound, Order};
+use crate::status::Status;
+use crate::wake::Waker;
+
+/// Items taken from one link before the others are looked at.
+const BATCH: usize = 64;
+
+/// Empty rounds before the thread sleeps.
+const SPINS: u32 = 256;
+
+/// Longest sleep: time goes on in the journal's marks and the heartbeat.
+const NAP: Duration = Duration::from_millis(1);
+
+/// A link as the kernel sees it.
+pub(crate) struct LinkEnd {
+    pub(crate) inbound: Consumer<Inbound>,
+    pub(crate) requests: Producer<Request>,
+    /// Requests that did not fit into the ring; they go first.
+    pub(crate) backlog: VecDeque<Request>,
+}
+
+/// What others see of the kernel's thread.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    /// When the thread last went round.
+    pub(crate) beat_ns: AtomicI64,
+    /// Items taken from links.
+    pub(crate) taken: AtomicU64,
+}
+
+/// When to do what besides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Habits {
+    /// Never sleep.
+    pub(crate) busy_poll: bool,
+    /// Between snapshots of the state.
+    pub(crate) snapshot_ns: i64,
+    /// How long open orders are waited for at the end.
+    pub(crate) stop_ns: i64,
+}
+
+pub(crate) struct Engine {
+    pub(crate) session: Session,
+    pub(crate) links: Vec<LinkEnd>,
+    pub(crate) orders: Receiver<Order>,
+    pub(crate) clock: WallClock,
+    pub(crate) status: SnapshotWriter<Status>,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) journal: Control,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) waker: Waker,
+    pub(crate) habits: Habits,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) venue_of: Vec<u16>,
+    pub(crate) snapshot_due_ns: TimeNs,
+    pub(crate) ending: Option<TimeNs>,
+    pub(crate) gate_was_halted: bool,
+}
+
+impl Engine {
+    /// Until the end that was ordered, or an error that nothing can go on after.
+    pub(crate) fn run(&mut self) -> Result<()> {
+        self.waker.adopt();
+        self.send()?;
+        let mut idle = 0;
+        loop {
+            let worked = self.round()?;
+            if self.has_ended() {
+                return Ok(());
+            }
+            idle = if worked { 0 } else { idle + 1 };
+            if idle > SPINS && !self.habits.busy_poll {
+                self.sleep();
+            }
+        }
+    }
+
+    /// One look at everything. Returns whether there was something to do.
+    fn round(&mut self) -> Result<bool> {
+        let mut worked = false;
+        for link in 0..self.links.len() {
+            worked |= self.take_from(link)?;
+        }
+        while let Ok(order) = self.orders.try_recv() {
+            self.obey(order)?;
+            worked = true;
+        }
+        let now_ns = self.clock.now_ns();
+        self.session.advance(now_ns)?;
+        self.send()?;
+        self.follow_gate();
+        self.pulse.beat_ns.store(now_ns, Ordering::Release);
+        if worked {
+            self.status.write(&Status::of(&self.session));
+        }
+        if now_ns >= self.snapshot_due_ns {
+            self.keep_state(now_ns);
+        }
+        Ok(worked)
+    }
+
+    fn take_from(&mut self, link: usize) -> Result<bool> {
+        let mut taken = 0;
+        while taken < BATCH {
+            let Some(item) = self.links[link].inbound.try_pop() else { break };
+            self.take(link as u16, item)?;
+            self.send()?;
+            taken += 1;
+        }
+        self.pulse.taken.fetch_add(taken as u64, Ordering::Relaxed);
+        Ok(taken > 0)
+    }
+
+    fn take(&mut self, venue: u16, item: Inbound) -> Result<()> {
+        let session = &mut self.session;
+        match item {
+            Inbound::Market { instrument, base, count, rows } => {
+                session.market(instrument, base, &rows[..usize::from(count)])
+            }
+            Inbound::Report(report) => session.report(&report),
+            Inbound::Answer { recv_ns, order, answer } => session.answer(recv_ns, order, answer),
+            Inbound::Account { recv_ns, account } => {
+                for fill in &account.fills {
+                    session.report(fill)?;
+                }
+                session.open_orders(recv_ns, venue, account.as_of_ns, &account.open)?;
+                session.positions(recv_ns, venue, account.as_of_ns, &account.positions)
+            }
+            Inbound::Link { recv_ns, up } => session.link(recv_ns, venue, up),
+        }
+    }
+
+    fn obey(&mut self, order: Order) -> Result<()> {
+        let now_ns = self.clock.now_ns();
+        match order {
+            Order::Command(command, reply) => {
+                let done = self.session.command(now_ns, &command);
+                if let Some(reply) = reply {
+                    // Who asked may be gone.
+                    let _ = reply.try_send(done.clone());
+                }
+                done
+            }
+            Order::Wishes(bytes) => self.session.encoded_wishes(now_ns, &bytes),
+            Order::Snapshot => {
+                self.keep_state(now_ns);
+                Ok(())
+            }
+            Order::Stop { cancel } => {
+                if self.ending.is_some() {
+                    // Asked again: not another moment.
+                    self.ending = Some(now_ns);
+                    return Ok(());
+                }
+                self.session.stop(now_ns, cancel)?;
+                self.ending = Some(now_ns + if cancel { self.habits.stop_ns } else { 0 });
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands requests to the links, in order.
+    fn send(&mut self) -> Result<()> {
+        self.session.take_requests(&mut self.requests);
+        for request in self.requests.drain(..) {
+            let link = usize::from(venue_of(&request, &self.venue_of));
+            if let Some(link) = self.links.get_mut(link) {
+                link.backlog.push_back(request);
+            }
+        }
+        for link in &mut self.links {
+            while let Some(request) = link.backlog.pop_front() {
+                if let Err(request) = link.requests.try_push(request) {
+                    link.backlog.push_front(request);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The gate's halt reaches the last door too, and a person's decision opens both.
+    fn follow_gate(&mut self) {
+        let halted = self.session.is_halted();
+        if halted == self.gate_was_halted {
+            return;
+        }
+        self.gate_was_halted = halted;
+        if halted {
+            let text = "the gate halted trading; the journal says why".to_owned();
+            self.egress.halt(HaltReason { cause: "gate".into(), text });
+        } else {
+            self.egress.rearm();
+        }
+    }
+
+    fn keep_state(&mut self, now_ns: TimeNs) {
+        self.snapshot_due_ns = now_ns.saturating_add(self.habits.snapshot_ns);
+        let image = self.session.image();
+        self.journal.snapshot(
+            image.now_ns,
+            Box::new(move || {
+                serde_json::to_vec(&image).map_err(|e| {
+                    mainspring_core::Error::new(
+                        mainspring_core::ErrorKind::Internal,
+                        format!("a snapshot as JSON: {e}"),
+                    )
+                })
+            }),
+        );
+    }
+
+    /// At the end every open order has its answer, or the patience is over.
+    fn has_ended(&self) -> bool {
+        let Some(until_ns) = self.ending else { return false };
+        self.session.orders().live_count() == 0 || self.clock.now_ns() >= until_ns
+    }
+
+    fn sleep(&mut self) {
+        let due_ns = self.session.next_due_ns().min(self.snapshot_due_ns);
+        let left = due_ns.saturating_sub(self.clock.now_ns()).max(0) as u64;
+        let links = &self.links;
+        self.waker.sleep(NAP.min(Duration::from_nanos(left)), || {
+            links.iter().any(|link| !link.inbound.is_empty())
+        });
+    }
+}
+
+/// Which venue a request goes to.
+fn venue_of(request: &Request, venue_of: &[u16]) -> u16 {
+    let of = |instrument: InstrumentId| venue_of.get(instrument.index()).copied().unwrap_or(0);
+    match request {
+        Request::Order(VenueRequest { kind, .. }) => of(kind.instrument()),
+        Request::OrderQuery { instrument, .. } | Request::ForeignCancel { instrument, .. } => {
+            of(*instrument)
+        }
+        Request::AccountQuery { venue, .. } => *venue,
+    }
+}

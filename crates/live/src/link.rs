@@ -1,0 +1,293 @@
+//! A venue's side of a session: what every link does alike.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use mainspring_core::event::{flags, MarketRow, RowKind};
+use mainspring_core::limits::MAX_OPEN_ORDERS;
+use mainspring_core::{
+    Answer, ClientOrderId, InstrumentId, RejectReason, Report, Request, Ticks, TimeNs, VenueEvent,
+    VenueEventKind, VenueRequest, VenueRequestKind,
+};
+use mainspring_memory::{Consumer, Producer};
+
+use crate::clock::WallClock;
+use crate::egress::Egress;
+use crate::message::{Account, Inbound, ROWS};
+use crate::wake::Waker;
+
+/// Items of a full ring that wait here: nothing but market data is ever dropped for a while.
+const MAX_BACKLOG: usize = 65_536;
+
+/// A connection to a venue; it runs on a thread of its own.
+pub trait Link: Send {
+    /// The venue's name, as the instruments have it.
+    fn venue(&self) -> &str;
+
+    /// What we have there by our books, told before [`Self::run`]: a venue outside knows it, one
+    /// inside this process takes it up.
+    fn adopt(&mut self, account: &Account) {
+        let _ = account;
+    }
+
+    /// Runs until [`Desk::must_end`].
+    fn run(self: Box<Self>, desk: Desk);
+}
+
+/// What a link has in hand: the rings, the halt flag, the clock, and the orders that are open.
+pub struct Desk {
+    requests: Consumer<Request>,
+    to_kernel: Producer<Inbound>,
+    waker: Waker,
+    egress: Arc<Egress>,
+    clock: WallClock,
+    end: Arc<AtomicBool>,
+    open: Vec<(ClientOrderId, InstrumentId)>,
+    cancels: VecDeque<Request>,
+    rounds_seen: u64,
+    backlog: VecDeque<Inbound>,
+    /// Instruments of which rows were dropped since their last gap mark.
+    broken: Vec<bool>,
+    /// Statements were lost: the account has to be asked for.
+    lost: bool,
+}
+
+impl Desk {
+    pub(crate) fn new(
+        requests: Consumer<Request>,
+        to_kernel: Producer<Inbound>,
+        waker: Waker,
+        egress: Arc<Egress>,
+        clock: WallClock,
+        end: Arc<AtomicBool>,
+        instruments: usize,
+    ) -> Self {
+        let rounds_seen = egress.cancel_rounds();
+        Self {
+            requests,
+            to_kernel,
+            waker,
+            egress,
+            clock,
+            end,
+            open: Vec::with_capacity(MAX_OPEN_ORDERS),
+            cancels: VecDeque::with_capacity(64),
+            rounds_seen,
+            backlog: VecDeque::with_capacity(64),
+            broken: vec![false; instruments],
+            lost: false,
+        }
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now_ns(&self) -> TimeNs {
+        self.clock.now_ns()
+    }
+
+    /// Whether the link has to end.
+    #[must_use]
+    pub fn must_end(&self) -> bool {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// The next request that may leave. Cancels of a halt go first; a request that the halt stops is
+    /// answered here.
+    pub fn next_request(&mut self) -> Option<Request> {
+        self.cancel_if_told();
+        self.flush();
+        if let Some(cancel) = self.cancels.pop_front() {
+            return Some(cancel);
+        }
+        loop {
+            let request = self.requests.try_pop()?;
+            if self.egress.lets_out(&request) {
+                self.note_sent(&request);
+                return Some(request);
+            }
+            self.refuse(&request);
+        }
+    }
+
+    /// Takes up an order that was open before the link began.
+    pub fn note_open(&mut self, order: ClientOrderId, instrument: InstrumentId) {
+        if self.open.len() < MAX_OPEN_ORDERS {
+            self.open.push((order, instrument));
+        }
+    }
+
+    /// Orders that may be open at the venue.
+    #[must_use]
+    pub fn open_orders(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Tells the kernel of a statement.
+    pub fn report(&mut self, mut report: Report) {
+        report.event.recv_ns = self.clock.now_ns();
+        if ends(&report.event.kind) {
+            self.note_end(report.event.order);
+        }
+        self.tell(Inbound::Report(report));
+    }
+
+    /// Tells the kernel that an order traded whole or is over, when the venue does not say so itself.
+    pub fn note_end(&mut self, order: ClientOrderId) {
+        if let Some(at) = self.open.iter().position(|(id, _)| *id == order) {
+            self.open.swap_remove(at);
+        }
+    }
+
+    /// Tells the kernel the answer to an order query.
+    pub fn answer(&mut self, order: ClientOrderId, answer: Answer) {
+        let recv_ns = self.clock.now_ns();
+        self.tell(Inbound::Answer { recv_ns, order, answer });
+    }
+
+    /// Tells the kernel the answer to an account query.
+    pub fn account(&mut self, account: Account) {
+        let recv_ns = self.clock.now_ns();
+        self.tell(Inbound::Account { recv_ns, account: Box::new(account) });
+    }
+
+    /// Tells the kernel that the connection came or went.
+    pub fn link(&mut self, up: bool) {
+        let recv_ns = self.clock.now_ns();
+        self.tell(Inbound::Link { recv_ns, up });
+    }
+
+    /// Tells the kernel of market data: rows of one instrument, whole messages. When the kernel does
+    /// not keep up, messages are dropped and a gap is marked, and false is returned: a snapshot has
+    /// to be sent, with which the book is trusted again.
+    pub fn market(&mut self, instrument: InstrumentId, base: Ticks, rows: &[MarketRow]) -> bool {
+        self.flush();
+        let whole = !self.broken[instrument.index()] && self.backlog.is_empty();
+        if whole && self.push_rows(instrument, base, rows) {
+            self.waker.wake();
+            return true;
+        }
+        self.broken[instrument.index()] = true;
+        self.mark_gap(instrument);
+        false
+    }
+
+    /// Puts a message into the ring; false when the ring was full at some point.
+    fn push_rows(&mut self, instrument: InstrumentId, base: Ticks, rows: &[MarketRow]) -> bool {
+        let recv_ns = self.clock.now_ns();
+        for piece in rows.chunks(ROWS) {
+            let mut item = [gap_row(recv_ns); ROWS];
+            item[..piece.len()].copy_from_slice(piece);
+            item.iter_mut().for_each(|row| row.recv_ns = recv_ns);
+            let count = piece.len() as u8;
+            let item = Inbound::Market { instrument, base, count, rows: item };
+            if self.to_kernel.try_push(item).is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Says that rows are missing, once there is room to say it.
+    fn mark_gap(&mut self, instrument: InstrumentId) {
+        let mut rows = [gap_row(self.clock.now_ns()); ROWS];
+        rows[0].instrument = instrument.0;
+        let item = Inbound::Market { instrument, base: Ticks(0), count: 1, rows };
+        if self.backlog.is_empty() && self.to_kernel.try_push(item).is_ok() {
+            self.broken[instrument.index()] = false;
+        }
+    }
+
+    /// Puts an item into the ring or behind those that wait for it; never drops one that fits.
+    fn tell(&mut self, item: Inbound) {
+        self.flush();
+        let item = if self.backlog.is_empty() {
+            match self.to_kernel.try_push(item) {
+                Ok(()) => {
+                    self.waker.wake();
+                    return;
+                }
+                Err(item) => item,
+            }
+        } else {
+            item
+        };
+        if self.backlog.len() < MAX_BACKLOG {
+            self.backlog.push_back(item);
+        } else {
+            self.lost = true;
+        }
+    }
+
+    /// Moves what waits into the ring. When something was lost, the kernel is told that the
+    /// connection went and came: it asks the venue what happened.
+    fn flush(&mut self) {
+        while let Some(item) = self.backlog.pop_front() {
+            if let Err(item) = self.to_kernel.try_push(item) {
+                self.backlog.push_front(item);
+                break;
+            }
+            self.waker.wake();
+        }
+        if self.lost && self.backlog.is_empty() {
+            self.lost = false;
+            let recv_ns = self.clock.now_ns();
+            self.backlog.push_back(Inbound::Link { recv_ns, up: false });
+            self.backlog.push_back(Inbound::Link { recv_ns, up: true });
+        }
+    }
+
+    /// When a halt asks for it, a cancel for every open order goes first.
+    fn cancel_if_told(&mut self) {
+        let rounds = self.egress.cancel_rounds();
+        if rounds == self.rounds_seen {
+            return;
+        }
+        self.rounds_seen = rounds;
+        let sent_ns = self.clock.now_ns();
+        self.cancels.clear();
+        let cancel = |(order, instrument): &(ClientOrderId, InstrumentId)| {
+            let kind = VenueRequestKind::Cancel { instrument: *instrument };
+            Request::Order(VenueRequest { order: *order, sent_ns, kind })
+        };
+        self.cancels.extend(self.open.iter().map(cancel));
+    }
+
+    fn note_sent(&mut self, request: &Request) {
+        if let Request::Order(VenueRequest { order, kind: VenueRequestKind::New(terms), .. }) =
+            request
+        {
+            self.note_open(*order, terms.instrument);
+        }
+    }
+
+    fn refuse(&mut self, request: &Request) {
+        let Request::Order(VenueRequest { order, kind, .. }) = request else { return };
+        let kind = match kind {
+            VenueRequestKind::New(_) => VenueEventKind::Rejected(RejectReason::Halted),
+            VenueRequestKind::Amend { .. } => VenueEventKind::AmendRejected(RejectReason::Halted),
+            VenueRequestKind::Cancel { .. } => return,
+        };
+        let now_ns = self.clock.now_ns();
+        let event = VenueEvent { order: *order, exch_ns: now_ns, recv_ns: now_ns, kind };
+        self.tell(Inbound::Report(Report::plain(event)));
+    }
+}
+
+/// Whether after this statement an order is not at the venue any more. A complete fill is noted with
+/// [`Desk::note_end`], because only the link knows the rest.
+const fn ends(kind: &VenueEventKind) -> bool {
+    matches!(kind, VenueEventKind::Cancelled(_) | VenueEventKind::Rejected(_))
+}
+
+const fn gap_row(at: TimeNs) -> MarketRow {
+    MarketRow {
+        recv_ns: at,
+        exch_ns: at,
+        qty_lots: 0,
+        price_offset: 0,
+        kind: RowKind::Gap as u8,
+        flags: flags::END_OF_MESSAGE,
+        instrument: 0,
+    }
+}

@@ -1,0 +1,82 @@
+//! What goes between the threads.
+
+use mainspring_core::event::MarketRow;
+use mainspring_core::{
+    Answer, ClientOrderId, InstrumentId, Lots, OpenOrder, Report, Result, Ticks, TimeNs,
+};
+use mainspring_kernel::session::Command;
+use std::sync::mpsc::SyncSender;
+
+/// Most rows in one inbound item; a longer message is several items.
+pub const ROWS: usize = 16;
+
+/// What a venue knows of our account: the answer to an account query.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// When the question was sent.
+    pub as_of_ns: TimeNs,
+    /// Fills since the time that was asked for, oldest first.
+    pub fills: Vec<Report>,
+    /// Every open order.
+    pub open: Vec<OpenOrder>,
+    /// Every position.
+    pub positions: Vec<(InstrumentId, Lots)>,
+}
+
+/// From a link to the kernel. Market data lies in the item itself: nothing is allocated for it.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)]
+pub enum Inbound {
+    /// Rows of one instrument.
+    Market {
+        /// Which.
+        instrument: InstrumentId,
+        /// What the rows' prices are counted from.
+        base: Ticks,
+        /// How many of `rows` are used.
+        count: u8,
+        /// The rows.
+        rows: [MarketRow; ROWS],
+    },
+    /// A statement about one of our orders.
+    Report(Report),
+    /// The answer to an order query.
+    Answer {
+        /// When it came.
+        recv_ns: TimeNs,
+        /// About which order.
+        order: ClientOrderId,
+        /// What the venue says.
+        answer: Answer,
+    },
+    /// The answer to an account query.
+    Account {
+        /// When it came.
+        recv_ns: TimeNs,
+        /// What the venue says.
+        account: Box<Account>,
+    },
+    /// The connection came or went.
+    Link {
+        /// When.
+        recv_ns: TimeNs,
+        /// Whether it is there now.
+        up: bool,
+    },
+}
+
+/// From people, the supervisor and workers to the kernel.
+#[derive(Debug)]
+pub enum Order {
+    /// A command; the answer says whether it was journaled and carried out.
+    Command(Command, Option<SyncSender<Result<()>>>),
+    /// Wishes of strategies that run elsewhere, as the journal writes them.
+    Wishes(Vec<u8>),
+    /// Take a snapshot.
+    Snapshot,
+    /// End in order, cancelling open orders when asked.
+    Stop {
+        /// Whether open orders are cancelled.
+        cancel: bool,
+    },
+}

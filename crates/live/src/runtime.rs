@@ -1,0 +1,535 @@
+//! Starting, holding and ending a session.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Lots, OpenOrder, Result};
+use mainspring_journal::live::{Control, Folder, Options, RecoveryReport, Sources, Writer};
+use mainspring_kernel::host::Host;
+use mainspring_kernel::session::{Command, Image, Session, SessionConfig, SCHEMA};
+use mainspring_memory::{ring, seqlock, SnapshotReader};
+
+use crate::clock::WallClock;
+use crate::egress::Egress;
+use crate::engine::{Engine, Habits, LinkEnd, Pulse};
+use crate::link::{Desk, Link};
+use crate::message::{Account, Inbound, Order};
+use crate::outlet::DiskOutlet;
+use crate::recover::recover;
+use crate::status::Status;
+use crate::supervisor::{Entry, Shared, Supervisor, Watch, WorkerPulse};
+use crate::wake::Waker;
+
+/// Items from a link that may wait for the kernel; market data beyond that is dropped with a gap.
+const INBOUND: usize = 8_192;
+/// Requests that may wait for a link; more wait with the kernel, which has its own bound.
+const REQUESTS: usize = 4_096;
+/// Commands and wishes that may wait for the kernel; who states more is told that it takes none.
+const ORDERS: usize = 1_024;
+
+/// Makes the strategies, in the kernel's thread.
+pub type HostMaker = Box<dyn FnOnce() -> Result<Vec<Box<dyn Host>>> + Send>;
+
+/// What to run.
+pub struct Plan {
+    /// Where journal and snapshots are kept.
+    pub folder: PathBuf,
+    /// Limits, fees, patience.
+    pub config: SessionConfig,
+    /// What is traded.
+    pub instruments: Vec<Instrument>,
+    /// The strategies.
+    pub hosts: HostMaker,
+    /// Indices of those that run on a worker: the kernel only has their names.
+    pub elsewhere: Vec<u16>,
+    /// The venues, each with a thread of its own.
+    pub links: Vec<Box<dyn Link>>,
+    /// How the journal is kept.
+    pub journal: Options,
+    /// What the journal's header names.
+    pub sources: Sources,
+    /// JSON about this start, for people.
+    pub facts: Vec<u8>,
+    /// What the supervisor watches.
+    pub watch: Watch,
+    /// Never sleep: a core of its own for the kernel.
+    pub busy_poll: bool,
+    /// Between snapshots.
+    pub snapshot_ns: i64,
+    /// How long the answers to the last cancels are waited for.
+    pub stop_ns: i64,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its last picture.
+    pub status: Status,
+    /// Why it broke off; `None` when it ended in order.
+    pub broken: Option<String>,
+    /// Nanoseconds from the order to end to the journal being whole on the disk.
+    pub stop_ns: i64,
+}
+
+/// What the kernel's thread says when it is ready.
+struct Ready {
+    resumed: bool,
+    report: RecoveryReport,
+    image: Image,
+    journal: Control,
+}
+
+/// A running session. Dropping it ends the session.
+pub struct Handle {
+    orders: SyncSender<Order>,
+    waker: Waker,
+    status: SnapshotReader<Status>,
+    egress: Arc<Egress>,
+    supervisor: Arc<Shared>,
+    worker: Arc<WorkerPulse>,
+    clock: WallClock,
+    journal: Control,
+    resumed: bool,
+    report: RecoveryReport,
+    image: Mutex<Option<Image>>,
+    ended: Arc<AtomicBool>,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    kernel: JoinHandle<Option<String>>,
+    supervisor: JoinHandle<()>,
+    links: Vec<JoinHandle<()>>,
+    end_links: Arc<AtomicBool>,
+}
+
+impl Handle {
+    /// Recovers what the folder has, and starts.
+    ///
+    /// # Errors
+    /// When the folder is in use or damaged beyond recovery, configuration and journal do not fit, or
+    /// a thread cannot be started.
+    pub fn start(plan: Plan) -> Result<Self> {
+        let folder = Folder::create(&plan.folder)?;
+        let clock = WallClock::new();
+        let waker = Waker::default();
+        let egress = Arc::new(Egress::default());
+        let pulse = Arc::new(Pulse::default());
+        let worker = Arc::new(WorkerPulse::default());
+        let supervisor = Arc::new(Shared::default());
+        let ended = Arc::new(AtomicBool::new(false));
+        let end_links = Arc::new(AtomicBool::new(false));
+        let (orders, received) = sync_channel(ORDERS);
+        let (status_writer, status) = seqlock(&Status::default());
+        let venues = venues_of(&plan.instruments);
+        let mut links = by_venue(plan.links, &venues)?;
+        let (mut ends, mut desks) = (Vec::new(), Vec::new());
+        for _ in &links {
+            let (to_kernel, inbound) = ring::<Inbound>(INBOUND);
+            let (requests, taken) = ring(REQUESTS);
+            ends.push(LinkEnd { inbound, requests, backlog: Default::default() });
+            desks.push((taken, to_kernel));
+        }
+        let (ready, is_ready) = sync_channel(1);
+        let setup = Setup {
+            folder,
+            config: plan.config,
+            instruments: plan.instruments.clone(),
+            hosts: plan.hosts,
+            journal: plan.journal,
+            sources: plan.sources,
+            facts: plan.facts,
+            habits: Habits {
+                busy_poll: plan.busy_poll,
+                snapshot_ns: plan.snapshot_ns,
+                stop_ns: plan.stop_ns,
+            },
+            ends,
+            received,
+            clock,
+            status: status_writer,
+            egress: Arc::clone(&egress),
+            pulse: Arc::clone(&pulse),
+            waker: waker.clone(),
+            venues: venues.clone(),
+        };
+        let kernel = start_kernel(setup, ready, Arc::clone(&supervisor), Arc::clone(&ended))?;
+        let Ok(begun) = is_ready.recv() else {
+            return Err(broken_start(kernel));
+        };
+        let begun: Ready = begun?;
+        let account = account_of(&begun.image);
+        let instruments = plan.instruments.len();
+        let mut threads = Vec::new();
+        for (link, (requests, to_kernel)) in links.iter_mut().zip(desks) {
+            let Some(mut link) = link.take() else { continue };
+            let desk = Desk::new(
+                requests,
+                to_kernel,
+                waker.clone(),
+                Arc::clone(&egress),
+                clock,
+                Arc::clone(&end_links),
+                instruments,
+            );
+            link.adopt(&account);
+            threads.push(spawn(&format!("venue-{}", link.venue()), move || link.run(desk))?);
+        }
+        let watcher = Supervisor {
+            watch: plan.watch,
+            shared: Arc::clone(&supervisor),
+            egress: Arc::clone(&egress),
+            pulse,
+            journal: begun.journal.clone(),
+            orders: orders.clone(),
+            waker: waker.clone(),
+            clock,
+            worker: Arc::clone(&worker),
+            elsewhere: plan.elsewhere,
+        };
+        let watcher = spawn("supervisor", move || watcher.run())?;
+        Ok(Self {
+            orders,
+            waker,
+            status,
+            egress,
+            supervisor,
+            worker,
+            clock,
+            journal: begun.journal,
+            resumed: begun.resumed,
+            report: begun.report,
+            image: Mutex::new(Some(begun.image)),
+            ended,
+            threads: Mutex::new(Some(Threads {
+                kernel,
+                supervisor: watcher,
+                links: threads,
+                end_links,
+            })),
+        })
+    }
+
+    /// The newest picture of the kernel, whole.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.read()
+    }
+
+    /// A reader of that picture for another thread.
+    #[must_use]
+    pub fn reader(&self) -> SnapshotReader<Status> {
+        self.status.clone()
+    }
+
+    /// The last door.
+    #[must_use]
+    pub fn egress(&self) -> &Egress {
+        &self.egress
+    }
+
+    /// What the supervisor did.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        self.supervisor.entries()
+    }
+
+    /// The journal that is being written.
+    #[must_use]
+    pub const fn journal(&self) -> &Control {
+        &self.journal
+    }
+
+    /// Whether a session was there before, and what its recovery did.
+    #[must_use]
+    pub const fn recovery(&self) -> (bool, &RecoveryReport) {
+        (self.resumed, &self.report)
+    }
+
+    /// The state that the session began with, for a worker to follow on from. Given once.
+    #[must_use]
+    pub fn take_image(&self) -> Option<Image> {
+        self.image.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The worker's pulse, for whoever runs it.
+    #[must_use]
+    pub fn worker(&self) -> Arc<WorkerPulse> {
+        Arc::clone(&self.worker)
+    }
+
+    /// The session's clock.
+    #[must_use]
+    pub const fn clock(&self) -> WallClock {
+        self.clock
+    }
+
+    /// Whether the kernel's thread has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Halts trading: the egress at once, the kernel as soon as it looks. Never undone by itself.
+    pub fn kill(&self, why: &str) {
+        self.supervisor.ask(why);
+    }
+
+    /// Has the kernel journal and carry out a command, and waits for that.
+    ///
+    /// # Errors
+    /// When the kernel takes no commands, does not answer in time, or the command fails.
+    pub fn command(&self, command: Command, patience: Duration) -> Result<()> {
+        let (reply, answer) = sync_channel(1);
+        self.tell(Order::Command(command, Some(reply)))?;
+        answer.recv_timeout(patience).map_err(|_| {
+            Error::new(
+                ErrorKind::Io,
+                format!("the kernel did not answer within {} ms", patience.as_millis()),
+            )
+        })?
+    }
+
+    /// Hands wishes of strategies that run elsewhere to the kernel.
+    ///
+    /// # Errors
+    /// When too many wait: whoever states them is ahead of the kernel and has to wait.
+    pub fn wishes(&self, bytes: Vec<u8>) -> Result<()> {
+        self.tell(Order::Wishes(bytes))
+    }
+
+    /// Has a snapshot taken now.
+    ///
+    /// # Errors
+    /// When the kernel takes no commands.
+    pub fn snapshot(&self) -> Result<()> {
+        self.tell(Order::Snapshot)
+    }
+
+    fn tell(&self, order: Order) -> Result<()> {
+        let told = self.orders.try_send(order).map_err(|_| {
+            Error::new(ErrorKind::Capacity, "the kernel takes no further commands now".to_owned())
+        });
+        self.waker.wake();
+        told
+    }
+
+    /// Ends the session: strategies are told, open orders are cancelled when asked and their answers
+    /// waited for, the journal is closed. A further call gives nothing.
+    pub fn stop(&self, cancel: bool) -> Option<Outcome> {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let begun = Instant::now();
+        let _ = self.tell(Order::Stop { cancel });
+        let broken = threads
+            .kernel
+            .join()
+            .unwrap_or_else(|_| Some("the kernel's thread ended without saying why".to_owned()));
+        let stop_ns = begun.elapsed().as_nanos() as i64;
+        if broken.is_some() {
+            // The links have the last word: what is open is being cancelled.
+            thread::sleep(LAST_CANCELS);
+        }
+        threads.end_links.store(true, Ordering::Release);
+        for link in threads.links {
+            let _ = link.join();
+        }
+        self.supervisor.end();
+        let _ = threads.supervisor.join();
+        Some(Outcome { status: self.status(), broken, stop_ns })
+    }
+}
+
+/// How long links may still send cancels after the kernel broke off.
+const LAST_CANCELS: Duration = Duration::from_millis(100);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop(true);
+    }
+}
+
+/// What the kernel's thread needs to begin.
+struct Setup {
+    folder: Folder,
+    config: SessionConfig,
+    instruments: Vec<Instrument>,
+    hosts: HostMaker,
+    journal: Options,
+    sources: Sources,
+    facts: Vec<u8>,
+    habits: Habits,
+    ends: Vec<LinkEnd>,
+    received: Receiver<Order>,
+    clock: WallClock,
+    status: mainspring_memory::SnapshotWriter<Status>,
+    egress: Arc<Egress>,
+    pulse: Arc<Pulse>,
+    waker: Waker,
+    venues: Vec<String>,
+}
+
+/// Starts the kernel's thread. It gives back why it broke off, if it did.
+fn start_kernel(
+    setup: Setup,
+    ready: SyncSender<Result<Ready>>,
+    supervisor: Arc<Shared>,
+    ended: Arc<AtomicBool>,
+) -> Result<JoinHandle<Option<String>>> {
+    spawn("kernel", move || {
+        let outcome = catch_unwind(AssertUnwindSafe(|| run_kernel(setup, &ready)));
+        let broken = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.message().to_owned()),
+            Err(_) => Some("the engine panicked; please report it with the journal".to_owned()),
+        };
+        if let Some(why) = &broken {
+            supervisor.note_broken(why);
+        }
+        ended.store(true, Ordering::Release);
+        broken
+    })
+}
+
+fn run_kernel(setup: Setup, ready: &SyncSender<Result<Ready>>) -> Result<()> {
+    let mut engine = match begin(setup) {
+        Ok((engine, begun)) => {
+            let _ = ready.send(Ok(begun));
+            engine
+        }
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return Ok(());
+        }
+    };
+    let ran = engine.run();
+    engine.status.write(&Status::of(&engine.session));
+    let closed = match engine.session.close() {
+        Some(outlet) => outlet.end(),
+        None => Ok(()),
+    };
+    ran.and(closed)
+}
+
+fn begin(setup: Setup) -> Result<(Engine, Ready)> {
+    let hosts = (setup.hosts)()?;
+    let mut session = Session::new(setup.config, setup.instruments.clone(), hosts)?;
+    let recovered = recover(setup.folder, &mut session)?;
+    let image = session.image();
+    let (writer, journal) = Writer::open(recovered.journal, setup.journal, SCHEMA, &setup.sources)?;
+    session.lead(Box::new(DiskOutlet(writer)));
+    let now_ns = setup.clock.now_ns();
+    if recovered.resumes {
+        session.resume(now_ns, &setup.facts)?;
+    } else {
+        session.start(now_ns, &setup.facts)?;
+    }
+    let venue_of = setup
+        .instruments
+        .iter()
+        .map(|i| setup.venues.iter().position(|v| *v == i.venue).unwrap_or(0) as u16)
+        .collect();
+    let ready = Ready {
+        resumed: recovered.resumes,
+        report: recovered.report,
+        image,
+        journal: journal.clone(),
+    };
+    let gate_was_halted = false;
+    let engine = Engine {
+        session,
+        links: setup.ends,
+        orders: setup.received,
+        clock: setup.clock,
+        status: setup.status,
+        egress: setup.egress,
+        journal,
+        pulse: setup.pulse,
+        waker: setup.waker,
+        habits: setup.habits,
+        requests: Vec::with_capacity(REQUESTS),
+        venue_of,
+        snapshot_due_ns: now_ns.saturating_add(setup.habits.snapshot_ns),
+        ending: None,
+        gate_was_halted,
+    };
+    Ok((engine, ready))
+}
+
+/// The venues of instruments, each once, in the session's order.
+fn venues_of(instruments: &[Instrument]) -> Vec<String> {
+    let mut venues: Vec<String> = Vec::new();
+    for instrument in instruments {
+        if !venues.contains(&instrument.venue) {
+            venues.push(instrument.venue.clone());
+        }
+    }
+    venues
+}
+
+/// The link of each venue.
+fn by_venue(links: Vec<Box<dyn Link>>, venues: &[String]) -> Result<Vec<Option<Box<dyn Link>>>> {
+    let mut ordered: Vec<Option<Box<dyn Link>>> = venues.iter().map(|_| None).collect();
+    for link in links {
+        let place = venues.iter().position(|venue| venue == link.venue());
+        match place.and_then(|at| ordered.get_mut(at)) {
+            Some(slot) if slot.is_none() => *slot = Some(link),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!("a link to {}, which no instrument trades on, or twice", link.venue()),
+                ))
+            }
+        }
+    }
+    match ordered.iter().position(Option::is_none) {
+        Some(at) => {
+            Err(Error::new(ErrorKind::Config, format!("there is no link to {}", venues[at])))
+        }
+        None => Ok(ordered),
+    }
+}
+
+/// What we have at the venues by our own books.
+fn account_of(image: &Image) -> Account {
+    let open = image.orders.live.iter().map(|order| OpenOrder {
+        order: order.id,
+        venue_order: order.id.0,
+        instrument: order.terms.instrument,
+        side: order.terms.side,
+        price: order.terms.price,
+        qty: order.terms.qty,
+        filled: order.filled,
+    });
+    let held = (0..image.symbols.len() as u16).map(InstrumentId);
+    Account {
+        as_of_ns: image.now_ns,
+        fills: Vec::new(),
+        open: open.collect(),
+        positions: held
+            .map(|id| (id, image.ledger.net(id).map_or(Lots::ZERO, |held| held.lots)))
+            .collect(),
+    }
+}
+
+fn broken_start(kernel: JoinHandle<Option<String>>) -> Error {
+    let why = kernel.join().ok().flatten();
+    Error::new(
+        ErrorKind::Internal,
+        why.unwrap_or_else(|| "the kernel's thread ended before it began".to_owned()),
+    )
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    let mut name = format!("ms-{name}");
+    // What the system keeps of a thread's name.
+    name.truncate(15);
+    thread::Builder::new().name(name).spawn(run).map_err(Error::from)
+}
