@@ -4,6 +4,7 @@ use mainspring_core::money::MONEY_DECIMALS;
 use mainspring_core::{Decimal, DurationNs, Error, ErrorKind, Instrument, Money, Result, TimeNs};
 use mainspring_features::FeatureSpec;
 use mainspring_sim::{LatencyModel, SimConfig};
+use mainspring_trading::execution::reconcile::ReconcileConfig;
 use mainspring_trading::fee::{rate_units, FeeSchedule, FeeTier};
 use mainspring_trading::risk::LimitTree;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -46,6 +47,8 @@ pub struct RunConfig {
     pub bar_spread_ticks: i64,
     /// Whether every order transition is kept, or fills and samples only.
     pub record_orders: bool,
+    /// Rules of reconciling and rate budgets; wishes are carried out as they are without them.
+    pub reconcile: Option<ReconcileConfig>,
 }
 
 /// Features in their text form, such as `ofi:window=5s`, or as objects.
@@ -84,6 +87,7 @@ impl Default for RunConfig {
             bars: Vec::new(),
             bar_spread_ticks: 1,
             record_orders: true,
+            reconcile: None,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::backtest::{Backtest, Span, Watch};
 use crate::bars::{BarBuilder, BarSpec};
 use crate::config::RunConfig;
 use crate::host::Host;
-use crate::kernel::{Kernel, Parts, Slot, REMEMBERED_IN_RUNS};
+use crate::kernel::{Kernel, Parts, RoundCounts, Rounds, Slot, REMEMBERED_IN_RUNS};
 use crate::market::Market;
 use crate::read_ahead::ReadAhead;
 use crate::recorder::{Counts, Recorder};
@@ -37,6 +37,8 @@ pub struct Outcome {
     pub failures: Vec<Option<String>>,
     /// Whether trading was halted.
     pub halted: bool,
+    /// What rounds of reconciling did, where there were rules.
+    pub rounds: Option<RoundCounts>,
     /// What the order table counted.
     pub orders: OrderCounters,
     /// Logical time at the start and at the end.
@@ -130,6 +132,7 @@ fn finish(
         strategies,
         failures: kernel.strategies.into_iter().map(|slot| slot.failure).collect(),
         halted: kernel.gate.is_halted(),
+        rounds: kernel.rounds.as_ref().map(|rounds| rounds.counts),
         orders: kernel.orders.counters(),
         span_ns: (kernel.started_ns, kernel.now_ns),
         sample_ns: kernel.sample_ns,
@@ -184,7 +187,10 @@ pub(crate) fn assemble(
             failure: None,
         })
         .collect::<Vec<_>>();
+    let rounds = config.reconcile.as_ref();
+    let rounds = rounds.map(|rules| Rounds::new(rules, &markets, slots.len())).transpose()?;
     Ok(Parts {
+        rounds: rounds.map(Box::new),
         markets,
         venues,
         latency,

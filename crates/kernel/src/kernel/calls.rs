@@ -105,6 +105,9 @@ impl Kernel {
         intent: &Intent,
         all: &Intents,
     ) -> Result<()> {
+        if self.rounds.is_some() && self.carry_out_ruled(strategy, intent, all)? {
+            return Ok(());
+        }
         match *intent {
             Intent::Quote { instrument, first, bids, asks, flags } => {
                 let (bids, asks) = all.levels(first, bids, asks);

@@ -8,6 +8,7 @@ mod orders;
 mod our_side;
 mod parents;
 mod risk;
+mod rounds;
 mod venue_side;
 
 use mainspring_core::event::BarRow;
@@ -25,6 +26,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::calls::Call;
 pub(crate) use self::orders::{track_open, working_lots};
+pub use self::rounds::RoundCounts;
+pub(crate) use self::rounds::Rounds;
 use crate::bars::BarBuilder;
 use crate::delay::DelayQueue;
 use crate::host::{BookTrigger, Host, Interest};
@@ -88,6 +91,15 @@ pub enum Timer {
         /// Of which connection the timer is.
         connection: u32,
     },
+    /// Carry out what is left of a wish, under rules.
+    Round {
+        /// Whose.
+        strategy: u16,
+        /// Where.
+        instrument: InstrumentId,
+    },
+    /// Send cancels that wait for a rate budget.
+    HeldCancels,
     /// Ask the venue about an order again.
     Ask {
         /// Which.
@@ -136,6 +148,8 @@ pub struct Kernel {
     pub(crate) parents: Option<Box<ParentTable>>,
     /// The parent whose child is being placed; zero for none.
     making: ParentId,
+    /// Rules of reconciling and rate budgets; `None` where wishes are carried out as they are.
+    pub(crate) rounds: Option<Box<Rounds>>,
     bar_builders: Vec<Vec<BarBuilder>>,
     done_bars: Vec<BarRow>,
     wants_trades: bool,
@@ -182,6 +196,8 @@ pub struct Parts {
     pub bar_builders: Vec<Vec<BarBuilder>>,
     /// How far bid and ask lie from a bar's prices.
     pub bar_spread_ticks: i64,
+    /// Rules of reconciling and rate budgets, where there are any.
+    pub(crate) rounds: Option<Box<Rounds>>,
 }
 
 /// Requests, answers and timers that may wait at once.
@@ -232,6 +248,7 @@ impl Kernel {
             outside: None,
             parents: None,
             making: ParentId(0),
+            rounds: parts.rounds,
             bar_builders: parts.bar_builders,
             done_bars: Vec::with_capacity(16),
             wants_trades,
@@ -345,6 +362,8 @@ impl Kernel {
             Timer::Overdue { order, asked_ns } => self.overdue(order, asked_ns),
             Timer::Reconcile { venue, connection } => self.reconcile(venue, connection),
             Timer::Ask { order, attempt } => self.ask(order, attempt),
+            Timer::Round { strategy, instrument } => self.round_due(strategy, instrument),
+            Timer::HeldCancels => self.send_held_cancels(),
         }
     }
 }

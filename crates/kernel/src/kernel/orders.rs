@@ -14,6 +14,7 @@ use mainspring_trading::risk::{ApprovedOrder, Gate, Situation};
 
 use crate::host::Fill;
 use crate::session::mutant::{is_planted, Mutant};
+use crate::session::Event;
 
 use super::calls::Call;
 use super::{Kernel, Timer, REFUSAL_NS};
@@ -50,6 +51,9 @@ impl Kernel {
         if !moved.is_duplicate() {
             let reason = reason_code(&event.kind);
             self.recorder.order(self.orders.at(moved), reason, self.now_ns)?;
+            if self.rounds.is_some() {
+                self.answer_moved(event.order, &event.kind)?;
+            }
         }
         match event.kind {
             VenueEventKind::Rejected(_) => {
@@ -87,10 +91,13 @@ impl Kernel {
         Ok(())
     }
 
-    /// An answer that cannot be: counted in the table, and said.
+    /// An answer that cannot be: counted in the table, said, and an event in a session's journal.
     #[cold]
-    fn note_refusal(&mut self) -> Result<()> {
+    pub(crate) fn note_refusal(&mut self) -> Result<()> {
         let refusal = self.orders.refusal();
+        if let Some(ink) = self.recorder.ink() {
+            ink.event(self.now_ns, &Event::of_order_error(&refusal))?;
+        }
         self.recorder.notice(self.now_ns, &refusal.to_string())
     }
 
@@ -198,12 +205,16 @@ impl Kernel {
     }
 
     pub(super) fn refuse(&mut self, order: Order, mask: u32) -> Result<()> {
+        // The lowest failed limit, from 101 on, so that codes of venues and of the gate do not meet.
+        self.refuse_for(order, 101 + mask.trailing_zeros() as u8)
+    }
+
+    /// Refuses an order here, for a reason as results keep it.
+    pub(super) fn refuse_for(&mut self, order: Order, reason: u8) -> Result<()> {
         self.make(&order)?;
         let moved = self.step(order.id, OrderEvent::RiskRefused)?;
         let order = *self.orders.at(moved);
         self.recorder.counts.risk_rejects += 1;
-        // The lowest failed limit, from 101 on, so that codes of venues and of the gate do not meet.
-        let reason = 101 + mask.trailing_zeros() as u8;
         self.recorder.order(&order, reason, self.now_ns)?;
         if self.strategies[usize::from(order.strategy)].interest.orders {
             // Told like an answer of the venue: soon, but not from inside the callback.
@@ -232,6 +243,9 @@ impl Kernel {
     }
 
     pub(crate) fn cancel_all(&mut self, strategy: u16, instrument: InstrumentId) -> Result<()> {
+        if let Some(rounds) = &mut self.rounds {
+            rounds.forget(strategy, instrument);
+        }
         let mut ids = std::mem::take(&mut self.ids);
         ids.clear();
         ids.extend(self.orders.live(strategy, instrument).map(|o| o.id));
@@ -301,6 +315,9 @@ impl Kernel {
             return Err(self.orders.refusal().into());
         };
         self.count_step(&moved, event, self.now_ns);
+        if let Some(rounds) = &mut self.rounds {
+            rounds.requested(self.orders.at(moved).terms.instrument, event, self.now_ns);
+        }
         if let Some(ink) = self.recorder.ink() {
             ink.step(self.now_ns, id, event)?;
             self.watch_for_answer(id, moved.to())?;

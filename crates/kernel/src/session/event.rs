@@ -1,8 +1,21 @@
 //! Rare events of a session, journaled as JSON.
 
 use mainspring_core::{ClientOrderId, InstrumentId};
+use mainspring_trading::orders::OrderError;
 use mainspring_trading::risk::HaltCause;
 use serde::{Deserialize, Serialize};
+
+/// Why a statement about an order cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderAnomaly {
+    /// It cannot happen in the order's state.
+    Illegal,
+    /// A fill that is not positive or larger than what was left.
+    BadFill,
+    /// The order is not known.
+    Unknown,
+}
 
 /// Something that happened in the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +42,16 @@ pub enum Event {
         /// How often it was asked.
         attempts: u32,
     },
+    /// A statement about an order that cannot be: illegal in its state, a fill of more than was
+    /// left, or of an order that is not known.
+    OrderAnomaly {
+        /// Which.
+        order: ClientOrderId,
+        /// Of which sort.
+        what: OrderAnomaly,
+        /// In words.
+        text: String,
+    },
     /// An order that was not placed here is open at a venue.
     ForeignOrder {
         /// The venue's id of it.
@@ -43,4 +66,16 @@ pub enum Event {
         /// Lots by the venue.
         theirs: i64,
     },
+}
+
+impl Event {
+    /// The event of a statement that the order table refused.
+    pub(crate) fn of_order_error(error: &OrderError) -> Self {
+        let (order, what) = match error {
+            OrderError::UnknownOrder(order) => (*order, OrderAnomaly::Unknown),
+            OrderError::Illegal { id, .. } => (*id, OrderAnomaly::Illegal),
+            OrderError::BadFill { id, .. } => (*id, OrderAnomaly::BadFill),
+        };
+        Self::OrderAnomaly { order, what, text: error.to_string() }
+    }
 }

@@ -197,6 +197,9 @@ impl Kernel {
     fn begin_again(&mut self, now_ns: TimeNs) -> Result<()> {
         self.timers.retain(is_kept);
         self.reset_bars();
+        if let Some(rounds) = &mut self.rounds {
+            rounds.begin_again(now_ns);
+        }
         self.end_unsent(now_ns)?;
         self.start(now_ns)
     }
@@ -284,6 +287,7 @@ impl Kernel {
                 return self.cancel_parents(|parent| parent.strategy == strategy);
             }
             Event::OrderStuck { .. }
+            | Event::OrderAnomaly { .. }
             | Event::ForeignOrder { .. }
             | Event::PositionMismatch { .. } => {}
         }

@@ -47,7 +47,7 @@ use crate::run::assemble;
 pub use mainspring_core::{Answer, OpenOrder, Report, Request};
 
 pub use command::Command;
-pub use event::Event;
+pub use event::{Event, OrderAnomaly};
 pub use image::{Image, StrategyImage, IMAGE_VERSION};
 pub use ink::{Ink, Outlet};
 pub(crate) use outside::Outside;

@@ -4,7 +4,8 @@ use mainspring_core::{
     Answer, ClientOrderId, InstrumentId, Lots, OpenOrder, Report, Request, Result, TimeNs,
     VenueEventKind, VenueRequestKind,
 };
-use mainspring_trading::orders::{Order, OrderEvent, OrderState};
+use mainspring_trading::execution::Charge;
+use mainspring_trading::orders::{Order, OrderError, OrderEvent, OrderState};
 
 use crate::kernel::{track_open, working_lots, Call, Kernel, Timer};
 
@@ -47,6 +48,10 @@ impl Kernel {
 
     /// A statement about an order that is not known here.
     fn stranger(&mut self, report: &Report) -> Result<()> {
+        if let Some(ink) = self.recorder.ink() {
+            let error = OrderError::UnknownOrder(report.event.order);
+            ink.event(self.now_ns, &super::Event::of_order_error(&error))?;
+        }
         self.note(&format!(
             "a statement about order {}, which is not known here: {:?}",
             report.event.order.0, report.event.kind
@@ -143,6 +148,9 @@ impl Kernel {
             ink.query(self.now_ns, &record)?;
         }
         outside.push(Request::OrderQuery { order: order.id, instrument })?;
+        if let Some(rounds) = &mut self.rounds {
+            rounds.charge(venue, Charge::Query, self.now_ns);
+        }
         self.asked(&record)
     }
 
@@ -168,6 +176,9 @@ impl Kernel {
         let record = QueryRecord { order: 0, instrument: 0, venue, attempt: 0 };
         if let Some(ink) = self.recorder.ink() {
             ink.query(self.now_ns, &record)?;
+        }
+        if let Some(rounds) = &mut self.rounds {
+            rounds.charge(venue, Charge::Query, self.now_ns);
         }
         outside.push(Request::AccountQuery { venue, since_ns })
     }
@@ -240,7 +251,12 @@ impl Kernel {
         let open_before = working_lots(order);
         let change = match self.orders.request(order.id, event, self.now_ns) {
             Ok(change) => change,
-            Err(error) => return self.note(&error.to_string()),
+            Err(error) => {
+                if let Some(ink) = self.recorder.ink() {
+                    ink.event(self.now_ns, &super::Event::of_order_error(&error))?;
+                }
+                return self.note(&error.to_string());
+            }
         };
         track_open(&mut self.gate, open_before, &change.order);
         if self.parents.is_some() {

@@ -213,6 +213,15 @@ impl RateBudget {
         fits
     }
 
+    /// Takes everything that is left: after a restart nobody knows what was sent just before.
+    pub fn empty(&mut self, now_ns: TimeNs) {
+        let buckets = [&mut self.requests, &mut self.orders, &mut self.cancels];
+        for bucket in buckets.into_iter().flatten() {
+            bucket.credit = bucket.credit_at(now_ns).min(0);
+            bucket.at_ns = bucket.at_ns.max(now_ns);
+        }
+    }
+
     /// How many of `charge` fit at once now; `None` when nothing binds.
     #[must_use]
     pub fn left(&self, charge: Charge, now_ns: TimeNs) -> Option<u32> {
@@ -342,6 +351,14 @@ mod tests {
         }
         assert_eq!(budget.left(Charge::Cancel, 0), Some(0));
         assert_eq!(budget.ready_ns(Charge::Place, 0), 2_500, "five tokens at two a window");
+    }
+
+    #[test]
+    fn an_emptied_budget_fills_again() {
+        let mut budget = budget(limit(4, 1_000, Some(2)), 0);
+        budget.empty(5_000);
+        assert_eq!(budget.left(Charge::Place, 5_000), Some(0));
+        assert_eq!(budget.ready_ns(Charge::Place, 5_000), 5_500);
     }
 
     #[test]

@@ -19,39 +19,33 @@ use super::wish::Wish;
 use super::{touch, Rounds};
 
 impl Kernel {
-    /// As `carry_out_one`, with rules.
+    /// Carries out what rules and budgets are about; false for the rest.
     #[cold]
     pub(in crate::kernel) fn carry_out_ruled(
         &mut self,
         strategy: u16,
         intent: &Intent,
         all: &Intents,
-    ) -> Result<()> {
+    ) -> Result<bool> {
+        let Some(rounds) = &mut self.rounds else { return Ok(false) };
         match *intent {
             Intent::Quote { instrument, first, bids, asks, flags } => {
                 let (bids, asks) = all.levels(first, bids, asks);
-                if let Some(rounds) = &mut self.rounds {
-                    rounds.wish(strategy, instrument).quote(&Desired { bids, asks, flags });
-                }
-                self.round(strategy, instrument, Purpose::Quote)
+                rounds.wish(strategy, instrument).quote(&Desired { bids, asks, flags });
+                self.round(strategy, instrument, Purpose::Quote)?;
             }
             Intent::Target { instrument, position, price } => {
-                let now_ns = self.now_ns;
-                if let Some(rounds) = &mut self.rounds {
-                    rounds.wish(strategy, instrument).aim(position, price, now_ns);
-                }
-                self.round(strategy, instrument, Purpose::Target)
+                rounds.wish(strategy, instrument).aim(position, price, self.now_ns);
+                self.round(strategy, instrument, Purpose::Target)?;
             }
-            Intent::Place { id, terms } => self.place_within_budget(strategy, id, terms),
-            Intent::Cancel(id) => self.cancel_within_budget(strategy, id),
+            Intent::Place { id, terms } => self.place_within_budget(strategy, id, terms)?,
+            Intent::Cancel(id) => self.cancel_within_budget(strategy, id)?,
             Intent::Amend { id, price, qty } => {
-                self.amend_within_budget(strategy, id, price, qty)
+                self.amend_within_budget(strategy, id, price, qty)?;
             }
-            Intent::CancelAll(instrument) => self.cancel_all(strategy, instrument),
-            Intent::Timer { at_ns, tag } => {
-                self.timers.push(at_ns.max(self.now_ns), Timer::Strategy { strategy, tag })
-            }
+            _ => return Ok(false),
         }
+        Ok(true)
     }
 
     /// One round for quotes or for a target.
@@ -152,7 +146,11 @@ impl Kernel {
     }
 
     /// A round is due, unless the wish is gone or an earlier one has been.
-    pub(in crate::kernel) fn round_due(&mut self, strategy: u16, instrument: InstrumentId) -> Result<()> {
+    pub(in crate::kernel) fn round_due(
+        &mut self,
+        strategy: u16,
+        instrument: InstrumentId,
+    ) -> Result<()> {
         if self.is_following() {
             return Ok(());
         }
@@ -175,7 +173,11 @@ impl Kernel {
 
     /// An answer moved an order: what is left of the wish that it stands for follows it.
     #[cold]
-    pub(in crate::kernel) fn answer_moved(&mut self, id: ClientOrderId, kind: &VenueEventKind) -> Result<()> {
+    pub(in crate::kernel) fn answer_moved(
+        &mut self,
+        id: ClientOrderId,
+        kind: &VenueEventKind,
+    ) -> Result<()> {
         let following = self.is_following();
         let Some(rounds) = &mut self.rounds else { return Ok(()) };
         let Some(order) = self.orders.get(id).filter(|o| o.purpose != Purpose::Explicit) else {
@@ -192,7 +194,8 @@ impl Kernel {
             return Ok(());
         }
         // What a venue took away by itself is not wanted back at once.
-        let by_venue = matches!(kind, VenueEventKind::Cancelled(r) if *r != CancelReason::Requested);
+        let by_venue =
+            matches!(kind, VenueEventKind::Cancelled(r) if *r != CancelReason::Requested);
         let pause_ns = if by_venue { rules.pause_ns } else { 0 };
         self.round_at(strategy, instrument, self.now_ns + pause_ns)
     }
@@ -246,7 +249,11 @@ impl Kernel {
         let mut held = std::mem::take(&mut rounds.held);
         let done = held.drain(..).try_for_each(|(strategy, id)| {
             let known = self.orders.get(id).is_some();
-            if known { self.cancel_within_budget(strategy, id) } else { Ok(()) }
+            if known {
+                self.cancel_within_budget(strategy, id)
+            } else {
+                Ok(())
+            }
         });
         done
     }
@@ -274,13 +281,7 @@ impl Kernel {
 }
 
 /// What an answer takes from the wish that an order stands for.
-fn settle(
-    wish: &mut Wish,
-    order: &Order,
-    kind: &VenueEventKind,
-    rules: &Rules,
-    now_ns: TimeNs,
-) {
+fn settle(wish: &mut Wish, order: &Order, kind: &VenueEventKind, rules: &Rules, now_ns: TimeNs) {
     let quote = order.purpose == Purpose::Quote;
     let (side, price) = (order.terms.side, order.terms.price);
     match kind {

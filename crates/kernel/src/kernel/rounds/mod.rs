@@ -97,7 +97,8 @@ impl Rounds {
         let rules = |market: &Market| config.rules(&market.instrument);
         let rules = markets.iter().map(rules).collect::<Result<Vec<_>>>()?;
         let adaptive = config.adaptive_life.as_ref();
-        let inputs = |market| adaptive.map_or_else(|| Ok(LifeFeatures::default()), |a| find(a, market));
+        let inputs =
+            |market| adaptive.map_or_else(|| Ok(LifeFeatures::default()), |a| find(a, market));
         let window_ns = adaptive.map(|a| a.fill_window_ns);
         Ok(Self {
             inputs: markets.iter().map(inputs).collect::<Result<_>>()?,

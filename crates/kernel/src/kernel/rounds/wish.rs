@@ -1,7 +1,7 @@
 //! What a strategy wishes in one instrument, as far as it is not carried out.
 
 use mainspring_core::order::{OrderFlags, Side};
-use mainspring_core::{ClientOrderId, DurationNs, Lots, TimeNs, Ticks};
+use mainspring_core::{ClientOrderId, DurationNs, Lots, Ticks, TimeNs};
 use mainspring_trading::execution::reconcile::{FillRate, Rules, Target};
 use mainspring_trading::execution::{Desired, Level};
 use mainspring_trading::orders::Order;

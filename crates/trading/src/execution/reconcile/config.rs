@@ -58,10 +58,14 @@ pub struct AdaptiveLife {
     pub target_fill_rate: f64,
     /// Over how long the share is measured.
     pub fill_window_ns: DurationNs,
-    /// The feature that gives the volatility in basis points; none where absent.
+    /// The feature that gives the volatility; none where absent.
     pub volatility: Option<String>,
-    /// The feature that gives the expected move of the price in basis points, up is positive.
+    /// Basis points of one unit of that feature; features of volatility are fractions.
+    pub volatility_unit_bps: f64,
+    /// The feature that gives the expected move of the price, up is positive; none where absent.
     pub drift: Option<String>,
+    /// Basis points of one unit of that feature.
+    pub drift_unit_bps: f64,
 }
 
 impl Default for AdaptiveLife {
@@ -70,7 +74,9 @@ impl Default for AdaptiveLife {
             target_fill_rate: 0.15,
             fill_window_ns: 300_000_000_000,
             volatility: None,
+            volatility_unit_bps: 10_000.0,
             drift: None,
+            drift_unit_bps: 1.0,
         }
     }
 }
@@ -257,6 +263,24 @@ impl Rules {
     #[inline]
     pub(super) fn right_size(&self, have: i64, want: i64) -> bool {
         i128::from((have - want).abs()) * WHOLE <= i128::from(want) * self.size_parts
+    }
+
+    /// Whether an order at `price` stands for a level at `level`.
+    #[must_use]
+    pub fn stands_for(&self, level: Ticks, price: Ticks) -> bool {
+        (level.0 - price.0).abs() <= self.price_tolerance(level)
+    }
+
+    /// Whether what traded of a quote is added again.
+    #[must_use]
+    pub const fn replenishes(&self) -> bool {
+        self.replenish
+    }
+
+    /// The shortest and the longest life of an order.
+    #[must_use]
+    pub fn lives_ns(&self) -> (DurationNs, DurationNs) {
+        (self.min_life_ns, self.max_life_ns.unwrap_or(DurationNs::MAX))
     }
 
     /// Whether quantities in front of orders have to be known.

@@ -96,6 +96,8 @@ struct Plan {
     amends: Vec<Action>,
     /// Levels that want a new order.
     places: [bool; MAX_QUOTE_LEVELS],
+    /// Levels whose place an order has that is being cancelled.
+    taken: [bool; MAX_QUOTE_LEVELS],
 }
 
 impl Plan {
@@ -103,6 +105,7 @@ impl Plan {
         self.cancels.clear();
         self.amends.clear();
         self.places = [false; MAX_QUOTE_LEVELS];
+        self.taken = [false; MAX_QUOTE_LEVELS];
     }
 }
 
@@ -170,10 +173,14 @@ impl Reconciler {
         for (i, level) in levels.iter().enumerate() {
             match of_level[i] {
                 NONE => plan.places[i] = true,
+                j if orders[j].standing == Standing::Cancelling => {
+                    (plan.places[i], plan.taken[i]) = (true, true);
+                }
                 j => keep(&orders[j], i, level, now, rules, plan, round),
             }
         }
         move_over(levels, orders, &self.partners, now, rules, plan, round);
+        plan.places.iter_mut().zip(plan.taken).for_each(|(place, taken)| *place &= !taken);
     }
 
     fn cancel_and_amend(&mut self, sending: &mut Sending<'_>) {
@@ -224,7 +231,7 @@ fn keep(
     plan: &mut Plan,
     round: &mut Round,
 ) {
-    if matches!(order.standing, Standing::Cancelling | Standing::Replacing) {
+    if order.standing == Standing::Replacing {
         return;
     }
     let wrong_size = !rules.right_size(order.counted(rules), level.qty.0);
@@ -319,7 +326,10 @@ fn move_over(
             continue;
         }
         let of_age_ns = order.created_ns + rules.min_life_ns;
-        if now.time_ns < of_age_ns {
+        if plan.taken[level] {
+            // Its turn comes when the place is free.
+            plan.places[level] = false;
+        } else if now.time_ns < of_age_ns {
             round.look_again(of_age_ns);
             plan.places[level] = false;
         } else if let Some(amend) = amended(order, &levels[level], rules) {

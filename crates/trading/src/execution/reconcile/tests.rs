@@ -562,6 +562,18 @@ fn a_replacement_waits_for_the_cancel_where_asked_or_when_the_cancel_had_to_wait
 }
 
 #[test]
+fn an_order_is_not_given_up_for_a_place_that_is_not_free_yet() {
+    let mut world = open(&ReconcileConfig::default(), &[(BUY, 990, 10)]);
+    let (actions, _) = world.quote(&[level(995, 10)], &[]);
+    world.send(&actions);
+    // Back to where the first order still is: the second stays until that one has left.
+    assert!(world.quote(&[level(990, 10)], &[]).0.is_empty());
+    world.answer_all();
+    let (actions, _) = world.quote(&[level(990, 10)], &[]);
+    assert!(matches!(actions[..], [Action::Cancel(ClientOrderId(2)), Action::Place(_)]));
+}
+
+#[test]
 fn cancels_come_first_and_rounds_are_bounded() {
     let config =
         ReconcileConfig { max_actions: Some(2), pause_ns: 7, ..ReconcileConfig::default() };
