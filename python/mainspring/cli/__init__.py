@@ -33,6 +33,8 @@ VERBS = {
     ),
     "check": Verb("check", "Test a strategy for determinism and lookahead"),
     "config": Verb("config", "Show the configuration and its origins, check it, write its schema"),
+    "events": Verb("events", "Show the typed events of a run or a session, past and as they come"),
+    "store": Verb("store", "Make, keep and ask the SQLite store of a session or a run"),
 }
 
 

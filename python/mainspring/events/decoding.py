@@ -37,6 +37,7 @@ class RiskTerms:
     Attributes:
         leverage: initial margin is the value of a position divided by it.
         buffer: fraction of the equity that is never used.
+        maintenance_ratio: maintenance margin is the value of a position times it.
         max_position: limit of the net position in each instrument, in units of the base; None for
             no position states.
         edges: shares of that limit beyond which a position is in warning, critical and over it.
@@ -44,6 +45,7 @@ class RiskTerms:
 
     leverage: Decimal = Decimal(1)
     buffer: Decimal = Decimal("0.2")
+    maintenance_ratio: Decimal = Decimal("0.02")
     max_position: Decimal | None = None
     edges: tuple[Decimal, Decimal, Decimal] = (Decimal("0.70"), Decimal("0.85"), Decimal(1))
 
@@ -276,7 +278,8 @@ class Decoder:
         price = self.units.price
         mid = spread_bps = None
         if bid is not None and ask is not None:
-            self._mids[instrument] = Decimal(bid + ask) / 2
+            if instrument < len(self.units):
+                self._mids[instrument] = self.units.mid(instrument, bid, ask)
             mid = price(instrument, (bid + ask) / 2)
             spread_bps = 20_000 * (ask - bid) / (ask + bid) if ask + bid else None
         return t.MarketDataUpdated(
@@ -299,9 +302,8 @@ class Decoder:
         used = (
             sum(
                 (
-                    self.units.value(instrument, self._net_lots(instrument), mid)
+                    abs(self.units.value(instrument, self._net_lots(instrument), mid))
                     for instrument, mid in self._mids.items()
-                    if instrument < len(self.units)
                 ),
                 Decimal(0),
             )

@@ -43,11 +43,13 @@ class Units:
         """A quantity as exact decimal text."""
         return _text(self._lot, instrument, lots)
 
-    def value(self, instrument: int, lots: int, ticks: Decimal) -> Decimal:
-        """What `lots` are worth at a price in ticks, in the settlement currency; not negative."""
-        tick, lot = self._tick[instrument], self._lot[instrument]
-        size = abs(lots) * lot * self.multipliers[instrument]
-        price = ticks * tick
+    def mid(self, instrument: int, bid_ticks: int, ask_ticks: int) -> Decimal:
+        """The price between two, exact."""
+        return Decimal(bid_ticks + ask_ticks) * self._tick[instrument] / 2
+
+    def value(self, instrument: int, lots: int, price: Decimal) -> Decimal:
+        """What `lots` are worth at a price, in the settlement currency; signed as they are."""
+        size = lots * self._lot[instrument] * self.multipliers[instrument]
         if not self.inverse[instrument]:
             return size * price
         return size / price if price else Decimal(0)
