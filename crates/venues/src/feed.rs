@@ -22,6 +22,9 @@ pub enum Sequence {
     Counter(i64),
     /// It covers a range of ids (Binance).
     Range(DiffIds),
+    /// It counts every message of the connection, whatever it is about: a jump means a lost one
+    /// (dYdX).
+    Connection(i64),
     /// It is a snapshot that stands at this id, for diffs with ranges (Binance).
     Snapshot(i64),
 }

@@ -10,6 +10,7 @@ pub mod bybit;
 pub mod civil;
 pub mod client_id;
 pub mod document;
+pub mod dydx;
 pub mod envelope;
 pub mod fact;
 pub mod failure;

@@ -8,6 +8,7 @@ mod shared;
 mod binance;
 mod bybit;
 mod call;
+mod dydx;
 mod hyperliquid;
 mod okx;
 
