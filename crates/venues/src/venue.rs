@@ -1,6 +1,6 @@
 //! One interface for every venue: bytes to what they say and back, and the rules in between.
 
-use mainspring_core::Result;
+use mainspring_core::{Result, TimeNs};
 
 use crate::fact::OnFact;
 use crate::failure::Failure;
@@ -9,6 +9,7 @@ use crate::json::Scan;
 use crate::listing::Listing;
 use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
+use crate::rows::RowSink;
 use crate::rules::Rules;
 
 /// Which network of a venue: real money, or its test network.
@@ -97,6 +98,21 @@ pub trait Venue: Send {
     /// When it is malformed, or a known field holds what it cannot hold.
     fn market(&mut self, text: &[u8], sides: &mut Sides, on: OnEvent<'_>) -> Scan<()>;
 
+    /// Reads one message of market data into rows; those of the message before are dropped.
+    ///
+    /// # Errors
+    /// As [`Self::market`], and when a price or quantity is off the instrument's grid. There are no rows
+    /// then.
+    fn rows(
+        &mut self,
+        text: &[u8],
+        recv_ns: TimeNs,
+        sides: &mut Sides,
+        sink: &mut RowSink,
+    ) -> Scan<()> {
+        general_rows(self, text, recv_ns, sides, sink)
+    }
+
     /// Reads the answer to [`Operation::Instruments`]: what can be traded, by what rules. What this
     /// engine does not trade (options, for one) is left out; what cannot be read is refused.
     ///
@@ -133,4 +149,27 @@ pub trait Venue: Send {
     /// # Errors
     /// Says what is wrong with the message.
     fn user(&mut self, text: &[u8], on: OnFact<'_>) -> std::result::Result<(), String>;
+}
+
+/// Reads one message into rows by way of the venue's events.
+///
+/// # Errors
+/// As [`Venue::rows`].
+pub fn general_rows<V: Venue + ?Sized>(
+    venue: &mut V,
+    text: &[u8],
+    recv_ns: TimeNs,
+    sides: &mut Sides,
+    sink: &mut RowSink,
+) -> Scan<()> {
+    sink.clear();
+    let mut refused = None;
+    let read = venue.market(text, sides, &mut |event| {
+        refused = refused.take().or(sink.take(&event, recv_ns).err());
+    });
+    let result = refused.map_or(read, Err);
+    if result.is_err() {
+        sink.clear();
+    }
+    result
 }

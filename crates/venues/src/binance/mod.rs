@@ -3,6 +3,7 @@
 mod encode;
 mod errors;
 mod feed;
+mod hot;
 mod instruments;
 pub mod market;
 mod reply;
@@ -13,7 +14,7 @@ mod user;
 pub use market::{scan, strict, Body, Decoder, Fields, Message, Slot};
 pub use sync::{DepthSync, Market, Step};
 
-use mainspring_core::Result;
+use mainspring_core::{Result, TimeNs};
 
 use crate::fact::OnFact;
 use crate::failure::Failure;
@@ -23,9 +24,10 @@ use crate::listing::Listing;
 use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
 use crate::params::Params;
+use crate::rows::RowSink;
 use crate::rules::Rules;
 use crate::sign::Credentials;
-use crate::venue::{Endpoints, Heartbeat, Network, Stream, Venue};
+use crate::venue::{general_rows, Endpoints, Heartbeat, Network, Stream, Venue};
 
 /// How much the answer to a new order says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +116,20 @@ impl Venue for Binance {
 
     fn market(&mut self, text: &[u8], sides: &mut Sides, on: OnEvent<'_>) -> Scan<()> {
         feed::events(&mut self.decoder, text, sides, on)
+    }
+
+    fn rows(
+        &mut self,
+        text: &[u8],
+        recv_ns: TimeNs,
+        sides: &mut Sides,
+        sink: &mut RowSink,
+    ) -> Scan<()> {
+        sink.clear();
+        match hot::rows(text, recv_ns, sink) {
+            true => Ok(()),
+            false => general_rows(self, text, recv_ns, sides, sink),
+        }
     }
 
     fn instruments(&self, body: &[u8]) -> Result<Vec<Listing>> {

@@ -1,0 +1,102 @@
+//! The hot reader against the general one on recorded messages and on damaged ones.
+
+mod shared;
+
+use mainspring_core::{InstrumentId, InstrumentKind, MarketRow};
+use mainspring_venues::binance::{Binance, Market, Settings};
+use mainspring_venues::feed::Sides;
+use mainspring_venues::listing::{Listing, Listings};
+use mainspring_venues::rows::{RowMessage, RowSink};
+use mainspring_venues::venue::{general_rows, Venue};
+use proptest::prelude::*;
+
+fn listings(tick: &str, lot: &str) -> Listings {
+    let one = shared::listing("binance", "BTCUSDT", InstrumentKind::Spot, tick, lot);
+    let mut other = shared::listing("binance", "ETHUSDT", InstrumentKind::Spot, "0.01", "0.001");
+    other.id = InstrumentId(1);
+    Listings::new(vec![one, other] as Vec<Listing>).unwrap()
+}
+
+type Rows = Result<Vec<(RowMessage, Vec<MarketRow>)>, String>;
+
+fn collect(read: mainspring_venues::json::Scan<()>, sink: &RowSink) -> Rows {
+    let rows = || sink.messages().map(|(message, rows)| (*message, rows.to_vec())).collect();
+    read.map(|()| rows()).map_err(|refusal| refusal.to_string())
+}
+
+/// Both ways to read a message.
+fn both(
+    venue: &mut Binance,
+    text: &[u8],
+    sinks: &mut [RowSink; 2],
+    sides: &mut Sides,
+) -> [Rows; 2] {
+    let [hot, general] = sinks;
+    let by_hot = venue.rows(text, 7, sides, hot);
+    let by_general = general_rows(venue, text, 7, sides, general);
+    [collect(by_hot, hot), collect(by_general, general)]
+}
+
+#[test]
+fn recorded_messages_are_read_alike() {
+    let recordings =
+        [("spot", Market::Spot, "0.01", "0.00001"), ("usdm", Market::Futures, "0.1", "0.001")];
+    for (name, market, tick, lot) in recordings {
+        let path = format!("data/binance-raw-2024/{name}_btcusdt_20240808.gz");
+        let Some(lines) = shared::gzip_lines(&path) else { return };
+        let listings = listings(tick, lot);
+        let mut sinks = [RowSink::new(&listings), RowSink::new(&listings)];
+        let mut venue = Binance::new(market, Settings::default(), None);
+        let (mut sides, mut count) = (Sides::default(), 0);
+        for line in &lines {
+            // The last line of a recording may be cut off.
+            let Some((_, text)) = line.split_once(' ') else { continue };
+            let text = text.as_bytes();
+            let [hot, general] = both(&mut venue, text, &mut sinks, &mut sides);
+            assert_eq!(hot, general, "{line}");
+            count += hot.unwrap_or_default().iter().map(|(_, rows)| rows.len()).sum::<usize>();
+        }
+        println!("{name}: {} messages, {count} rows, both readers alike", lines.len());
+        assert!(count > 100_000);
+    }
+}
+
+const MESSAGES: [&str; 6] = [
+    r#"{"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510","T":1723161256313,"E":1723161256313}}"#,
+    r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5266583935,"p":"61800.30","q":"0.006","X":"MARKET","m":false}}"#,
+    r#"{"e":"depthUpdate","E":1723161256299,"T":1723161256298,"s":"BTCUSDT","U":5123107832006,"u":5123107837557,"pu":5123107831937,"b":[["58710.20","0.014"]],"a":[["61800.30","3"]]}"#,
+    r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1723161255208,"s":"BTCUSDT","U":50093239189,"u":50093239202,"b":[],"a":[["61837.60000000","1.54600000"]]}}"#,
+    r#"{"u":50093239212,"s":"BTCUSDT","b":"61837.60000000","B":"3.78800000","a":"61837.70000000","A":"1.54600000"}"#,
+    r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,"p":"61837.60000000","q":"0.02000000","T":1723161255342,"m":true,"M":true}}"#,
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6_000))]
+
+    /// Random damage to real messages: the two readers never differ.
+    #[test]
+    fn damaged_messages_are_read_alike(
+        which in 0..MESSAGES.len(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..5_u8, any::<u8>()), 0..4),
+    ) {
+        let mut text = MESSAGES[which].as_bytes().to_vec();
+        for (at, how, byte) in edits {
+            if text.is_empty() {
+                break;
+            }
+            let at = at.index(text.len());
+            match how {
+                0 => text[at] = byte,
+                1 => drop(text.remove(at)),
+                2 => text.insert(at, b"0123456789-.eE\"[]{},:\\ "[usize::from(byte) % 23]),
+                3 => text[at] = b'0' + byte % 10,
+                _ => text.truncate(at),
+            }
+        }
+        let listings = listings("0.1", "0.001");
+        let mut sinks = [RowSink::new(&listings), RowSink::new(&listings)];
+        let mut venue = Binance::new(Market::Futures, Settings::default(), None);
+        let [hot, general] = both(&mut venue, &text, &mut sinks, &mut Sides::default());
+        prop_assert_eq!(hot.as_ref().ok(), general.as_ref().ok(), "{}", String::from_utf8_lossy(&text));
+    }
+}
