@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainspring import data as data
     from mainspring import journal as journal
+    from mainspring import live as live
     from mainspring import models as models
     from mainspring import strategies as strategies
     from mainspring._core import Market as Market
@@ -59,6 +60,7 @@ _LAZY = {
     "StaleView": "mainspring.errors:StaleView",
     "data": "mainspring.data",
     "journal": "mainspring.journal",
+    "live": "mainspring.live",
     "sample": "mainspring.data.sample:sample",
     "Market": "mainspring._core:Market",
     "Table": "mainspring._core:Table",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mainspring_core::{InstrumentId, Request, Result, TimeNs, VenueRequest};
 use mainspring_journal::live::Control;
-use mainspring_kernel::session::Session;
+use mainspring_kernel::session::{disk, Session};
 use mainspring_memory::{Consumer, Producer, SnapshotWriter};
 
 use crate::clock::WallClock;
@@ -157,6 +157,9 @@ impl Engine {
                 done
             }
             Order::Wishes(bytes) => self.session.encoded_wishes(now_ns, &bytes),
+            Order::State { strategy, state } => {
+                self.session.strategy_state(now_ns, strategy, &state)
+            }
             Order::Snapshot => {
                 self.keep_state(now_ns);
                 Ok(())
@@ -211,18 +214,7 @@ impl Engine {
 
     fn keep_state(&mut self, now_ns: TimeNs) {
         self.snapshot_due_ns = now_ns.saturating_add(self.habits.snapshot_ns);
-        let image = self.session.image();
-        self.journal.snapshot(
-            image.now_ns,
-            Box::new(move || {
-                serde_json::to_vec(&image).map_err(|e| {
-                    mainspring_core::Error::new(
-                        mainspring_core::ErrorKind::Internal,
-                        format!("a snapshot as JSON: {e}"),
-                    )
-                })
-            }),
-        );
+        disk::keep(&self.session, &self.journal);
     }
 
     /// At the end every open order has its answer, or the patience is over.

@@ -72,6 +72,13 @@ pub enum Order {
     Command(Command, Option<SyncSender<Result<()>>>),
     /// Wishes of strategies that run elsewhere, as the journal writes them.
     Wishes(Vec<u8>),
+    /// The declared state of a strategy that runs elsewhere.
+    State {
+        /// Which.
+        strategy: u16,
+        /// Its state.
+        state: Vec<u8>,
+    },
     /// Take a snapshot.
     Snapshot,
     /// End in order, cancelling open orders when asked.

@@ -9,9 +9,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Lots, OpenOrder, Result};
-use mainspring_journal::live::{Control, Folder, Options, RecoveryReport, Sources, Writer};
+use mainspring_journal::live::{Control, Options, RecoveryReport, Sources};
 use mainspring_kernel::host::Host;
-use mainspring_kernel::session::{Command, Image, Session, SessionConfig, SCHEMA};
+use mainspring_kernel::session::{disk, Command, Image, Session, SessionConfig};
 use mainspring_memory::{ring, seqlock, SnapshotReader};
 
 use crate::clock::WallClock;
@@ -19,8 +19,6 @@ use crate::egress::Egress;
 use crate::engine::{Engine, Habits, LinkEnd, Pulse};
 use crate::link::{Desk, Link};
 use crate::message::{Account, Inbound, Order};
-use crate::outlet::DiskOutlet;
-use crate::recover::recover;
 use crate::status::Status;
 use crate::supervisor::{Entry, Shared, Supervisor, Watch, WorkerPulse};
 use crate::wake::Waker;
@@ -115,7 +113,6 @@ impl Handle {
     /// When the folder is in use or damaged beyond recovery, configuration and journal do not fit, or
     /// a thread cannot be started.
     pub fn start(plan: Plan) -> Result<Self> {
-        let folder = Folder::create(&plan.folder)?;
         let clock = WallClock::new();
         let waker = Waker::default();
         let egress = Arc::new(Egress::default());
@@ -137,7 +134,7 @@ impl Handle {
         }
         let (ready, is_ready) = sync_channel(1);
         let setup = Setup {
-            folder,
+            folder: plan.folder,
             config: plan.config,
             instruments: plan.instruments.clone(),
             hosts: plan.hosts,
@@ -303,6 +300,14 @@ impl Handle {
         self.tell(Order::Wishes(bytes))
     }
 
+    /// Hands the declared state of a strategy that runs elsewhere to the kernel, which journals it.
+    ///
+    /// # Errors
+    /// When the kernel takes no commands.
+    pub fn strategy_state(&self, strategy: u16, state: Vec<u8>) -> Result<()> {
+        self.tell(Order::State { strategy, state })
+    }
+
     /// Has a snapshot taken now.
     ///
     /// # Errors
@@ -355,7 +360,7 @@ impl Drop for Handle {
 
 /// What the kernel's thread needs to begin.
 struct Setup {
-    folder: Folder,
+    folder: PathBuf,
     config: SessionConfig,
     instruments: Vec<Instrument>,
     hosts: HostMaker,
@@ -416,14 +421,22 @@ fn run_kernel(setup: Setup, ready: &SyncSender<Result<Ready>>) -> Result<()> {
 }
 
 fn begin(setup: Setup) -> Result<(Engine, Ready)> {
-    let hosts = (setup.hosts)()?;
-    let mut session = Session::new(setup.config, setup.instruments.clone(), hosts)?;
-    let recovered = recover(setup.folder, &mut session)?;
-    let image = session.image();
-    let (writer, journal) = Writer::open(recovered.journal, setup.journal, SCHEMA, &setup.sources)?;
-    session.lead(Box::new(DiskOutlet(writer)));
+    let (config, instruments) = (setup.config, setup.instruments.clone());
+    let mut hosts = Some((setup.hosts)()?);
+    let sources_now = setup.sources.clone();
+    let mut make = |kept: Option<&Sources>| {
+        if let Some(kept) = kept {
+            same_session(kept, &sources_now)?;
+        }
+        let hosts = hosts.take().unwrap_or_default();
+        Session::new(config.clone(), instruments.clone(), hosts)
+    };
+    let recovered = disk::recover(&setup.folder, &mut make)?;
+    let (report, resumed) = (recovered.report().clone(), !recovered.is_new);
+    let image = recovered.session.image();
+    let (mut session, journal) = recovered.lead(setup.journal, &setup.sources)?;
     let now_ns = setup.clock.now_ns();
-    if recovered.resumes {
+    if resumed {
         session.resume(now_ns, &setup.facts)?;
     } else {
         session.start(now_ns, &setup.facts)?;
@@ -433,13 +446,7 @@ fn begin(setup: Setup) -> Result<(Engine, Ready)> {
         .iter()
         .map(|i| setup.venues.iter().position(|v| *v == i.venue).unwrap_or(0) as u16)
         .collect();
-    let ready = Ready {
-        resumed: recovered.resumes,
-        report: recovered.report,
-        image,
-        journal: journal.clone(),
-    };
-    let gate_was_halted = false;
+    let ready = Ready { resumed, report, image, journal: journal.clone() };
     let engine = Engine {
         session,
         links: setup.ends,
@@ -455,9 +462,40 @@ fn begin(setup: Setup) -> Result<(Engine, Ready)> {
         venue_of,
         snapshot_due_ns: now_ns.saturating_add(setup.habits.snapshot_ns),
         ending: None,
-        gate_was_halted,
+        gate_was_halted: false,
     };
     Ok((engine, ready))
+}
+
+/// A journal is gone on with by the same strategies on the same instruments, in the same order; their
+/// code and parameters may have changed.
+fn same_session(kept: &Sources, now: &Sources) -> Result<()> {
+    let strategies = |sources: &Sources| {
+        let code: serde_json::Value = serde_json::from_str(&sources.code).unwrap_or_default();
+        code["strategies"].to_string()
+    };
+    let (theirs, ours) = (strategies(kept), strategies(now));
+    if theirs != ours {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            format!(
+                "the journal is of a session with the strategies {theirs}, this one has {ours}; \
+                 give this session a folder of its own"
+            ),
+        ));
+    }
+    let symbols = |sources: &Sources| {
+        disk::parse_instruments(sources)
+            .map(|all| all.into_iter().map(|i| (i.venue, i.symbol)).collect::<Vec<_>>())
+    };
+    if symbols(kept)? != symbols(now)? {
+        return Err(Error::new(
+            ErrorKind::Mismatch,
+            "the journal is of a session on other instruments; give this session a folder of its \
+             own",
+        ));
+    }
+    Ok(())
 }
 
 /// The venues of instruments, each once, in the session's order.

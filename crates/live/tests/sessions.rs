@@ -6,13 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mainspring_core::{Instrument, InstrumentId, Lots};
-use mainspring_journal::live::{verify, Folder, Options};
+use mainspring_journal::live::{verify, Folder, Options, Sources};
 use mainspring_kernel::host::{BookTrigger, Host, HostResult, Interest};
 use mainspring_kernel::native::NativeConfig;
-use mainspring_kernel::session::{Command, Session, SessionConfig};
+use mainspring_kernel::session::{disk, Command, Session, SessionConfig};
 use mainspring_kernel::View;
 use mainspring_live::exchange::{Exchange, ExchangeConfig};
-use mainspring_live::{recover, Handle, HostMaker, Plan, Status, Watch};
+use mainspring_live::{Handle, HostMaker, Plan, Status, Watch};
 use mainspring_sim::flow::{FlowConfig, Level};
 use mainspring_sim::SimConfig;
 
@@ -68,9 +68,16 @@ fn plan(folder: &Path, seed: u64, hosts: HostMaker) -> Plan {
         instruments: exchange.instruments().to_vec(),
         hosts,
         elsewhere: Vec::new(),
-        links: vec![Box::new(exchange)],
         journal: Options { segment_bytes: 4 << 20, ..Options::default() },
-        sources: Default::default(),
+        sources: disk::sources(
+            &config(),
+            exchange.instruments(),
+            &["touch_maker"],
+            &serde_json::json!([]),
+            &serde_json::json!({}),
+        )
+        .unwrap(),
+        links: vec![Box::new(exchange)],
         facts: b"{}".to_vec(),
         watch: Watch { stuck_ns: 300 * MS, ..Watch::default() },
         busy_poll: false,
@@ -99,9 +106,8 @@ fn wait_for(handle: &Handle, what: &str, until: impl Fn(&Status) -> bool) -> Sta
 
 /// The state that the journal in a folder leads to.
 fn followed(folder: &Path) -> Session {
-    let mut session = Session::new(config(), instruments(), vec![maker()]).unwrap();
-    recover(Folder::open(folder).unwrap(), &mut session).unwrap();
-    session
+    let mut make = |_: Option<&Sources>| Session::new(config(), instruments(), vec![maker()]);
+    disk::recover(folder, &mut make).unwrap().session
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod follower;
 pub mod host;
 pub mod import;
 pub mod journal;
+pub mod live;
 pub mod models;
 pub mod orders;
 pub mod records;
@@ -46,6 +47,8 @@ mod _core {
         journal_kinds, journal_recover, journal_sources, journal_state, journal_verify,
         PyJournalReader,
     };
+    #[pymodule_export]
+    use crate::live::{start_paper, PyLiveSession};
     #[pymodule_export]
     use crate::models::{avellaneda_stoikov, glft_coefficients};
     #[pymodule_export]

@@ -120,7 +120,7 @@ impl Plan {
     }
 }
 
-fn read_trigger(text: &str) -> mainspring_core::Result<BookTrigger> {
+pub(crate) fn read_trigger(text: &str) -> mainspring_core::Result<BookTrigger> {
     Ok(match text {
         "message" => BookTrigger::Message,
         "best" => BookTrigger::Best,

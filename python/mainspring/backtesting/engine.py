@@ -90,8 +90,8 @@ def backtest(
         limits=limits or Limits(),
         cash=None if cash is None else _cash(cash, paths),
         report_currency=report_currency,
-        features=_features(strategies, features),
-        bars=_bars(strategies, (bars,) if isinstance(bars, str) else bars),
+        features=wanted_features(strategies, features),
+        bars=wanted_bars(strategies, (bars,) if isinstance(bars, str) else bars),
         start_ns=start_ns,
         end_ns=end_ns,
         sample=sample,
@@ -207,7 +207,7 @@ def _cash(cash: Number | Mapping[str, Number], paths: Sequence[Path]) -> Mapping
     return cash if isinstance(cash, Mapping) else {_settle(paths): cash}
 
 
-def _features(strategies: Sequence[Strategy | Native], asked: Sequence[str]) -> list[str]:
+def wanted_features(strategies: Sequence[Strategy | Native], asked: Sequence[str]) -> list[str]:
     """What is asked for, then the defaults of sorts that nobody asked for in another form."""
     declared = [f for one in strategies if isinstance(one, Strategy) for f in one.features]
     named = list(dict.fromkeys([*asked, *declared]))
@@ -215,7 +215,8 @@ def _features(strategies: Sequence[Strategy | Native], asked: Sequence[str]) -> 
     return [*named, *(f for f in DEFAULT_FEATURES if f.partition(":")[0] not in sorts)]
 
 
-def _bars(strategies: Sequence[Strategy | Native], asked: Sequence[str]) -> list[str]:
+def wanted_bars(strategies: Sequence[Strategy | Native], asked: Sequence[str]) -> list[str]:
+    """The bars that are asked for and those that strategies declare."""
     declared = [b for one in strategies if isinstance(one, Strategy) for b in one.bars]
     return list(dict.fromkeys([*asked, *declared]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -98,6 +99,28 @@ class Strategy:
     def __repr__(self) -> str:
         values = ", ".join(f"{k}={v!r}" for k, v in self.parameter_values.items())
         return f"{type(self).__name__}({values})"
+
+    def save_state(self) -> Any:
+        """What a restart of a session gives back to `load_state`: anything that JSON can hold.
+
+        Parameters are kept by themselves. A strategy that changes other attributes overrides both.
+        """
+        return None
+
+    def load_state(self, state: Any) -> None:
+        """Takes back what `save_state` gave before a restart."""
+
+    def _save_state(self) -> bytes:
+        own = {"parameters": self.parameter_values, "state": self.save_state()}
+        return json.dumps(own, sort_keys=True, allow_nan=True).encode()
+
+    def _load_state(self, data: bytes) -> None:
+        own = json.loads(data)
+        for name, value in own["parameters"].items():
+            if name in type(self).parameters:
+                setattr(self, name, value)
+        if own["state"] is not None:
+            self.load_state(own["state"])
 
     # The callbacks. One that a class does not override is never called and costs nothing.
 

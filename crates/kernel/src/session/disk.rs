@@ -26,17 +26,6 @@ pub struct JournalOutlet {
     writer: Writer,
 }
 
-impl JournalOutlet {
-    /// Ends the journal in order: everything is sealed and, but for the policy that leaves it to the
-    /// system, on the disk.
-    ///
-    /// # Errors
-    /// When the disk failed.
-    pub fn close(self) -> Result<()> {
-        self.writer.close()
-    }
-}
-
 impl Outlet for JournalOutlet {
     #[inline]
     fn append(&mut self, kind: u16, time_ns: TimeNs, cause: u64, payload: &[&[u8]]) -> Result<u64> {
@@ -51,6 +40,10 @@ impl Outlet for JournalOutlet {
     #[inline]
     fn commit(&mut self) -> Result<()> {
         self.writer.commit()
+    }
+
+    fn end(self: Box<Self>) -> Result<()> {
+        self.writer.close()
     }
 }
 
@@ -243,10 +236,9 @@ pub fn silent_session(sources: Option<&Sources>) -> Result<Session> {
     let instruments = parse_instruments(sources)?;
     let code: serde_json::Value = parse(&sources.code, "strategies")?;
     let names = code["strategies"].as_array().cloned().unwrap_or_default();
-    let hosts = names.iter().map(|name| {
-        let name = name.as_str().unwrap_or_default().to_owned();
-        Box::new(Silent { name }) as Box<dyn Host>
-    });
+    let hosts = names
+        .iter()
+        .map(|name| Box::new(Silent::new(name.as_str().unwrap_or_default())) as Box<dyn Host>);
     Session::new(config, instruments, hosts.collect())
 }
 
@@ -264,9 +256,17 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T> {
     })
 }
 
-/// A strategy that is known by name only.
-struct Silent {
+/// A strategy that is known by name only: what it does is in records, or decided elsewhere.
+pub struct Silent {
     name: String,
+}
+
+impl Silent {
+    /// A strategy of this name.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
 }
 
 impl Host for Silent {

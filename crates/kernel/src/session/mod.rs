@@ -66,9 +66,6 @@ pub struct SessionConfig {
     pub foreign: ForeignOrders,
 }
 
-/// Version of the layouts of a session's records.
-pub const SCHEMA: u32 = 1;
-
 /// Interval of equity samples where none is given.
 const SAMPLE_NS: DurationNs = 1_000_000_000;
 

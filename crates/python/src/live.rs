@@ -1,0 +1,464 @@
+//! Sessions on real time: starting, watching and ending them, and the worker that Python strategies
+//! run on.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mainspring_core::{Error, ErrorKind, Instrument, Result};
+use mainspring_journal::live::{Cursor, Folder, Item, Options, Start};
+use mainspring_kernel::host::{BookTrigger, Host};
+use mainspring_kernel::native::NativeConfig;
+use mainspring_kernel::session::disk::{raw, sources, upgraded, Silent};
+use mainspring_kernel::session::{Command, Image, Raw, Session, SessionConfig};
+use mainspring_live::exchange::{Exchange, ExchangeConfig};
+use mainspring_live::{Handle, HostMaker, Plan, Status, Watch, WorkerPulse, MAX_SHOWN};
+use mainspring_sim::flow::{FlowConfig, Level};
+use mainspring_sim::SimConfig;
+use pyo3::prelude::*;
+use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde_json::{json, Value};
+
+use crate::errors::to_py;
+use crate::host::{Causes, PythonHost};
+use crate::run::read_trigger;
+
+/// How long the worker waits for records before it looks whether the session has ended.
+const WORKER_WAIT: Duration = Duration::from_millis(20);
+
+/// Records after which the worker lets other Python threads run.
+const WORKER_BATCH: u32 = 64;
+
+/// Hours that a generated market lasts; a session ends before.
+const MARKET_HOURS: f64 = 31.0 * 24.0;
+
+/// What the built-in venue is, as Python gives it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VenueText {
+    markets: Vec<String>,
+    seed: u64,
+    entry_ns: i64,
+    response_ns: i64,
+    feed_ns: i64,
+    speed: f64,
+    sim: SimConfig,
+}
+
+/// How a session is kept and watched, as Python gives it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeepText {
+    journal: Options,
+    stuck_ns: i64,
+    strategy_ns: i64,
+    kill_file: Option<PathBuf>,
+    flatten_on_kill: bool,
+    signals: bool,
+    busy_poll: bool,
+    snapshot_ns: i64,
+    stop_ns: i64,
+}
+
+/// A strategy of a session: in the kernel's thread, or on the worker.
+enum Place {
+    Kernel(NativeConfig, BookTrigger),
+    Worker(Py<PyAny>, BookTrigger, String),
+}
+
+/// A running session; `stop` ends it, and so does letting go of it.
+#[pyclass(frozen, module = "mainspring._core", name = "LiveSession")]
+pub struct PyLiveSession {
+    handle: Handle,
+    folder: PathBuf,
+    config: SessionConfig,
+    instruments: Vec<Instrument>,
+    places: Vec<Place>,
+    base: Py<PyAny>,
+    causes: Causes,
+}
+
+/// Starts a session against the built-in venue. The texts are JSON; `strategies` holds
+/// `(strategy, trigger)` pairs as in `run_backtest`.
+#[pyfunction]
+#[allow(clippy::too_many_arguments)]
+pub fn start_paper(
+    py: Python<'_>,
+    folder: PathBuf,
+    config: &str,
+    venue: &str,
+    keep: &str,
+    code: &str,
+    strategies: Vec<(Bound<'_, PyAny>, String)>,
+    base: &Bound<'_, PyAny>,
+) -> PyResult<PyLiveSession> {
+    let places = strategies
+        .iter()
+        .map(|(one, trigger)| Place::read(one, trigger))
+        .collect::<PyResult<_>>()?;
+    let places: Vec<Place> = places;
+    let base = base.clone().unbind();
+    let plan = plan(folder.clone(), config, venue, keep, code, &places);
+    let plan = plan.map_err(to_py)?;
+    let (config, instruments) = (plan.config.clone(), plan.instruments.clone());
+    let handle = py.detach(|| Handle::start(plan)).map_err(to_py)?;
+    let causes = Arc::new(Mutex::new(Vec::new()));
+    Ok(PyLiveSession { handle, folder, config, instruments, places, base, causes })
+}
+
+fn plan(
+    folder: PathBuf,
+    config: &str,
+    venue: &str,
+    keep: &str,
+    code: &str,
+    places: &[Place],
+) -> Result<Plan> {
+    let mut config: SessionConfig = parse(config, "the session's configuration")?;
+    let venue: VenueText = parse(venue, "the venue's configuration")?;
+    let keep: KeepText = parse(keep, "how the session is kept")?;
+    let code: Value = parse(code, "the strategies' code")?;
+    let exchange = exchange(&venue)?;
+    let instruments = exchange.instruments().to_vec();
+    for (currency, _) in &mut config.run.deposits {
+        if currency.is_empty() {
+            // What Python cannot know before the markets are there.
+            instruments[0].settle().clone_into(currency);
+        }
+    }
+    let names: Vec<String> = places.iter().map(Place::name).collect::<Result<_>>()?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let sources = sources(&config, &instruments, &names, &code, &json!({}))?;
+    let elsewhere = places.iter().enumerate().filter(|(_, place)| place.is_elsewhere());
+    Ok(Plan {
+        folder,
+        config,
+        instruments,
+        hosts: kernel_hosts(places),
+        elsewhere: elsewhere.map(|(index, _)| index as u16).collect(),
+        links: vec![Box::new(exchange)],
+        journal: keep.journal,
+        sources,
+        facts: b"{}".to_vec(),
+        watch: Watch {
+            stuck_ns: keep.stuck_ns,
+            strategy_ns: keep.strategy_ns,
+            kill_file: keep.kill_file,
+            flatten: keep.flatten_on_kill,
+            signals: keep.signals,
+        },
+        busy_poll: keep.busy_poll,
+        snapshot_ns: keep.snapshot_ns,
+        stop_ns: keep.stop_ns,
+    })
+}
+
+fn parse<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|e| Error::new(ErrorKind::Config, format!("{what} cannot be used: {e}")))
+}
+
+fn exchange(venue: &VenueText) -> Result<Exchange> {
+    let names: Vec<&str> = venue.markets.iter().map(String::as_str).collect();
+    Exchange::new(ExchangeConfig {
+        flow: FlowConfig::of_presets(&names, MARKET_HOURS, venue.seed, Level::Depth)?,
+        sim: venue.sim.clone(),
+        entry_ns: venue.entry_ns,
+        response_ns: venue.response_ns,
+        feed_ns: venue.feed_ns,
+        speed: venue.speed,
+    })
+}
+
+/// The strategies as the kernel's thread has them: those on the worker by name only.
+fn kernel_hosts(places: &[Place]) -> HostMaker {
+    let made: Vec<std::result::Result<(NativeConfig, BookTrigger), String>> = places
+        .iter()
+        .map(|place| match place {
+            Place::Kernel(config, trigger) => Ok((config.clone(), *trigger)),
+            Place::Worker(_, _, name) => Err(name.clone()),
+        })
+        .collect();
+    Box::new(move || {
+        let build = |one| match one {
+            Ok::<(NativeConfig, BookTrigger), String>((config, trigger)) => config.build(trigger),
+            Err(name) => Ok(Box::new(Silent::new(name)) as Box<dyn Host>),
+        };
+        made.into_iter().map(build).collect()
+    })
+}
+
+impl Place {
+    fn read(strategy: &Bound<'_, PyAny>, trigger: &str) -> PyResult<Self> {
+        let trigger = read_trigger(trigger).map_err(to_py)?;
+        if let Ok(text) = strategy.extract::<String>() {
+            let config = parse(&text, "a native strategy").map_err(to_py)?;
+            return Ok(Self::Kernel(config, trigger));
+        }
+        let name = strategy.getattr("name")?.extract()?;
+        Ok(Self::Worker(strategy.clone().unbind(), trigger, name))
+    }
+
+    fn name(&self) -> Result<String> {
+        Ok(match self {
+            Self::Kernel(config, trigger) => config.build(*trigger)?.name().to_owned(),
+            Self::Worker(_, _, name) => name.clone(),
+        })
+    }
+
+    const fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Worker(..))
+    }
+}
+
+#[pymethods]
+impl PyLiveSession {
+    /// The kernel's newest picture as JSON.
+    fn status(&self) -> String {
+        let status = self.handle.status();
+        status_json(&status, &self.instruments).to_string()
+    }
+
+    /// Whether the kernel's thread has ended.
+    fn has_ended(&self) -> bool {
+        self.handle.has_ended()
+    }
+
+    /// What the recovery at the start did, as JSON; `resumed` says whether there was a session.
+    fn recovery(&self) -> PyResult<String> {
+        let (resumed, report) = self.handle.recovery();
+        let report = serde_json::to_value(report).map_err(|e| to_py(internal(&e)))?;
+        Ok(json!({ "resumed": resumed, "report": report }).to_string())
+    }
+
+    /// Why trading is halted at the last door as (cause, text), or None.
+    fn halted(&self) -> Option<(String, String)> {
+        let egress = self.handle.egress();
+        let reason = egress.is_halted().then(|| egress.reason()).flatten();
+        reason.map(|reason| (reason.cause, reason.text))
+    }
+
+    /// What the supervisor did, as (time_ns, cause, text).
+    fn entries(&self) -> Vec<(i64, String, String)> {
+        let entries = self.handle.entries();
+        entries.into_iter().map(|e| (e.time_ns, e.cause, e.text)).collect()
+    }
+
+    /// Halts trading and cancels everything, also when the kernel hangs.
+    fn kill(&self, why: &str) {
+        self.handle.kill(why);
+    }
+
+    /// Has the kernel journal and carry out a command given as JSON.
+    fn command(&self, py: Python<'_>, command: &str, timeout_s: f64) -> PyResult<()> {
+        let command: Command = parse(command, "the command").map_err(to_py)?;
+        let patience = Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX);
+        py.detach(|| self.handle.command(command, patience)).map_err(to_py)
+    }
+
+    /// Has the state kept now.
+    fn snapshot(&self) -> PyResult<()> {
+        self.handle.snapshot().map_err(to_py)
+    }
+
+    /// Ends the session; JSON of how it ended, or None when it was ended before.
+    fn stop(&self, py: Python<'_>, cancel: bool) -> Option<String> {
+        let outcome = py.detach(|| self.handle.stop(cancel))?;
+        let told = json!({
+            "broken": outcome.broken,
+            "stop_ns": outcome.stop_ns,
+            "status": status_json(&outcome.status, &self.instruments),
+        });
+        Some(told.to_string())
+    }
+
+    /// Exceptions of strategies, in order.
+    fn exceptions(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let causes = self.causes.lock();
+        causes.map_or_else(
+            |_| Vec::new(),
+            |list| list.iter().map(|e| e.clone_ref(py).into_value(py).into_any()).collect(),
+        )
+    }
+
+    /// Whether a strategy runs on the worker.
+    fn needs_worker(&self) -> bool {
+        self.places.iter().any(Place::is_elsewhere)
+    }
+
+    /// Runs the Python strategies in the calling thread until the session has ended: they follow the
+    /// journal, and what they ask for goes to the kernel.
+    fn run_worker(&self, py: Python<'_>) -> PyResult<()> {
+        let image = self.handle.take_image().ok_or_else(|| {
+            to_py(Error::new(ErrorKind::Internal, "the worker of this session runs already"))
+        })?;
+        let mut worker = Worker::new(py, self, &image)?;
+        loop {
+            match worker.some(py, self)? {
+                Round::Busy => py.detach(std::thread::yield_now),
+                Round::Idle => {
+                    worker.keep_states(py, self)?;
+                    if self.handle.has_ended() || worker.pulse.is_stopped() {
+                        return Ok(());
+                    }
+                    let cursor = &mut worker.cursor;
+                    py.detach(|| cursor.wait(WORKER_WAIT)).map_err(to_py)?;
+                }
+            }
+        }
+    }
+}
+
+enum Round {
+    Busy,
+    Idle,
+}
+
+/// The strategies on the worker, as followers of the journal.
+struct Worker {
+    session: Session,
+    cursor: Cursor,
+    pulse: Arc<WorkerPulse>,
+    /// The last declared state of each strategy.
+    states: Vec<Vec<u8>>,
+}
+
+impl Worker {
+    fn new(py: Python<'_>, live: &PyLiveSession, image: &Image) -> PyResult<Self> {
+        let hosts = live.places.iter().map(|place| live.worker_host(py, place));
+        let hosts = hosts.collect::<PyResult<Vec<_>>>()?;
+        let begin = || -> Result<(Session, Cursor)> {
+            let mut session = Session::new(live.config.clone(), live.instruments.clone(), hosts)?;
+            if image.sequence > 0 {
+                session.restore(image)?;
+            }
+            session.decide_elsewhere();
+            let folder = Folder::open(&live.folder)?;
+            Ok((session, Cursor::open(folder, Start::After(image.sequence))?))
+        };
+        let (session, cursor) = begin().map_err(to_py)?;
+        let mut states = vec![Vec::new(); live.places.len()];
+        for ((place, kept), state) in live.places.iter().zip(&image.strategies).zip(&mut states) {
+            if let Place::Worker(strategy, ..) = place {
+                if !kept.state.is_empty() {
+                    strategy.call_method1(py, "_load_state", (kept.state.as_slice(),))?;
+                    state.clone_from(&kept.state);
+                }
+            }
+        }
+        Ok(Self { session, cursor, pulse: live.handle.worker(), states })
+    }
+
+    /// Follows some records.
+    fn some(&mut self, py: Python<'_>, live: &PyLiveSession) -> PyResult<Round> {
+        for _ in 0..WORKER_BATCH {
+            let followed = {
+                let item = self.cursor.read().map_err(to_py)?;
+                let record = match item {
+                    Item::Record(record) => record,
+                    Item::Idle => return Ok(Round::Idle),
+                    Item::Gap(_) => return Err(to_py(behind())),
+                };
+                let (kind, payload) = upgraded(&record).map_err(to_py)?;
+                let raw = Raw { kind, payload: &payload, ..raw(&record) };
+                self.pulse.begin(live.handle.clock().now_ns());
+                let followed = self.session.follow(&raw);
+                self.pulse.end();
+                followed
+            };
+            followed.map_err(to_py)?;
+            self.tell(py, live)?;
+        }
+        Ok(Round::Busy)
+    }
+
+    /// What the strategies asked for goes to the kernel; one that failed is stopped there.
+    fn tell(&mut self, py: Python<'_>, live: &PyLiveSession) -> PyResult<()> {
+        let sequence = self.session.sequence();
+        if self.pulse.is_stopped() {
+            return Ok(());
+        }
+        for followed in self.session.take_followed() {
+            let mut bytes = followed.bytes;
+            bytes[..8].copy_from_slice(&sequence.to_le_bytes());
+            // A full queue: the kernel has to get on first.
+            while live.handle.wishes(bytes.clone()).is_err() {
+                if live.handle.has_ended() {
+                    return Ok(());
+                }
+                py.detach(|| std::thread::sleep(Duration::from_millis(1)));
+            }
+        }
+        for (strategy, cause) in self.session.take_failures() {
+            let command = Command::StopStrategy { strategy, cause };
+            let _ = py.detach(|| live.handle.command(command, Duration::from_secs(5)));
+        }
+        Ok(())
+    }
+
+    /// Declared state that changed goes to the kernel, which journals it.
+    fn keep_states(&mut self, py: Python<'_>, live: &PyLiveSession) -> PyResult<()> {
+        for (index, place) in live.places.iter().enumerate() {
+            let Place::Worker(strategy, ..) = place else { continue };
+            let state: Vec<u8> = strategy.call_method0(py, "_save_state")?.extract(py)?;
+            let told = state != self.states[index]
+                && live.handle.strategy_state(index as u16, state.clone()).is_ok();
+            if told {
+                self.states[index] = state;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PyLiveSession {
+    fn worker_host(&self, py: Python<'_>, place: &Place) -> PyResult<Box<dyn Host>> {
+        Ok(match place {
+            Place::Kernel(..) => Box::new(Silent::new(place.name().map_err(to_py)?)),
+            Place::Worker(strategy, trigger, _) => {
+                let causes = Arc::clone(&self.causes);
+                let base = self.base.bind(py);
+                Box::new(PythonHost::new(strategy.bind(py), base, *trigger, causes)?)
+            }
+        })
+    }
+}
+
+fn behind() -> Error {
+    Error::new(
+        ErrorKind::Mismatch,
+        "the strategies are so far behind that the journal they follow was archived",
+    )
+}
+
+fn internal(error: &serde_json::Error) -> Error {
+    Error::new(ErrorKind::Internal, error.to_string())
+}
+
+fn status_json(status: &Status, instruments: &[Instrument]) -> Value {
+    let shown = instruments.iter().zip(&status.shown).take(MAX_SHOWN);
+    let markets: Vec<Value> = shown
+        .map(|(instrument, shown)| {
+            json!({
+                "symbol": instrument.symbol,
+                "venue": instrument.venue,
+                "bid_ticks": (shown.bid_ticks != i64::MIN).then_some(shown.bid_ticks),
+                "ask_ticks": (shown.ask_ticks != i64::MAX).then_some(shown.ask_ticks),
+                "position_lots": shown.position_lots,
+            })
+        })
+        .collect();
+    json!({
+        "time_ns": status.now_ns,
+        "sequence": status.sequence,
+        "rows": status.rows,
+        "orders": status.orders,
+        "cancels": status.cancels,
+        "fills": status.fills,
+        "risk_rejects": status.risk_rejects,
+        "open_orders": status.open_orders,
+        "halted": status.halted != 0,
+        "markets": markets,
+    })
+}

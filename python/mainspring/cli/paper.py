@@ -1,0 +1,175 @@
+"""`mainspring paper` and `mainspring kill`: sessions on real time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from mainspring.cli.app import verb_app
+from mainspring.cli.exits import Exit
+from mainspring.cli.output import Output, cell, table
+from mainspring.errors import ConfigError, NotFoundError
+
+if TYPE_CHECKING:
+    from mainspring.live import LiveSession, Outcome
+
+app = verb_app("paper", "")
+kill_app = verb_app("kill", "")
+
+
+@app.default
+def paper(
+    strategy: str | None = None,
+    /,
+    *,
+    out: Path = Path("paper"),
+    market: Annotated[list[str] | None, Parameter(negative="")] = None,
+    seconds: float | None = None,
+    seed: int = 1,
+    speed: float = 1.0,
+    latency: str = "1ms",
+    cash: str = "100000",
+    rearm: str | None = None,
+    keep_orders: Annotated[bool, Parameter(negative="")] = False,
+    output: Output | None = None,
+) -> int:
+    """Trade a strategy on the built-in venue in real time, until Ctrl-C or for some seconds.
+
+    The folder keeps journal and snapshots: a second start in it goes on with orders and positions.
+    SIGUSR1, `mainspring kill FOLDER` or a file FOLDER/KILL halt trading; a halt stays over
+    restarts until `--rearm` gives a reason to lift it.
+
+    Parameters
+    ----------
+    strategy
+        A file with a strategy, `FILE.py` or `FILE.py:CLASS`; a native market maker without it.
+    out
+        The session's folder.
+    market
+        Generated markets.
+    seconds
+        How long; until Ctrl-C without it.
+    seed
+        Seed of the generated flow.
+    speed
+        How much faster than in reality the market goes.
+    latency
+        Of requests, answers and the feed, each.
+    cash
+        Money at the start, in the settlement currency.
+    rearm
+        Lifts the halt of an earlier session, with this reason.
+    keep_orders
+        Leaves open orders open at the end; the next start goes on with them.
+    output
+        Flags of every verb.
+    """
+    from mainspring.live import PaperVenue
+    from mainspring.live import paper as start
+
+    output = output or Output()
+    venue = PaperVenue(
+        markets=tuple(market or ("btcusdt",)), seed=seed, speed=speed,
+        entry=latency, response=latency, feed=latency,
+    )  # fmt: skip
+    session = start(_strategy(strategy), out, venue=venue, cash=cash, signals=True)
+    if session.resumed:
+        output.say(f"goes on with the session in {out}")
+    if rearm is not None:
+        session.rearm(rearm)
+    _watch(session, seconds, output)
+    outcome = session.stop(cancel=not keep_orders)
+    output.show(_table(outcome), _document(session, outcome))
+    if outcome.broken is not None:
+        output.warn(f"the session broke off: {outcome.broken}")
+        return Exit.ERROR
+    return Exit.OK
+
+
+def _strategy(text: str | None) -> Any:
+    if text is None:
+        from mainspring.strategy.native import TouchMaker
+
+        return TouchMaker(size="0.01", max_position="0.1", every="100ms")
+    from mainspring.cli.strategy_file import load
+
+    return load(text)
+
+
+def _watch(session: LiveSession, seconds: float | None, output: Output) -> None:
+    """Shows what goes on until the end of the time, Ctrl-C, or the session's own end."""
+    begun = time.monotonic()
+    halted = None
+    try:
+        while session.wait(0.25):
+            status = session.status()
+            if session.halted != halted:
+                halted = session.halted
+                if halted:
+                    output.warn(f"trading is halted: {halted[0]}: {halted[1]}")
+            output.live(
+                f"rows {status.rows:,}  orders {status.orders:,}  open {status.open_orders}  "
+                f"fills {status.fills:,}"
+            )
+            if seconds is not None and time.monotonic() - begun >= seconds:
+                return
+    except KeyboardInterrupt:
+        output.say("ending: open orders are being cancelled")
+
+
+def _document(session: LiveSession, outcome: Outcome) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "folder": str(session.folder),
+        "resumed": session.resumed,
+        "halted": session.halted,
+        **asdict(outcome),
+    }
+
+
+def _table(outcome: Outcome) -> Any:
+    status = outcome.status
+    rows = [
+        ("market rows", cell(status.rows)),
+        ("orders", cell(status.orders)),
+        ("cancels", cell(status.cancels)),
+        ("fills", cell(status.fills)),
+        ("refused by risk", cell(status.risk_rejects)),
+        ("open orders left", cell(status.open_orders)),
+        *((f"position {m['symbol']}, lots", cell(m["position_lots"])) for m in status.markets),
+        ("journal records", cell(status.sequence)),
+        ("time to end, ms", cell(round(outcome.stop_ns / 1e6, 1))),
+    ]
+    return table("paper session", ("", ""), rows)
+
+
+@kill_app.default
+def kill(folder: Path, /, *, why: str = "by hand", output: Output | None = None) -> int:
+    """Halt the session in a folder: no new orders, and everything open is cancelled.
+
+    Works while Python, the database or the disk hang: the engine's supervisor looks for the file
+    that this verb writes. The halt stays until `paper --rearm` or `LiveSession.rearm` lifts it.
+
+    Parameters
+    ----------
+    folder
+        The session's folder.
+    why
+        The reason, for the journal.
+    output
+        Flags of every verb.
+    """
+    from mainspring.live.config import KILL_FILE
+
+    output = output or Output()
+    if not folder.is_dir():
+        raise NotFoundError(f"{folder}: there is no session's folder; give the one of `paper --out`")
+    if not why.strip():
+        raise ConfigError("say why: --why TEXT")
+    (folder / KILL_FILE).write_text(why)
+    output.say(f"{folder}: trading is halted from now on")
+    return Exit.OK
