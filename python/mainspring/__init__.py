@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from mainspring.backtesting.config import Limits as Limits
     from mainspring.backtesting.config import Venue as Venue
     from mainspring.backtesting.engine import backtest as backtest
+    from mainspring.backtesting.reconciling import AdaptiveLife as AdaptiveLife
+    from mainspring.backtesting.reconciling import RateBudget as RateBudget
+    from mainspring.backtesting.reconciling import Reconcile as Reconcile
+    from mainspring.backtesting.reconciling import Urgent as Urgent
     from mainspring.backtesting.replay import replay as replay
     from mainspring.backtesting.run import Run as Run
     from mainspring.backtesting.sweep import sweep as sweep
@@ -55,6 +59,10 @@ _LAZY = {
     "sweep": "mainspring.backtesting.sweep:sweep",
     "Venue": "mainspring.backtesting.config:Venue",
     "Latency": "mainspring.backtesting.config:Latency",
+    "Reconcile": "mainspring.backtesting.reconciling:Reconcile",
+    "RateBudget": "mainspring.backtesting.reconciling:RateBudget",
+    "AdaptiveLife": "mainspring.backtesting.reconciling:AdaptiveLife",
+    "Urgent": "mainspring.backtesting.reconciling:Urgent",
     "Fees": "mainspring.backtesting.config:Fees",
     "Limits": "mainspring.backtesting.config:Limits",
     "StaleView": "mainspring.errors:StaleView",

@@ -13,6 +13,7 @@ mod merge;
 mod mids;
 pub mod native;
 mod read_ahead;
+pub mod reasons;
 mod recorder;
 mod run;
 mod sample;
@@ -24,6 +25,7 @@ pub mod view;
 
 pub use backtest::{Progress, Watch};
 pub use config::RunConfig;
+pub use kernel::RoundCounts;
 pub use mids::{mid_changes, MidTrack};
 pub use recorder::Counts;
 pub use run::{run, Outcome};

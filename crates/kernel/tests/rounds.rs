@@ -200,9 +200,11 @@ fn orders_live_at_least_as_long_as_they_should_and_at_most() {
     assert_eq!(cancels(adaptive), 2 * 24, "half of the longest, and half of that when none fill");
 }
 
+type Step = Box<dyn Fn(&mut View<'_>) + Send>;
+
 /// Carries out a list of wishes, one a message.
 struct Scripted {
-    steps: Vec<Box<dyn Fn(&mut View<'_>) + Send>>,
+    steps: Vec<Step>,
     at: usize,
 }
 
@@ -223,8 +225,6 @@ impl Host for Scripted {
         Ok(())
     }
 }
-
-type Step = Box<dyn Fn(&mut View<'_>) + Send>;
 
 fn scripted(steps: Vec<Step>) -> Box<dyn Host> {
     Box::new(Scripted { steps, at: 0 })

@@ -52,7 +52,7 @@ mod _core {
     #[pymodule_export]
     use crate::models::{avellaneda_stoikov, glft_coefficients};
     #[pymodule_export]
-    use crate::orders::{PyBar, PyFill, PyOrder, PyTrade};
+    use crate::orders::{order_names, PyBar, PyFill, PyOrder, PyTrade};
     #[pymodule_export]
     use crate::records::log_records;
     #[pymodule_export]

@@ -1,11 +1,13 @@
 //! What callbacks are told: orders, fills, trades, bars; plain copies that stay valid.
 
 use mainspring_core::event::BarRow;
-use mainspring_core::Side;
+use mainspring_core::{Error, ErrorKind, Side};
 use mainspring_kernel::host::Fill;
 use mainspring_kernel::market::{Market, Trade};
-use mainspring_trading::orders::Order;
+use mainspring_trading::orders::{execution_status, lifecycle, Order, OrderState};
 use pyo3::prelude::*;
+
+use crate::errors::to_py;
 
 const fn side_name(side: Side) -> &'static str {
     match side {
@@ -25,6 +27,10 @@ pub struct PyOrder {
     pub side: &'static str,
     /// Where it stands: `open`, `filled`, ...
     pub state: &'static str,
+    /// The same as services name it: `SUBMITTED`, `EXECUTED`, ...
+    pub execution_status: &'static str,
+    /// The same in the seven-state lifecycle: `creating`, `open`, `canceled`, ...
+    pub lifecycle: &'static str,
     /// Limit price; zero where the kind has none.
     pub price: f64,
     /// Limit price in ticks.
@@ -48,6 +54,8 @@ impl PyOrder {
             symbol: market.instrument.symbol.clone(),
             side: side_name(order.terms.side),
             state: order.state.name(),
+            execution_status: order.execution_status(),
+            lifecycle: order.lifecycle(),
             price: market.scale.tick.to_f64(order.terms.price.0),
             price_ticks: order.terms.price.0,
             qty: lot(order.terms.qty.0),
@@ -65,6 +73,25 @@ impl PyOrder {
             "<Order {} {} {} {} @ {} {}>",
             self.id, self.symbol, self.side, self.qty, self.price, self.state
         )
+    }
+}
+
+/// The names that other systems have for a state: the execution status and the lifecycle.
+#[pyfunction]
+#[pyo3(signature = (state, traded, acknowledged, /))]
+pub fn order_names(
+    state: &str,
+    traded: bool,
+    acknowledged: bool,
+) -> PyResult<(&'static str, &'static str)> {
+    match OrderState::ALL.into_iter().find(|known| known.name() == state) {
+        Some(state) => {
+            Ok((execution_status(state, traded), lifecycle(state, traded, acknowledged)))
+        }
+        None => Err(to_py(Error::new(
+            ErrorKind::Value,
+            format!("there is no order state {state:?}; there are open, filled, cancelled, ..."),
+        ))),
     }
 }
 

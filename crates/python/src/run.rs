@@ -167,7 +167,7 @@ pub struct PyRunLog {
 
 impl PyRunLog {
     fn new(_py: Python<'_>, outcome: Outcome, causes: &Causes) -> PyResult<Self> {
-        let facts = serde_json::json!({
+        let mut facts = serde_json::json!({
             "counts": outcome.counts,
             "strategies": outcome.strategies,
             "instruments": outcome.instruments,
@@ -183,6 +183,9 @@ impl PyRunLog {
                 "duplicates": outcome.orders.duplicates,
             },
         });
+        if let Some(rounds) = outcome.rounds {
+            facts["rounds"] = serde_json::json!(rounds);
+        }
         if let Err(error) = &outcome.ended {
             if error.kind() != ErrorKind::Interrupted {
                 return Err(to_py(error.clone()));
@@ -297,18 +300,10 @@ pub fn order_codes() -> String {
         .iter()
         .map(|s| ((*s as u8).to_string(), s.name().into()))
         .collect();
-    let mut reasons = serde_json::json!({
-            "0": "", "1": "post_only_would_take", "2": "reduce_only_would_increase",
-            "3": "price_off_grid", "4": "bad_quantity", "5": "below_min_notional",
-            "6": "unknown_order", "7": "halted", "8": "overloaded", "9": "insufficient_margin",
-            "10": "would_trigger_immediately", "11": "fok_not_filled", "12": "self_trade",
-            "13": "duplicate_order", "14": "no_liquidity",
-            "51": "requested", "52": "ioc_remainder", "53": "no_liquidity", "54": "self_trade",
-            "55": "expired", "56": "reduce_only", "57": "oco", "58": "liquidation",
-    });
-    for limit in mainspring_trading::risk::LimitKind::ALL {
-        reasons[(101 + *limit as u8).to_string()] = format!("risk_{}", limit.name()).into();
-    }
+    let names = mainspring_kernel::reasons::reasons();
+    let mut reasons: serde_json::Map<_, _> =
+        names.map(|(code, name)| (code.to_string(), name.into_owned().into())).collect();
+    reasons.insert("0".into(), "".into());
     serde_json::json!({
         "state": states,
         "order_type": {"0": "limit", "1": "market", "2": "stop", "3": "stop_limit",

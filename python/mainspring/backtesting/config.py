@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mainspring.errors import ConfigError
 from mainspring.strategy.time_text import duration_ns
@@ -13,6 +13,9 @@ from mainspring.strategy.time_text import duration_ns
 Number = str | int | float | Decimal
 Span = str | int
 """A span of time: text such as ``"1.5ms"``, or nanoseconds."""
+
+if TYPE_CHECKING:
+    from mainspring.backtesting.reconciling import Reconcile
 
 FillModel = Literal["mainspring", "hft_no_partial", "hft_partial"]
 
@@ -218,11 +221,15 @@ class RunSettings:
     start_ns: int | None = None
     end_ns: int | None = None
     sample: Span | None = None
+    reconcile: Reconcile | None = None
 
     def to_engine(self, settle: str) -> dict[str, Any]:
         """The engine's form. `settle` is the currency that cash without a name is in."""
         cash = {settle: "100000"} if self.cash is None else self.cash
+        # Rules that are not there leave no trace: the hash of a run without them stays.
+        rules = {} if self.reconcile is None else {"reconcile": self.reconcile.to_engine()}
         return {
+            **rules,
             "venue": self.venue.to_engine(),
             **self.latency.to_engine(),
             "fees": None if self.fees is None else self.fees.to_engine(),

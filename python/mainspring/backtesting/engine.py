@@ -11,6 +11,7 @@ from typing import Any, Literal
 from mainspring import _core
 from mainspring.backtesting.config import Fees, Latency, Limits, Number, RunSettings, Span, Venue
 from mainspring.backtesting.identity import strategy_identity
+from mainspring.backtesting.reconciling import Reconcile
 from mainspring.backtesting.run import Run, RunFacts
 from mainspring.backtesting.storage import PartialRun
 from mainspring.errors import ConfigError, Interrupted, StrategyError
@@ -33,6 +34,7 @@ def backtest(
     latency: Latency | Span | None = None,
     fees: Fees | None = None,
     limits: Limits | None = None,
+    reconcile: Reconcile | None = None,
     cash: Number | Mapping[str, Number] | None = None,
     report_currency: str | None = None,
     features: Sequence[str] = (),
@@ -55,6 +57,7 @@ def backtest(
         latency: How long requests and answers take; a span is the entry and the response alike.
         fees: In place of the instruments' own.
         limits: Risk limits; they can only tighten the build's.
+        reconcile: Rules between wishes and orders; without them quotes are kept exactly as wished.
         cash: Money at the start, in the first instrument's settlement currency or by currency;
             100,000 without it.
         report_currency: Currency of the equity curve; the settlement currency without it.
@@ -95,6 +98,7 @@ def backtest(
         start_ns=start_ns,
         end_ns=end_ns,
         sample=sample,
+        reconcile=reconcile,
     )
     return execute(
         strategies, paths, settings.to_engine(_settle(paths)),

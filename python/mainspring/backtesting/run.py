@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mainspring._core import RunLog, Table
     from mainspring.analytics import Summary
     from mainspring.backtesting.mids import Mids
+    from mainspring.orders import OrderHistory
 
 FORMAT = 1
 
@@ -182,6 +183,26 @@ class Run:
         from mainspring.backtesting.mids import read_mids
 
         return read_mids(self)
+
+    def order_history(self, order_id: int) -> OrderHistory:
+        """The life of an order: every state with its time and reason, its fills, its latencies.
+
+        Raises:
+            NotFoundError: The run has no such order.
+        """
+        from mainspring.orders import history_of_run
+
+        return history_of_run(self, order_id)
+
+    @property
+    def rounds(self) -> dict[str, int] | None:
+        """Counts of what the rules of reconciling did; None without rules.
+
+        ``rounds``, ``resumed`` by a timer, requests that were ``deferred``, orders ``refused`` and
+        ``held_cancels`` for want of budget.
+        """
+        counts: dict[str, int] | None = self.facts.engine.get("rounds")
+        return counts
 
     @property
     def messages(self) -> list[tuple[int, str]]:

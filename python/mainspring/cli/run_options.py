@@ -124,6 +124,7 @@ class Job:
             "latency": Latency(**latency),
             "fees": _fees(config),
             "limits": Limits(**config.limits.model_dump()),
+            "reconcile": config.execution.rules(),
             "cash": config.run.cash,
             "features": config.run.features,
             "bars": config.run.bars,

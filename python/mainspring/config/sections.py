@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from mainspring.backtesting.config import FillModel
+from mainspring.backtesting.reconciling import RateBudget, Reconcile, Urgent
 from mainspring.errors import ConfigError
 from mainspring.strategy.time_text import duration_ns
 
@@ -211,11 +212,101 @@ class RiskSection(Section):
     """Fraction of the equity that is never used as margin."""
 
 
-class ExecutionSection(Section):
-    """When a resting order is replaced by a better one."""
+RateText = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9]\d*\s*/\s*\d+(\.\d+)?\s*(ns|us|ms|s|m|min|h|d)$"),
+    Field(examples=["300/10s", "1200/1m"]),
+]
+"""How many in how long."""
 
-    requote_threshold_bps: Annotated[NotNegative, Reload.NOW] = Decimal(0)
-    """An order is left alone while its price is this close to the wanted one, of the mid."""
+
+class RateSection(Section):
+    """What a venue may be sent, in any window of that length."""
+
+    requests: RateText | None = None
+    """Everything: orders, cancels, amends, questions; such as `1200/1m`."""
+    orders: RateText | None = None
+    """New orders and amends."""
+    cancels: RateText | None = None
+    """Cancels."""
+    cancel_reserve: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share that orders and amends leave to cancels and questions."""
+
+
+AmendRule = Literal["never", "keeps_priority", "always"]
+
+
+class ExecutionSection(Section):
+    """When a resting order is replaced by a better one, and what may be sent."""
+
+    requote_threshold_bps: Annotated[NotNegative, Field(lt=10_000), Reload.NOW] = Decimal(0)
+    """An order is left alone while its price is this close to the wanted one."""
+    size_threshold_bps: Annotated[NotNegative, Field(lt=10_000)] = Decimal(0)
+    """An order is left alone while its quantity is this close to the wanted one."""
+    replenish: bool = False
+    """Add what traded of a quote again, instead of when it is filled."""
+    amend: AmendRule = "never"
+    """What an amend may do: make smaller in place, or whatever is wanted."""
+    amend_at: dict[str, AmendRule] = {}
+    """The same by venue, where it differs."""
+    wait_for_cancel: bool = False
+    """A replacement waits for the answer to the cancel of what it replaces."""
+    min_life: Duration | None = None
+    """A younger order is not replaced."""
+    max_life: Wait | None = None
+    """An older order is replaced even where it should be."""
+    queue_growth: Annotated[float, Field(gt=1)] | None = None
+    """Replace an order when the quantity in front of it has grown by this factor."""
+    cross: Literal["send", "rest", "drop"] = "send"
+    """What becomes of quotes that would cross the book."""
+    below_minimum: Literal["send", "drop", "raise"] = "send"
+    """What becomes of orders below the venue's smallest quantity or value."""
+    max_actions: Annotated[int, Field(ge=1)] | None = None
+    """Most requests at once; the rest follows a little later."""
+    urgent_after: Duration | None = None
+    """A reduction with a limit price that is not done by then takes what is in the book."""
+    urgent_collar_bps: Annotated[int, Field(ge=0, lt=10_000)] = 20
+    """How far through the best opposite price that may go."""
+    rates: dict[str, RateSection] = {}
+    """What venues may be sent, by venue; `*` is for the rest."""
+
+    def rules(self) -> Reconcile | None:
+        """The rules for `ms.backtest` and sessions; None when all are as without rules."""
+        if self == type(self)():
+            return None
+        urgent = None
+        if self.urgent_after is not None:
+            urgent = Urgent(after=self.urgent_after, collar_bps=self.urgent_collar_bps)
+        return Reconcile(
+            requote_threshold_bps=self.requote_threshold_bps,
+            size_threshold_bps=self.size_threshold_bps,
+            replenish=self.replenish,
+            amend={"*": self.amend, **self.amend_at},
+            wait_for_cancel=self.wait_for_cancel,
+            min_life=self.min_life or 0,
+            max_life=self.max_life,
+            queue_growth=self.queue_growth,
+            cross=self.cross,
+            below_minimum=self.below_minimum,
+            max_actions=self.max_actions,
+            urgent=urgent,
+            rates={venue: _budget(rates) for venue, rates in self.rates.items()},
+        )
+
+
+def _budget(section: RateSection) -> RateBudget:
+    def rate(text: str | None) -> tuple[int, str] | None:
+        if text is None:
+            return None
+        count, _, window = text.partition("/")
+        return int(count), window.strip()
+
+    return RateBudget(
+        requests=rate(section.requests),
+        orders=rate(section.orders),
+        cancels=rate(section.cancels),
+        cancel_reserve=section.cancel_reserve,
+    )
 
 
 class EventsSection(Section):

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring import _core
 from mainspring.data.times import TimeArg, to_ns
+
+if TYPE_CHECKING:
+    from mainspring.orders import OrderHistory
 
 BATCH = 1_024
 """Records that are decoded at once."""
@@ -168,6 +171,17 @@ class Journal:
             yield from found
             if not found and timeout is not None and cursor.position == before:
                 return
+
+    def order_history(self, order_id: int) -> OrderHistory:
+        """The life of an order: every state with its time and reason, its fills, its latencies.
+
+        Raises:
+            NotFoundError: the journal, as far as it is kept, has no such order.
+            MismatchError: the journal is damaged.
+        """
+        from mainspring.orders import history_of_journal
+
+        return history_of_journal(self, order_id)
 
     @property
     def sources(self) -> Sources:

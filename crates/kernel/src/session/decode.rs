@@ -1,6 +1,5 @@
 //! Records as named fields: for people, tables and Python.
 
-use bytemuck::Zeroable;
 use mainspring_core::decimal::format_scaled;
 use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::money::MONEY_DECIMALS;
@@ -13,6 +12,7 @@ use mainspring_trading::orders::{OrderState, Purpose};
 use serde::Serialize;
 
 use crate::intent::{Intent, Intents};
+use crate::reasons::reason_name;
 
 use super::record::{
     self, AnswerRecord, Kind, LinkRecord, ListHead, MarketHead, NewOrder, OpenOrderRecord,
@@ -534,15 +534,12 @@ fn side(sign: i8) -> Value {
     text(if sign < 0 { "sell" } else { "buy" })
 }
 
-/// The reason of an order record: codes of refusals, of cancels from 51 on, of risk from 101 on.
+/// The reason of an order record.
 fn reason(code: u8) -> Value {
-    let mut report = ReportRecord::zeroed();
-    (report.kind, report.detail) = if code > 50 { (4, code - 50) } else { (2, code) };
-    match report.report().map(|report| report.event.kind) {
+    match reason_name(code) {
         _ if code == 0 => Value::None,
-        Ok(VenueEventKind::Rejected(reason)) => word(&reason),
-        Ok(VenueEventKind::Cancelled(reason)) => word(&reason),
-        _ => text(format!("risk_{code}")),
+        Some(name) => text(name),
+        None => text(format!("reason_{code}")),
     }
 }
 

@@ -14,6 +14,7 @@ use mainspring_trading::orders::{Order, OrderState, OrderTable, Purpose};
 use crate::intent::{Intent, Intents};
 use crate::kernel::{Kernel, Timer};
 use crate::market::Market;
+use crate::reasons::RATE_BUDGET;
 
 use super::wish::Wish;
 use super::{touch, Rounds};
@@ -213,7 +214,7 @@ impl Kernel {
             return self.place(strategy, id, terms, Purpose::Explicit);
         }
         rounds.counts.refused += 1;
-        self.refuse_for(Order::new(id, strategy, terms, now_ns), super::REASON_RATE_BUDGET)
+        self.refuse_for(Order::new(id, strategy, terms, now_ns), RATE_BUDGET)
     }
 
     /// A cancel by name: it waits when the budget has no room for it.

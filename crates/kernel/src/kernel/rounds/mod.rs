@@ -23,9 +23,6 @@ use serde::Serialize;
 use crate::market::Market;
 use wish::Wish;
 
-/// The code that results keep for an order that a rate budget had no room for.
-pub(crate) const REASON_RATE_BUDGET: u8 = 100;
-
 /// What rounds did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RoundCounts {
