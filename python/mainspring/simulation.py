@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
 
-from mainspring.errors import InvalidValue
+from mainspring.errors import InvalidValue, StorageError
 
 STEPS = 2_000
 """Market messages with faults in one seed."""
@@ -49,10 +51,7 @@ def simulate(seed: int, *, steps: int = STEPS) -> Outcome:
     """
     from mainspring import _core
 
-    if not 0 <= seed < 2**64:
-        raise InvalidValue(f"seed {seed}: give a whole number from 0 to 2^64 - 1")
-    if not 1 <= steps < 2**32:
-        raise InvalidValue(f"{steps} steps: give a positive number")
+    _check(seed, steps)
     return Outcome(**json.loads(_core.simulate(seed, steps)))
 
 
@@ -60,3 +59,30 @@ def simulate_all(seeds: Iterable[int], *, steps: int = STEPS) -> Iterator[Outcom
     """Runs seeds one after another."""
     for seed in seeds:
         yield simulate(seed, steps=steps)
+
+
+def write_journal(folder: str | PathLike[str], seed: int = 1, *, steps: int = STEPS) -> int:
+    """Writes the journal of one seed to disk, to try readers of journals on; returns its length.
+
+    Args:
+        folder: where to; it is made, and must be empty.
+        seed: the seed.
+        steps: market messages with faults; a quiet end follows.
+
+    Raises:
+        InvalidValue: `seed` or `steps` cannot be.
+        StorageError: the folder is not empty, or cannot be written.
+    """
+    from mainspring import _core
+
+    _check(seed, steps)
+    if Path(folder).is_dir() and any(Path(folder).iterdir()):
+        raise StorageError(f"{fspath(folder)} is not empty: a journal needs a folder of its own")
+    return _core.simulate_journal(fspath(folder), seed, steps)
+
+
+def _check(seed: int, steps: int) -> None:
+    if not 0 <= seed < 2**64:
+        raise InvalidValue(f"seed {seed}: give a whole number from 0 to 2^64 - 1")
+    if not 1 <= steps < 2**32:
+        raise InvalidValue(f"{steps} steps: give a positive number")

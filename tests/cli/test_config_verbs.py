@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Cli
-from mainspring import _core
+from mainspring.simulation import write_journal
 
 
 def test_show_says_where_each_value_is_from(cli: Cli, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_the_schema_is_printed(cli: Cli) -> None:
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     folder = tmp_path / "journal"
-    _core.simulate_journal(folder, 2, 200)
+    write_journal(folder, 2, steps=200)
     return folder
 
 
@@ -95,7 +95,7 @@ def test_events_of_a_journal(cli: Cli, journal: Path) -> None:
 
 def test_following_a_journal_that_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
-    _core.simulate_journal(folder, 2, 50)
+    write_journal(folder, 2, steps=50)
     process = subprocess.Popen(
         [sys.executable, "-m", "mainspring", "events", str(folder), "--follow", "--json"],
         stdout=subprocess.PIPE,
@@ -134,19 +134,14 @@ def test_a_store_is_made_kept_and_asked(cli: Cli, journal: Path, tmp_path: Path)
     assert kept.json["position"] == document["position"]
 
 
-def test_events_and_a_store_of_a_run(cli: Cli) -> None:
+def test_events_and_a_store_of_a_run(cli: Cli, tmp_path: Path) -> None:
     import mainspring as ms
 
     strategy = ms.native.TouchMaker(size="0.01", max_position="0.1")
     done = cli("config", "show", "--changed", "--json")
     assert done.json == []
     run = ms.backtest(strategy, ms.sample("btcusdt", hours=0.02))
-    folder = Path(run.save(Path(os.environ["MAINSPRING_HOME"]) / "events-run"))
-    try:
-        fills = cli("events", str(folder), "--type", "OrderFilled", "--json").json
-        assert len(fills) == len(run.fills)
-        assert cli("store", "rebuild", str(folder)).code == 0
-    finally:
-        for one in folder.iterdir():
-            one.unlink()
-        folder.rmdir()
+    folder = run.save(tmp_path / "a-run")
+    fills = cli("events", str(folder), "--type", "OrderFilled", "--json").json
+    assert len(fills) == len(run.fills)
+    assert cli("store", "rebuild", str(folder)).code == 0

@@ -50,7 +50,7 @@ def check(found: BaseException, file: Path | None = None) -> None:
 
 
 @given(FILES, st.binary(max_size=400))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_any_bytes(file: Path, data: bytes) -> None:
     try:
         read_text(file, data)
@@ -59,7 +59,7 @@ def test_any_bytes(file: Path, data: bytes) -> None:
 
 
 @given(FILES, st.text(st.sampled_from("[]{}\"'=.,:#\n\\ abrunevy019-_ "), max_size=200))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_any_punctuation(file: Path, text: str) -> None:
     try:
         read_text(file, text.encode())
@@ -68,7 +68,7 @@ def test_any_punctuation(file: Path, text: str) -> None:
 
 
 @given(SECTIONS, st.booleans())
-@settings(max_examples=1_000)
+@settings(max_examples=300)
 def test_any_structure(tmp_path_factory: Any, tree: dict[str, Any], foreign: bool) -> None:
     file = tmp_path_factory.getbasetemp() / "fuzzed.json"
     file.write_text(json.dumps({"strategy_params": tree} if foreign else tree))
@@ -88,7 +88,7 @@ ENVIRONMENT = st.dictionaries(
 
 
 @given(ENVIRONMENT, st.lists(st.text(max_size=12) | NAMES.map(lambda n: f"{n}.x=1"), max_size=3))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_any_environment_and_words(environ: dict[str, str], words: list[str]) -> None:
     environ.pop("MAINSPRING_KEYRING", None)
     try:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mainspring.config import Change, Config, Effect, Watcher, load, plan, running
 from mainspring.config.reload import rules
-from mainspring.config.sections import Reload
+from mainspring.config.section import Reload
 from mainspring.errors import MainspringError
 
 FILE = """\

@@ -54,7 +54,7 @@ def test_the_published_form_loads_and_leaves_no_key_out(tmp_path: Path) -> None:
     assert config.risk.min_order_size == Decimal("0.01")
     assert config.risk.margin_safety_buffer == Decimal("0.2")
     assert config.risk.leverage == 5
-    assert config.execution.requote_threshold_bps == 2
+    assert config.execution.price_threshold_bps == 2
     assert len(config.run.features) == 3
 
 

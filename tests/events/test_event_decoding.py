@@ -174,13 +174,15 @@ def test_halts_and_what_the_engine_tells_are_events() -> None:
     scribe.input("clock")
     scribe.output("event", {"event": "halted", "cause": "drawdown"})
     scribe.output("event", {"event": "strategy_stopped", "strategy": 0, "cause": "x"})
+    anomaly = {"event": "order_anomaly", "order": 5, "what": "bad_fill", "text": "too much"}
+    scribe.output("event", anomaly)
     scribe.output("event", {"event": "foreign_order", "venue_order": 7})
     scribe.output("event", {"event": "position_mismatch", "instrument": 0, "ours": 1, "theirs": 2})
     scribe.output("event", {"event": "newer", "detail": 1})
     scribe.input("command", command="rearm", reason="looked at")
     names_told = [event.name for event in told(scribe)]
     assert names_told == [
-        "TradingHalted", "StrategyStopped", "ForeignOrderFound", "PositionMismatch",
+        "TradingHalted", "StrategyStopped", "OrderAnomaly", "ForeignOrderFound", "PositionMismatch",
         "EngineEvent", "CommandGiven", "TradingRearmed",
     ]  # fmt: skip
     assert isinstance(told(scribe)[0], TradingHalted)

@@ -14,13 +14,14 @@ from mainspring import _core
 from mainspring.errors import MainspringError, NotFoundError
 from mainspring.events import JournalSource, OrderFilled, RiskTerms, replay
 from mainspring.journal import Journal
+from mainspring.simulation import write_journal
 from mainspring.state import Snapshot, StateStore
 
 
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("state") / "journal"
-    _core.simulate_journal(folder, 3, 800)
+    write_journal(folder, 3, steps=800)
     return folder
 
 
@@ -91,7 +92,6 @@ def check_whole(snapshot: Snapshot) -> None:
 
 def test_snapshots_are_whole_while_the_journal_is_written_at_full_speed(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
-    _core.simulate_journal(tmp_path / "first", 5, 1)  # so that the folder's form is known
     writing = threading.Thread(target=_core.simulate_journal, args=(folder, 5, 1_500, 40))
     writing.start()
     store = opened(folder)

@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "events"))  # session_records
 @pytest.fixture(scope="session")
 def simulated_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The journal of a simulated session: fills, refusals, disconnects, restarts, a kill."""
-    from mainspring import _core
+    from mainspring.simulation import write_journal
 
     folder = tmp_path_factory.mktemp("simulated") / "journal"
-    assert _core.simulate_journal(folder, 1, 600) > 5_000
+    assert write_journal(folder, 1, steps=600) > 5_000
     return folder

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from cyclopts import App, Group, Parameter
 from pydantic import ValidationError
 
-from mainspring.backtesting.config import Fees, FillModel, Latency, Limits, Venue
+from mainspring.backtesting.config import Fees, FillModel, Latency, Venue
 from mainspring.cli import strategy_file
 from mainspring.config import FILE_NAME, Config, load_config
 from mainspring.config.sections import QueueModel
@@ -123,7 +123,7 @@ class Job:
             "venue": Venue(**config.venue.model_dump()),
             "latency": Latency(**latency),
             "fees": _fees(config),
-            "limits": Limits(**config.limits.model_dump()),
+            "limits": config.limits.to_limits(),
             "reconcile": config.execution.rules(),
             "cash": config.run.cash,
             "features": config.run.features,

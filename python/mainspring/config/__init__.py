@@ -10,7 +10,8 @@ from mainspring.config.faults import ConfigFaults, Fault
 from mainspring.config.loading import Loaded, Origin, Setting, load, load_config
 from mainspring.config.reload import Change, Effect, Engine, Watcher, plan, running
 from mainspring.config.schema import FILE_NAME, SCHEMA_NAME, json_schema
-from mainspring.config.sections import Config, Reload
+from mainspring.config.section import Reload
+from mainspring.config.sections import Config
 from mainspring.config.strategy_params import Note
 
 __all__ = [

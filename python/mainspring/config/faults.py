@@ -137,12 +137,19 @@ def _names_at(root: type[BaseModel], key: Key) -> list[str]:
     for part in key:
         if _is_model(kind):
             field = kind.model_fields.get(str(part))
-            kind = field.annotation if field is not None else None
+            kind = _there(field.annotation) if field is not None else None
         elif get_origin(kind) is dict:
-            kind = get_args(kind)[1]
+            kind = _there(get_args(kind)[1])
         else:
             return []
     return list(kind.model_fields) if _is_model(kind) else []
+
+
+def _there(kind: Any) -> Any:
+    """The section behind an annotation that allows for none."""
+    if get_origin(kind) is dict:
+        return kind
+    return next((one for one in get_args(kind) if _is_model(one)), kind)
 
 
 def _is_model(kind: Any) -> bool:

@@ -191,10 +191,11 @@ def _holds_secret(key: Key, value: Any) -> bool:
 
 
 def _branches(tree: Mapping[str, Any], above: Key) -> Iterator[tuple[Key, Any]]:
-    """The keys that are set one by one: those of sections, and of the tables of secrets."""
+    """The keys that are set one by one; the value of a parameter is one, whatever it is."""
     for name, value in tree.items():
         key = (*above, name)
-        if isinstance(value, dict) and value and len(key) < (3 if key[0] == "credentials" else 2):
+        free = key[0] == "parameters" and len(key) > 1
+        if isinstance(value, dict) and value and not free:
             yield from _branches(value, key)
         else:
             yield key, value
@@ -219,7 +220,9 @@ def _put_words(layers: _Layers, words: Sequence[str]) -> None:
     for word in words:
         name, equals, text = word.partition("=")
         origin = Origin("command line", f"--set {name}")
-        key = tuple(name.strip().replace("-", "_").split("."))
+        section, *names = name.strip().split(".")
+        # Behind the key may be names of venues and instruments, which are as they are.
+        key = (section, *(part.replace("-", "_") for part in names[:1]), *names[1:])
         if not equals or not all(key):
             layers.refuse(origin, (), f"{name!r} is not key=value", "write --set run.every=5ms")
         elif is_secret(key):

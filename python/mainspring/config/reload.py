@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +13,11 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from mainspring.config.faults import dotted
+from mainspring.config.limits import is_tighter
 from mainspring.config.loading import Loaded, load, shown
 from mainspring.config.places import Key
-from mainspring.config.sections import Config, Reload
+from mainspring.config.section import Reload, Section
+from mainspring.config.sections import Config
 from mainspring.errors import MainspringError
 
 POLL_S = 1.0
@@ -76,7 +78,7 @@ def plan(old: Config, new: Config, *, reason: str | None = None) -> list[Change]
     """
     changes = []
     for key, before, after, rule in _differences(old, new):
-        effect, why = _effect(rule, before, after, reason)
+        effect, why = _effect(key, rule, before, after, reason)
         changes.append(Change(dotted(key), shown(key, before), shown(key, after), effect, why))
     return changes
 
@@ -84,18 +86,24 @@ def plan(old: Config, new: Config, *, reason: str | None = None) -> list[Change]
 def running(old: Config, new: Config, changes: Sequence[Change]) -> Config:
     """`old` with the changes in it that hold now."""
     now = {change.key for change in changes if change.effect is Effect.NOW}
-    tree = {name: getattr(old, name) for name in Config.model_fields}
+    tree = old.model_dump(mode="python", by_alias=True)
     for key, _, after, _ in _differences(old, new):
-        if dotted(key) not in now:
-            continue
-        section, name = key[0], key[1]
-        current = tree[str(section)]
-        if isinstance(current, BaseModel):
-            tree[str(section)] = current.model_copy(update={str(name): after})
-        else:
-            kept = {k: v for k, v in current.items() if k != name}
-            tree[str(section)] = kept if after is None else {**kept, str(name): after}
-    return Config.model_construct(**tree)
+        if dotted(key) in now:
+            _put(tree, key, after)
+    return Config.model_validate(tree)
+
+
+def _put(tree: dict[str, Any], key: Key, value: Any) -> None:
+    """Sets a value at a place; absent where there is none to set."""
+    for part in key[:-1]:
+        inner = tree.get(str(part))
+        if not isinstance(inner, dict):
+            inner = tree[str(part)] = {}
+        tree = inner
+    if value is _ABSENT:
+        tree.pop(str(key[-1]), None)
+    else:
+        tree[str(key[-1])] = value.model_dump() if isinstance(value, BaseModel) else value
 
 
 class Watcher:
@@ -194,48 +202,70 @@ def _digest(file: Path) -> bytes | None:
         return None
 
 
+_ABSENT: Any = None
+"""Stands for a key of a free table that is not there."""
+
+
 def _differences(old: Config, new: Config) -> list[tuple[Key, Any, Any, Reload]]:
-    found: list[tuple[Key, Any, Any, Reload]] = []
-    for section, field in Config.model_fields.items():
-        before, after = getattr(old, section), getattr(new, section)
-        if isinstance(before, BaseModel):
-            for name, inner in type(before).model_fields.items():
-                pair = getattr(before, name), getattr(after, name)
-                if pair[0] != pair[1]:
-                    found.append(((section, name), *pair, _rule(inner.metadata)))
-        else:
-            names = [*before, *(name for name in after if name not in before)]
-            for name in names:
-                pair = before.get(name), after.get(name)
-                if pair[0] != pair[1] or type(pair[0]) is not type(pair[1]):
-                    found.append(((section, name), *pair, _rule(field.metadata)))
-    return found
+    return list(_between(old, new, ()))
 
 
-def _rule(metadata: Sequence[Any]) -> Reload:
-    return next((one for one in metadata if isinstance(one, Reload)), Reload.NEXT_START)
+def _between(old: Section, new: Section, above: Key) -> Iterator[tuple[Key, Any, Any, Reload]]:
+    for name, field in type(old).model_fields.items():
+        one = _rule(field.metadata, type(old).reload)
+        yield from _pair(getattr(old, name), getattr(new, name), (*above, name), one)
 
 
-def _effect(rule: Reload, before: Any, after: Any, reason: str | None) -> tuple[Effect, str]:
+def _pair(
+    before: Any, after: Any, key: Key, rule: Reload
+) -> Iterator[tuple[Key, Any, Any, Reload]]:
+    """The keys that differ at or below a place."""
+    if isinstance(before, Section) and isinstance(after, Section):
+        yield from _between(before, after, key)
+    elif isinstance(before, dict) and isinstance(after, dict):
+        for name in (*before, *(name for name in after if name not in before)):
+            yield from _pair(before.get(name), after.get(name), (*key, name), rule)
+    elif before != after or type(before) is not type(after):
+        yield key, before, after, rule
+
+
+def _rule(metadata: Sequence[Any], default: Reload) -> Reload:
+    return next((one for one in metadata if isinstance(one, Reload)), default)
+
+
+def _effect(
+    key: Key, rule: Reload, before: Any, after: Any, reason: str | None
+) -> tuple[Effect, str]:
     if rule is Reload.NEXT_START:
         return Effect.NEXT_START, "it is read when the engine starts"
     if rule is Reload.NOW:
         return Effect.NOW, "from the next event on"
-    if after is not None and (before is None or after < before):
+    if _allows_no_more(key, before, after):
         return Effect.NOW, "a tighter limit holds at once"
     if reason:
         return Effect.NOW, f"loosened because: {reason}"
     return Effect.REFUSED, "a limit is loosened only with a reason"
 
 
+def _allows_no_more(key: Key, before: Any, after: Any) -> bool:
+    """Whether a change of a limit is one that only tightens; a new branch is."""
+    if before is None and isinstance(after, Section):
+        return True
+    return is_tighter(str(key[-1]), before, after)
+
+
 def rules() -> Mapping[str, Reload]:
     """Each key of the schema, dotted, and when a change of it takes effect."""
-    found = {}
-    for section, field in Config.model_fields.items():
-        model = field.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            for name, inner in model.model_fields.items():
-                found[f"{section}.{name}"] = _rule(inner.metadata)
+    return dict(_rules(Config, ""))
+
+
+def _rules(model: type[Section], above: str) -> Iterator[tuple[str, Reload]]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        rule = _rule(field.metadata, model.reload)
+        if isinstance(inner, type) and issubclass(inner, Section):
+            yield from _rules(inner, f"{above}{name}.")
+        elif model is Config:
+            yield f"{name}.*", rule
         else:
-            found[f"{section}.*"] = _rule(field.metadata)
-    return found
+            yield f"{above}{name}", rule

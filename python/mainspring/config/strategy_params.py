@@ -68,7 +68,7 @@ _TRANSLATED: Mapping[tuple[str, ...], _To] = {
     ("risk_adjuster", "min_order_size"): _To("risk", "min_order_size"),
     ("risk_adjuster", "margin_safety_buffer"): _To("risk", "margin_safety_buffer"),
     ("risk_adjuster", "leverage"): _To("risk", "leverage"),
-    ("order_executor", "requote_threshold_bps"): _To("execution", "requote_threshold_bps"),
+    ("order_executor", "requote_threshold_bps"): _To("execution", "price_threshold_bps"),
     ("market_data_pipeline", "processors"): _To("run", "features"),
     ("max_absolute_position_size",): _To("limits", "max_position"),
     ("maker_fee_bps",): _To("fees", "maker", _from_bps),

@@ -323,6 +323,8 @@ class Decoder:
         kind = str(said.get("event", ""))
         if kind == "order_stuck":
             yield self._stuck(record, head)
+        elif kind == "order_anomaly":
+            yield self._anomaly(record, head)
         elif kind == "halted":
             yield t.TradingHalted(**head, reason=str(said.get("text") or said.get("cause", "")))
         elif kind == "strategy_stopped":
@@ -342,6 +344,15 @@ class Decoder:
             )
         else:
             yield t.EngineEvent(**head, kind=kind, details=json.dumps(dict(said), sort_keys=True))
+
+    def _anomaly(self, record: Record, head: dict[str, int]) -> t.OrderAnomaly:
+        said = record.fields
+        known = self._orders.get(said["order"])
+        if known is not None:
+            head["correlation"] = known.correlation
+        return t.OrderAnomaly(
+            **head, order_id=said["order"], what=str(said["what"]), text=str(said["text"])
+        )
 
     def _stuck(self, record: Record, head: dict[str, int]) -> t.OrderStuck:
         number = int(record.fields["order"])

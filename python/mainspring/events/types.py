@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from functools import cache
 from typing import Any, ClassVar
 
 TYPES: dict[str, type[Event]] = {}
@@ -48,8 +49,7 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """Its own fields, without those that all events have."""
-        shared = Event.__dataclass_fields__
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in shared}
+        return {name: getattr(self, name) for name in _own_fields(type(self))}
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON knows them; money as decimal text."""
@@ -137,6 +137,15 @@ class OrderStuck(Event):
     state: str
     duration_s: float
     attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderAnomaly(Event):
+    """A statement about an order that cannot be: illegal in its state, or a bad fill."""
+
+    order_id: int
+    what: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +326,12 @@ class Gap(Event):
 
     first: int
     last: int
+
+
+@cache
+def _own_fields(kind: type[Event]) -> tuple[str, ...]:
+    shared = Event.__dataclass_fields__
+    return tuple(one.name for one in fields(kind) if one.name not in shared)
 
 
 def names() -> list[str]:

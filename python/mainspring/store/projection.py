@@ -231,7 +231,6 @@ def _side(event: t.OfOrder) -> str:
 
 
 def _event_row(event: t.Event) -> Row:
-    payload = json.dumps(event.payload(), sort_keys=True, default=_plain)
     return (
         event.sequence,
         event.part,
@@ -240,7 +239,7 @@ def _event_row(event: t.Event) -> Row:
         event.order,
         event.cause,
         event.correlation,
-        payload,
+        _encode(event.payload()),
     )
 
 
@@ -248,3 +247,6 @@ def _plain(value: object) -> str:
     if isinstance(value, Decimal):
         return str(value)
     raise TypeError(f"{value!r} is in an event and has no form in JSON")
+
+
+_encode = json.JSONEncoder(sort_keys=True, default=_plain, separators=(",", ":")).encode
