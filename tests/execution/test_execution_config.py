@@ -10,17 +10,17 @@ from mainspring.config import ConfigFaults, load
 
 TOML = """
 [execution]
-requote_threshold_bps = 2.5
+price_threshold_bps = 2.5
 amend = "keeps_priority"
 amend_at = { okx = "always" }
 min_life = "500ms"
 max_life = "5s"
-urgent_after = "3s"
+urgent = { after = "3s", collar_bps = 20 }
 
-[execution.rates."*"]
+[execution.budgets."*"]
 requests = "1200/1m"
-orders = "300 / 10s"
-cancel_reserve = 0.3
+orders = "300/10s"
+cancel_reserve_bps = 3000
 """
 
 
@@ -29,12 +29,12 @@ def test_a_file_says_what_python_says(tmp_path: Path) -> None:
     file.write_text(TOML)
     rules = load(file, environ={}).config.execution.rules()
     expected = ms.Reconcile(
-        requote_threshold_bps="2.5",
+        price_threshold_bps="2.5",
         amend={"*": "keeps_priority", "okx": "always"},
         min_life="500ms",
         max_life="5s",
         urgent=ms.Urgent(after="3s"),
-        rates=ms.RateBudget(requests=(1200, "1m"), orders=(300, "10s"), cancel_reserve=0.3),
+        budgets=ms.RateBudget(requests=(1200, "1m"), orders=(300, "10s"), cancel_reserve_bps=3_000),
     )
     assert rules is not None
     assert rules.to_engine() == expected.to_engine()
@@ -49,6 +49,6 @@ def test_without_the_section_there_are_no_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", ["1200", "0/1s", "12/soon", "-5/1s"])
 def test_a_rate_that_is_none_is_refused(tmp_path: Path, rate: str) -> None:
     file = tmp_path / "mainspring.toml"
-    file.write_text(f'[execution.rates.test]\norders = "{rate}"\n')
+    file.write_text(f'[execution.budgets.test]\norders = "{rate}"\n')
     with pytest.raises(ConfigFaults, match="orders"):
         load(file, environ={})

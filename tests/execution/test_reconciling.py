@@ -51,7 +51,7 @@ def test_a_rate_budget_is_never_exceeded(plain: ms.Run) -> None:
     names = ("submitted", "pending_cancel", "pending_replace")
     second = 10**9
     assert most_in(requests(plain, *names), second) > 12
-    paced = run(ms.Reconcile(rates=ms.RateBudget(requests=(12, "1s"), cancels=(5, "1s"))))
+    paced = run(ms.Reconcile(budgets=ms.RateBudget(requests=(12, "1s"), cancels=(5, "1s"))))
     assert most_in(requests(paced, *names), second) <= 12
     assert most_in(requests(paced, "pending_cancel"), second) <= 5
     assert paced.rounds is not None
@@ -61,7 +61,7 @@ def test_a_rate_budget_is_never_exceeded(plain: ms.Run) -> None:
 
 def test_thresholds_amends_and_lives_are_configured_by_name(plain: ms.Run) -> None:
     rules = ms.Reconcile(
-        requote_threshold_bps="0.5",
+        price_threshold_bps="0.5",
         size_threshold_bps=100,
         amend={"*": "never", plain.instruments[0]["venue"]: "always"},
         min_life="100ms",
@@ -94,9 +94,9 @@ def test_thresholds_amends_and_lives_are_configured_by_name(plain: ms.Run) -> No
     ("rules", "said"),
     [
         (ms.Reconcile(min_life="5s", max_life="1s"), "longest life"),
-        (ms.Reconcile(requote_threshold_bps="x"), "requote_threshold_bps"),
-        (ms.Reconcile(rates={"nowhere": ms.RateBudget(orders=(5, "1s"))}), "nowhere"),
-        (ms.Reconcile(rates=ms.RateBudget(orders=(5, "1s", 5))), "burst"),
+        (ms.Reconcile(price_threshold_bps="x"), "price_threshold_bps"),
+        (ms.Reconcile(budgets={"nowhere": ms.RateBudget(orders=(5, "1s"))}), "nowhere"),
+        (ms.Reconcile(budgets=ms.RateBudget(orders=(5, "1s", 5))), "burst"),
         (ms.Reconcile(adaptive_life=ms.AdaptiveLife()), "max_life"),
         (ms.Reconcile(amend="sometimes"), "sometimes"),  # type: ignore[arg-type]
         (ms.Reconcile(min_life="soon"), "min_life"),

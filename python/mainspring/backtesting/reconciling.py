@@ -97,13 +97,14 @@ class RateBudget:
         requests: Everything: orders, cancels, amends, questions.
         orders: New orders and amends.
         cancels: Cancels.
-        cancel_reserve: Share of the burst that orders and amends leave to cancels and questions.
+        cancel_reserve_bps: Share of the burst that orders and amends leave to cancels and
+            questions, in basis points.
     """
 
     requests: Rate | None = None
     orders: Rate | None = None
     cancels: Rate | None = None
-    cancel_reserve: float = 0.2
+    cancel_reserve_bps: int = 2_000
 
     def to_engine(self) -> dict[str, Any]:
         """The engine's form."""
@@ -111,7 +112,7 @@ class RateBudget:
             "requests": _rate(self.requests, "requests"),
             "orders": _rate(self.orders, "orders"),
             "cancels": _rate(self.cancels, "cancels"),
-            "cancel_reserve_bps": round(self.cancel_reserve * 10_000),
+            "cancel_reserve_bps": self.cancel_reserve_bps,
         }
 
 
@@ -131,7 +132,7 @@ class Reconcile:
     strategy: when an order comes of age, a cancel is answered, or a budget has room.
 
     Attributes:
-        requote_threshold_bps: An order this close to the wished price stays; of the price.
+        price_threshold_bps: An order this close to the wished price stays; of the price.
         size_threshold_bps: An order this close to the wished quantity stays; of the quantity.
         replenish: Whether what traded of a quote is added again. Without it an order stands for its
             level until it is filled.
@@ -153,10 +154,10 @@ class Reconcile:
         max_actions: Most requests at once; the rest follows after `pause`.
         pause: Time between rounds that were cut off.
         urgent: Reductions that cannot wait.
-        rates: What may be sent: for every venue, or by venue as a mapping.
+        budgets: What may be sent: for every venue, or by venue as a mapping.
     """
 
-    requote_threshold_bps: Number = 0
+    price_threshold_bps: Number = 0
     size_threshold_bps: Number = 0
     replenish: bool = False
     amend: AmendRule | Mapping[str, AmendRule] = "never"
@@ -170,7 +171,7 @@ class Reconcile:
     max_actions: int | None = None
     pause: Span = "10ms"
     urgent: Urgent | None = None
-    rates: RateBudget | Mapping[str, RateBudget] | None = None
+    budgets: RateBudget | Mapping[str, RateBudget] | None = None
 
     def to_engine(self) -> dict[str, Any]:
         """The engine's form.
@@ -179,8 +180,9 @@ class Reconcile:
             ConfigError: A value is no number or no span of time.
         """
         amend = {"*": self.amend} if isinstance(self.amend, str) else dict(self.amend)
-        rates = {"*": self.rates} if isinstance(self.rates, RateBudget) else dict(self.rates or {})
-        price = _number(self.requote_threshold_bps, "requote_threshold_bps")
+        budgets = self.budgets
+        by_venue = {"*": budgets} if isinstance(budgets, RateBudget) else dict(budgets or {})
+        price = _number(self.price_threshold_bps, "price_threshold_bps")
         return {
             "price_threshold_bps": price,
             "size_threshold_bps": _number(self.size_threshold_bps, "size_threshold_bps"),
@@ -197,5 +199,5 @@ class Reconcile:
             "max_actions": self.max_actions,
             "pause_ns": _ns(self.pause, "pause"),
             "urgent": None if self.urgent is None else self.urgent.to_engine(),
-            "budgets": {venue: rate.to_engine() for venue, rate in rates.items()},
+            "budgets": {venue: budget.to_engine() for venue, budget in by_venue.items()},
         }

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from mainspring.backtesting.reconciling import AdaptiveLife, RateBudget, Reconcile, Urgent
 from mainspring.config.section import (
     BasisPoints,
     Count,
@@ -136,6 +137,23 @@ class ExecutionSection(Section):
             told["adaptive_life"] = adaptive
         return told
 
+    def rules(self) -> Reconcile | None:
+        """The same for `ms.backtest`; None where all is as it is by default."""
+        if self == ExecutionSection():
+            return None
+        plain = {name: getattr(self, name) for name in _PLAIN if name != "amend"}
+        adaptive, urgent = self.adaptive_life, self.urgent
+        return Reconcile(
+            **plain,
+            amend={"*": self.amend, **self.amend_at},
+            min_life=self.min_life,
+            max_life=self.max_life,
+            pause=self.pause,
+            adaptive_life=None if adaptive is None else AdaptiveLife(**adaptive.model_dump()),
+            urgent=None if urgent is None else Urgent(**urgent.model_dump()),
+            budgets={venue: _rates(one) for venue, one in self.budgets.items()},
+        )
+
 
 _PLAIN = (
     "price_threshold_bps",
@@ -148,6 +166,18 @@ _PLAIN = (
     "below_minimum",
     "max_actions",
 )
+
+
+def _rates(budget: BudgetSection) -> RateBudget:
+    def rate(text: str | None) -> tuple[int, int] | None:
+        return None if text is None else rate_parts(text)
+
+    return RateBudget(
+        requests=rate(budget.requests),
+        orders=rate(budget.orders),
+        cancels=rate(budget.cancels),
+        cancel_reserve_bps=budget.cancel_reserve_bps,
+    )
 
 
 def _budget(budget: BudgetSection) -> dict[str, Any]:
