@@ -131,6 +131,11 @@ impl Accounts {
         &self.currencies
     }
 
+    /// Every account.
+    pub fn ids(&self) -> impl Iterator<Item = AccountId> {
+        (0..self.accounts.len() as u32).map(AccountId)
+    }
+
     /// The ledger of an account.
     #[must_use]
     pub fn ledger(&self, account: AccountId) -> Option<&Ledger> {

@@ -1,0 +1,207 @@
+//! Who listens to what. Every connection has a bounded queue; one that is full is cut off, so that
+//! nobody's slowness reaches the book or anybody else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use mainspring_exchange::AccountId;
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::Notify;
+
+use crate::faults::{Dice, Faults};
+use crate::section::Product;
+
+/// The sending end of a connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    id: u64,
+    queue: mpsc::Sender<Utf8Bytes>,
+    cut: Arc<Notify>,
+    /// Whether market messages are wrapped with their stream's name.
+    pub is_combined: bool,
+}
+
+impl Connection {
+    /// A connection, the queue to send from and the signal to close.
+    #[must_use]
+    pub fn new(
+        id: u64,
+        depth: usize,
+        is_combined: bool,
+    ) -> (Self, mpsc::Receiver<Utf8Bytes>, Arc<Notify>) {
+        let (queue, receiver) = mpsc::channel(depth.max(1));
+        let cut = Arc::new(Notify::new());
+        (Self { id, queue, cut: cut.clone(), is_combined }, receiver, cut)
+    }
+
+    /// Queues a message; a connection whose queue is full is cut off.
+    pub fn send(&self, message: Utf8Bytes) -> bool {
+        match self.queue.try_send(message) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                self.cut();
+                false
+            }
+            Err(TrySendError::Closed(_)) => false,
+        }
+    }
+
+    /// Closes the connection without more words.
+    pub fn cut(&self) {
+        self.cut.notify_one();
+    }
+}
+
+/// How a member's events reach a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserFeed {
+    /// As they are, by listen key.
+    Plain,
+    /// Wrapped with a subscription's number, over the WebSocket API.
+    Subscription(u32),
+}
+
+/// All subscriptions.
+#[derive(Debug, Default)]
+pub struct Hub {
+    streams: HashMap<(Product, String), Vec<Connection>>,
+    users: HashMap<(Product, AccountId), Vec<(Connection, UserFeed)>>,
+    next_id: u64,
+}
+
+impl Hub {
+    /// A number no other connection has.
+    pub fn next_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Adds a stream to a connection.
+    pub fn subscribe(&mut self, product: Product, stream: &str, connection: &Connection) {
+        let listeners = self.streams.entry((product, stream.to_owned())).or_default();
+        if listeners.iter().all(|known| known.id != connection.id) {
+            listeners.push(connection.clone());
+        }
+    }
+
+    /// Takes a stream from a connection.
+    pub fn unsubscribe(&mut self, product: Product, stream: &str, connection: &Connection) {
+        let key = (product, stream.to_owned());
+        if let Some(listeners) = self.streams.get_mut(&key) {
+            listeners.retain(|known| known.id != connection.id);
+            if listeners.is_empty() {
+                self.streams.remove(&key);
+            }
+        }
+    }
+
+    /// Streams of a connection.
+    #[must_use]
+    pub fn subscriptions(&self, connection: &Connection) -> Vec<String> {
+        let has = |listeners: &[Connection]| listeners.iter().any(|c| c.id == connection.id);
+        let mut names: Vec<String> = self
+            .streams
+            .iter()
+            .filter(|(_, listeners)| has(listeners))
+            .map(|((_, name), _)| name.clone())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Sends a member's events to a connection.
+    pub fn subscribe_user(
+        &mut self,
+        product: Product,
+        account: AccountId,
+        connection: &Connection,
+        feed: UserFeed,
+    ) {
+        let listeners = self.users.entry((product, account)).or_default();
+        if !listeners.iter().any(|(known, as_what)| known.id == connection.id && *as_what == feed) {
+            listeners.push((connection.clone(), feed));
+        }
+    }
+
+    /// Ends the member's events on a connection.
+    pub fn unsubscribe_user(&mut self, connection: &Connection) {
+        for listeners in self.users.values_mut() {
+            listeners.retain(|(known, _)| known.id != connection.id);
+        }
+    }
+
+    /// Forgets a connection that has closed.
+    pub fn leave(&mut self, connection: &Connection) {
+        self.unsubscribe_user(connection);
+        self.streams.retain(|_, listeners| {
+            listeners.retain(|known| known.id != connection.id);
+            !listeners.is_empty()
+        });
+    }
+
+    /// Whether anybody listens to a stream.
+    #[must_use]
+    pub fn is_heard(&self, product: Product, stream: &str) -> bool {
+        !self.streams.is_empty() && self.streams.contains_key(&(product, stream.to_owned()))
+    }
+
+    /// Streams that somebody listens to and that start or end so.
+    #[must_use]
+    pub fn heard(&self, product: Product, is_it: impl Fn(&str) -> bool) -> Vec<String> {
+        let names = self.streams.keys().filter(|(of, name)| *of == product && is_it(name));
+        names.map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Publishes a market message, with the faults that are asked for.
+    pub fn publish(
+        &mut self,
+        product: Product,
+        stream: &str,
+        message: &str,
+        faults: &Faults,
+        dice: &mut Dice,
+    ) {
+        let key = (product, stream.to_owned());
+        let Some(listeners) = self.streams.get_mut(&key) else { return };
+        let plain = Utf8Bytes::from(message);
+        let combined = Utf8Bytes::from(format!("{{\"stream\":\"{stream}\",\"data\":{message}}}"));
+        listeners.retain(|connection| {
+            let message = if connection.is_combined { &combined } else { &plain };
+            if dice.happens(faults.gap) {
+                return true;
+            }
+            let copies = 1 + u8::from(dice.happens(faults.duplicate));
+            let sent = (0..copies).all(|_| connection.send(message.clone()));
+            if dice.happens(faults.disconnect) {
+                connection.cut();
+                return false;
+            }
+            sent
+        });
+        if listeners.is_empty() {
+            self.streams.remove(&key);
+        }
+    }
+
+    /// Whether a member listens.
+    #[must_use]
+    pub fn hears_user(&self, product: Product, account: AccountId) -> bool {
+        self.users.get(&(product, account)).is_some_and(|listeners| !listeners.is_empty())
+    }
+
+    /// Tells a member. Its events are never left out or doubled.
+    pub fn tell(&mut self, product: Product, account: AccountId, event: &str) {
+        let Some(listeners) = self.users.get_mut(&(product, account)) else { return };
+        listeners.retain(|(connection, feed)| {
+            let message = match feed {
+                UserFeed::Plain => Utf8Bytes::from(event),
+                UserFeed::Subscription(number) => {
+                    let text = format!("{{\"subscriptionId\":{number},\"event\":{event}}}");
+                    Utf8Bytes::from(text)
+                }
+            };
+            connection.send(message)
+        });
+    }
+}

@@ -1,0 +1,467 @@
+//! One product of the venue: its exchange, its flow, and what the venue remembers and tells of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainspring_core::order::{
+    CancelReason, OrderTerms, RejectReason, SelfTradePrevention, Side, TimeInForce,
+};
+use mainspring_core::{Decimal, Instrument, InstrumentId, Lots, Money, Result, Ticks, TimeNs};
+use mainspring_exchange::{
+    AccountId, Exchange, Listener, Market, MarketConfig, NewOrder, OrderId, OrderReport, Party,
+    ReportKind, TradeReport, TriggerBy,
+};
+use mainspring_trading::ledger::FillEffect;
+
+use crate::config::ServerConfig;
+use crate::error::{Outcome, Refusal};
+use crate::flow::{listed, shapes, HouseFlow};
+use crate::records::{FillRecord, OrderRecord, Records, Status};
+use crate::tape::{Print, Tape};
+
+/// What is traded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Product {
+    /// Spot.
+    Spot = 0,
+    /// USD-margined futures.
+    Usdm = 1,
+}
+
+/// A symbol: its instrument, its tape, and what of its book was not yet told.
+#[derive(Debug)]
+pub struct Symbol {
+    /// The instrument.
+    pub instrument: Instrument,
+    /// Public trades.
+    pub tape: Tape,
+    /// Grows with every change of a level.
+    pub update_id: u64,
+    /// The last id that the depth stream told.
+    pub told_id: u64,
+    /// Levels that changed since then.
+    pub touched: BTreeSet<(bool, i64)>,
+    /// Trades not yet told.
+    pub prints: Vec<Print>,
+    /// Best prices and quantities as last told: bid, its lots, ask, its lots.
+    pub told_best: Option<[i64; 4]>,
+}
+
+/// Something a member must hear.
+#[derive(Clone, Debug)]
+pub struct UserEvent {
+    /// The order after it.
+    pub order: OrderRecord,
+    /// What happened.
+    pub kind: UserEventKind,
+}
+
+/// What happened to a member's order.
+#[derive(Clone, Copy, Debug)]
+pub enum UserEventKind {
+    /// It is open.
+    New,
+    /// It traded.
+    Trade(FillRecord),
+    /// Its owner cancelled it.
+    Canceled,
+    /// It ended by rule.
+    Expired,
+    /// Its terms changed.
+    Amended,
+}
+
+/// What the venue remembers and has to tell.
+#[derive(Debug)]
+pub struct Desk {
+    /// Which product.
+    pub product: Product,
+    /// Symbols by instrument.
+    pub symbols: Vec<Symbol>,
+    /// Orders and fills.
+    pub records: Records,
+    /// What members must hear.
+    pub events: Vec<UserEvent>,
+    /// Accounts that received funding or were liquidated: account and what moved.
+    pub funded: Vec<(AccountId, InstrumentId, Money)>,
+    /// The refusal of the request in hand.
+    refused: Option<RejectReason>,
+}
+
+/// A product.
+#[derive(Debug)]
+pub struct Section {
+    /// The matching engine and the accounts.
+    pub exchange: Exchange,
+    /// The rest.
+    pub desk: Desk,
+    flow: Option<HouseFlow>,
+    by_name: BTreeMap<String, usize>,
+}
+
+/// An order as a member asks for it.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Whose.
+    pub account: AccountId,
+    /// Index of the symbol.
+    pub symbol: usize,
+    /// Terms.
+    pub terms: OrderTerms,
+    /// The member's id; empty for one of the venue's making.
+    pub client_id: String,
+    /// As the member named it.
+    pub type_name: &'static str,
+    /// As the member named it.
+    pub time_in_force: &'static str,
+    /// As the member named it.
+    pub self_trade: (&'static str, Option<SelfTradePrevention>),
+    /// As the member named it.
+    pub working_type: (&'static str, TriggerBy),
+}
+
+impl Section {
+    /// The product with its markets open and its flow waiting.
+    ///
+    /// # Errors
+    /// When a market is unknown.
+    pub fn new(product: Product, config: &ServerConfig, start: TimeNs) -> Result<Self> {
+        let is_spot = product == Product::Spot;
+        let instruments: Vec<Instrument> = shapes(&config.markets)?
+            .iter()
+            .map(|shape| listed(&shape.instrument, is_spot))
+            .collect();
+        let mut exchange = Exchange::new(&instruments, MarketConfig::default())?;
+        let flow = if config.speed > 0.0 {
+            let seed = config.seed.wrapping_mul(2).wrapping_add(product as u64);
+            let pace = (start, (config.warm_up_s.max(0.0) * 1e9) as i64, config.speed);
+            Some(HouseFlow::new(&mut exchange, &config.markets, seed, pace)?)
+        } else {
+            None
+        };
+        let by_name = instruments.iter().enumerate().map(|(at, i)| (i.symbol.clone(), at));
+        let by_name = by_name.collect();
+        let symbols = instruments.into_iter().map(Symbol::new).collect();
+        let desk = Desk {
+            product,
+            symbols,
+            records: Records::default(),
+            events: Vec::new(),
+            funded: Vec::new(),
+            refused: None,
+        };
+        Ok(Self { exchange, desk, flow, by_name })
+    }
+
+    /// A symbol by its name.
+    ///
+    /// # Errors
+    /// -1121 when there is none.
+    pub fn symbol(&self, name: &str) -> Outcome<usize> {
+        let found = self.by_name.get(name);
+        found.copied().ok_or_else(|| Refusal::new(-1121, "Invalid symbol."))
+    }
+
+    /// The market of a symbol.
+    #[must_use]
+    pub fn market(&self, symbol: usize) -> &Market {
+        &self.exchange.markets()[symbol]
+    }
+
+    /// Lets the flow act up to a time, a bounded step of it. Returns whether there is more to do.
+    pub fn advance(&mut self, until: TimeNs, most: usize) -> bool {
+        self.exchange.advance(until, &mut self.desk);
+        let Some(flow) = &mut self.flow else { return false };
+        flow.advance(&mut self.exchange, until, most, &mut self.desk) == most
+    }
+
+    /// Places an order.
+    ///
+    /// # Errors
+    /// What the matching engine refuses, in the venue's codes.
+    pub fn place(&mut self, asked: Placement, now: TimeNs) -> Outcome<OrderId> {
+        let product = self.desk.product;
+        let client_id = &asked.client_id;
+        let known = self.desk.records.find(asked.account, None, Some(client_id));
+        if known.is_some_and(|order| order.status.is_open()) {
+            return Err(Refusal::of_reject(RejectReason::DuplicateOrder, product));
+        }
+        let id = self.exchange.next_order_id();
+        let mut order = NewOrder::new(id, asked.account, asked.terms);
+        order.self_trade = asked.self_trade.1;
+        order.trigger_by = asked.working_type.1;
+        self.desk.records.add(record_of(id, asked, now));
+        self.desk.refused = None;
+        let sent = self.exchange.submit(order, now, &mut self.desk);
+        debug_assert!(sent.is_ok(), "symbols are instruments: {sent:?}");
+        match self.desk.refused.take() {
+            Some(RejectReason::FokNotFilled) if product == Product::Spot => {
+                self.desk.end(id, Status::Expired, now, UserEventKind::Expired);
+                Ok(id)
+            }
+            Some(reason) => {
+                self.desk.records.forget(id);
+                Err(Refusal::of_reject(reason, product))
+            }
+            None => Ok(id),
+        }
+    }
+
+    /// Cancels an order of an account.
+    ///
+    /// # Errors
+    /// -2011 when it is not open.
+    pub fn cancel(&mut self, account: AccountId, id: OrderId, now: TimeNs) -> Outcome<()> {
+        let unknown = || Refusal::new(-2011, "Unknown order sent.");
+        let symbol = self.desk.records.get(id).ok_or_else(unknown)?.symbol;
+        self.desk.refused = None;
+        let instrument = InstrumentId(symbol as u16);
+        let sent = self.exchange.cancel(instrument, id, account, now, &mut self.desk);
+        debug_assert!(sent.is_ok(), "symbols are instruments: {sent:?}");
+        self.desk.refused.take().map_or(Ok(()), |_| Err(unknown()))
+    }
+
+    /// Changes price and whole quantity of an order.
+    ///
+    /// # Errors
+    /// What the matching engine refuses, in the venue's codes.
+    pub fn amend(
+        &mut self,
+        account: AccountId,
+        id: OrderId,
+        terms: (Ticks, Lots),
+        now: TimeNs,
+    ) -> Outcome<()> {
+        let product = self.desk.product;
+        let unknown = || Refusal::of_reject(RejectReason::UnknownOrder, product);
+        let symbol = self.desk.records.get(id).ok_or_else(unknown)?.symbol;
+        self.desk.refused = None;
+        let instrument = InstrumentId(symbol as u16);
+        let sent = self.exchange.amend(instrument, id, account, terms, now, &mut self.desk);
+        debug_assert!(sent.is_ok(), "symbols are instruments: {sent:?}");
+        self.desk.refused.take().map_or(Ok(()), |reason| Err(Refusal::of_reject(reason, product)))
+    }
+
+    /// Cancels all orders of an account in a symbol, and returns their ids.
+    pub fn cancel_all(&mut self, account: AccountId, symbol: usize, now: TimeNs) -> Vec<OrderId> {
+        let open = self.desk.records.open_of(account).filter(|order| order.symbol == symbol);
+        let ids: Vec<OrderId> = open.map(|order| order.id).collect();
+        ids.into_iter().filter(|id| self.cancel(account, *id, now).is_ok()).collect()
+    }
+
+    /// How many lots a sum of quote buys or sells now.
+    #[must_use]
+    pub fn lots_for(&self, symbol: usize, side: Side, quote: Decimal) -> Lots {
+        let market = self.market(symbol);
+        let Some(budget) = quote.to_scale(mainspring_core::money::MONEY_DECIMALS) else {
+            return Lots(0);
+        };
+        let mut left = budget;
+        let mut lots = 0_i64;
+        for (price, shown) in market.levels().levels(side.opposite()) {
+            let one = market.contract().notional(price, Lots(1)).unwrap_or(i128::MAX).max(1);
+            let wanted = i64::try_from(left / one).unwrap_or(i64::MAX);
+            let taken = wanted.min(shown.0);
+            lots += taken;
+            left -= one * i128::from(taken);
+            if taken < shown.0 {
+                break;
+            }
+        }
+        Lots(lots)
+    }
+}
+
+impl Symbol {
+    fn new(instrument: Instrument) -> Self {
+        Self {
+            instrument,
+            tape: Tape::default(),
+            update_id: 1,
+            told_id: 1,
+            touched: BTreeSet::new(),
+            prints: Vec::new(),
+            told_best: None,
+        }
+    }
+
+    fn touch(&mut self, side: Side, price: Ticks) {
+        if price.0 > 0 {
+            self.update_id += 1;
+            self.touched.insert((side == Side::Sell, price.0));
+        }
+    }
+
+    /// A price as text.
+    #[must_use]
+    pub fn price(&self, ticks: i64) -> String {
+        self.instrument.tick().times(ticks)
+    }
+
+    /// A quantity as text.
+    #[must_use]
+    pub fn qty(&self, lots: i64) -> String {
+        self.instrument.lot.times(lots)
+    }
+}
+
+impl Desk {
+    fn end(&mut self, id: OrderId, status: Status, now: TimeNs, kind: UserEventKind) {
+        let Some(order) = self.records.get_mut(id) else { return };
+        order.status = status;
+        order.update_ms = now / 1_000_000;
+        let order = order.clone();
+        self.records.end(id);
+        self.events.push(UserEvent { order, kind });
+    }
+
+    fn fill(&mut self, trade: &TradeReport, party: &Party, maker: bool, effect: &FillEffect) {
+        let symbol = &self.symbols[trade.instrument.index()];
+        let Some(order) = self.records.get_mut(party.order) else { return };
+        let one = symbol.instrument.tick_value().unwrap_or(0);
+        let quote = i128::from(trade.price.0) * i128::from(trade.qty.0) * one;
+        let buys = order.terms.side == Side::Buy;
+        order.filled += trade.qty;
+        order.quote += quote;
+        order.update_ms = trade.time_ns / 1_000_000;
+        order.status = if party.left.0 == 0 { Status::Filled } else { Status::PartiallyFilled };
+        let fill = FillRecord {
+            trade: trade.trade,
+            order: party.order,
+            account: party.account,
+            symbol: trade.instrument.index(),
+            price: trade.price.0,
+            qty: trade.qty,
+            quote,
+            fee: effect.fee.0,
+            realised: effect.realised.0,
+            buys,
+            maker,
+            time_ms: order.update_ms,
+        };
+        let order = order.clone();
+        self.records.add_fill(fill);
+        if !order.status.is_open() {
+            self.records.end(order.id);
+        }
+        self.events.push(UserEvent { order, kind: UserEventKind::Trade(fill) });
+    }
+}
+
+impl Listener for Desk {
+    fn trade(&mut self, trade: &TradeReport, taker: &FillEffect, maker: &FillEffect) {
+        let symbol = &mut self.symbols[trade.instrument.index()];
+        symbol.touch(trade.taker_side.opposite(), trade.price);
+        let print = Print {
+            id: trade.trade,
+            price: trade.price.0,
+            qty: trade.qty.0,
+            time_ms: trade.time_ns / 1_000_000,
+            buyer_is_maker: trade.taker_side == Side::Sell,
+        };
+        symbol.tape.add(print);
+        symbol.prints.push(print);
+        self.fill(trade, &trade.maker, true, maker);
+        self.fill(trade, &trade.taker, false, taker);
+    }
+
+    fn order(&mut self, report: &OrderReport) {
+        let (id, now) = (report.order, report.time_ns);
+        let symbol = &mut self.symbols[report.instrument.index()];
+        match report.kind {
+            ReportKind::Rested | ReportKind::Cancelled(_) => {
+                symbol.touch(report.side, report.held_at);
+            }
+            ReportKind::Amended { held_at, .. } => {
+                symbol.touch(report.side, held_at);
+                symbol.touch(report.side, report.held_at);
+            }
+            _ => {}
+        }
+        match report.kind {
+            ReportKind::Rejected(reason)
+            | ReportKind::CancelRejected(reason)
+            | ReportKind::AmendRejected(reason) => self.refused = Some(reason),
+            ReportKind::Accepted => {
+                if let Some(order) = self.records.get_mut(id) {
+                    order.terms.qty = report.left;
+                    let order = order.clone();
+                    self.events.push(UserEvent { order, kind: UserEventKind::New });
+                }
+            }
+            ReportKind::Cancelled(reason) => {
+                let (status, kind) = ended(reason);
+                self.end(id, status, now, kind);
+            }
+            ReportKind::TriggerRejected(_) => {
+                self.end(id, Status::Expired, now, UserEventKind::Expired);
+            }
+            ReportKind::Amended { .. } => {
+                if let Some(order) = self.records.get_mut(id) {
+                    order.terms.qty = order.filled + report.left;
+                    if order.is_armed {
+                        order.terms.trigger = report.held_at;
+                    } else {
+                        order.terms.price = report.held_at;
+                    }
+                    order.update_ms = now / 1_000_000;
+                    let order = order.clone();
+                    self.events.push(UserEvent { order, kind: UserEventKind::Amended });
+                }
+            }
+            ReportKind::Triggered => {
+                if let Some(order) = self.records.get_mut(id) {
+                    order.is_armed = false;
+                }
+            }
+            ReportKind::Rested => {}
+        }
+    }
+
+    fn funding(&mut self, account: AccountId, instrument: InstrumentId, received: Money) {
+        self.funded.push((account, instrument, received));
+    }
+}
+
+fn ended(reason: CancelReason) -> (Status, UserEventKind) {
+    match reason {
+        CancelReason::Requested | CancelReason::Oco => (Status::Canceled, UserEventKind::Canceled),
+        CancelReason::SelfTrade => (Status::ExpiredInMatch, UserEventKind::Expired),
+        _ => (Status::Expired, UserEventKind::Expired),
+    }
+}
+
+fn record_of(id: OrderId, asked: Placement, now: TimeNs) -> OrderRecord {
+    let waits = asked.terms.trigger.0 != 0 || asked.terms.offset.0 != 0;
+    let client_id =
+        if asked.client_id.is_empty() { format!("simulator-{}", id.0) } else { asked.client_id };
+    OrderRecord {
+        id,
+        client_id,
+        account: asked.account,
+        symbol: asked.symbol,
+        terms: asked.terms,
+        type_name: asked.type_name,
+        time_in_force: asked.time_in_force,
+        self_trade: asked.self_trade.0,
+        working_type: asked.working_type.0,
+        status: Status::New,
+        is_armed: waits,
+        filled: Lots(0),
+        quote: 0,
+        time_ms: now / 1_000_000,
+        update_ms: now / 1_000_000,
+    }
+}
+
+/// Time in force by the venue's name.
+#[must_use]
+pub fn time_in_force(name: &str) -> Option<(&'static str, TimeInForce)> {
+    Some(match name {
+        "GTC" => ("GTC", TimeInForce::Gtc),
+        "IOC" => ("IOC", TimeInForce::Ioc),
+        "FOK" => ("FOK", TimeInForce::Fok),
+        "GTX" => ("GTX", TimeInForce::Gtc),
+        "GTD" => ("GTD", TimeInForce::Gtd),
+        _ => return None,
+    })
+}
