@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainspring import data as data
+    from mainspring import execution as execution
     from mainspring import journal as journal
     from mainspring import live as live
     from mainspring import models as models
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
     from mainspring.data.sample import sample as sample
     from mainspring.errors import MainspringError as MainspringError
     from mainspring.errors import StaleView as StaleView
+    from mainspring.execution.plans import AlmgrenChriss as AlmgrenChriss
+    from mainspring.execution.plans import Iceberg as Iceberg
+    from mainspring.execution.plans import ImplementationShortfall as ImplementationShortfall
+    from mainspring.execution.plans import Pov as Pov
+    from mainspring.execution.plans import Twap as Twap
+    from mainspring.execution.plans import Vwap as Vwap
     from mainspring.strategy import native as native
     from mainspring.strategy.base import Strategy as Strategy
     from mainspring.strategy.compiled import compiled as compiled
@@ -66,6 +73,13 @@ _LAZY = {
     "Fees": "mainspring.backtesting.config:Fees",
     "Limits": "mainspring.backtesting.config:Limits",
     "StaleView": "mainspring.errors:StaleView",
+    "execution": "mainspring.execution",
+    "AlmgrenChriss": "mainspring.execution.plans:AlmgrenChriss",
+    "Iceberg": "mainspring.execution.plans:Iceberg",
+    "ImplementationShortfall": "mainspring.execution.plans:ImplementationShortfall",
+    "Pov": "mainspring.execution.plans:Pov",
+    "Twap": "mainspring.execution.plans:Twap",
+    "Vwap": "mainspring.execution.plans:Vwap",
     "data": "mainspring.data",
     "journal": "mainspring.journal",
     "live": "mainspring.live",

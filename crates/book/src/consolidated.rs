@@ -128,6 +128,27 @@ impl<'a> Consolidated<'a> {
         Ok(Self { books: std::array::from_fn(usable) })
     }
 
+    /// A view over the books that `book` gives for venues from 0 on, whatever their state: for callers
+    /// that know which to trust. Nothing is allocated.
+    #[must_use]
+    pub fn of_trusted(book: impl FnMut(usize) -> Option<(&'a L2Book, VenueScale)>) -> Self {
+        Self { books: std::array::from_fn(book) }
+    }
+
+    /// The levels of one venue in common units, best first.
+    pub fn venue_levels(
+        &self,
+        venue: usize,
+        side: Side,
+    ) -> impl Iterator<Item = (Ticks, Lots)> + '_ {
+        self.books.get(venue).copied().flatten().into_iter().flat_map(move |(book, scale)| {
+            book.levels(side).map(move |(price, qty)| {
+                let price = Ticks(price.0.saturating_mul(scale.ticks));
+                (price, Lots(qty.0.saturating_mul(scale.lots)))
+            })
+        })
+    }
+
     /// The best price of a side over all venues, and the quantity there over all venues.
     #[must_use]
     pub fn best(&self, side: Side) -> Option<(Ticks, Lots)> {

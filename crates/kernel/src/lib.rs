@@ -15,6 +15,7 @@ pub mod native;
 mod read_ahead;
 pub mod reasons;
 mod recorder;
+pub mod routing;
 mod run;
 mod sample;
 mod scale;

@@ -14,6 +14,7 @@ use mainspring_trading::orders::{Order, OrderTable};
 
 use crate::intent::{Control, Intent, Intents};
 use crate::market::Market;
+use crate::routing::RouteGroup;
 
 /// What a strategy sees and says in one callback.
 pub struct View<'k> {
@@ -33,6 +34,8 @@ pub struct View<'k> {
     pub parents: Option<&'k ParentTable>,
     /// Fees by instrument.
     pub fees: &'k [FeeSchedule],
+    /// Instruments of several venues that are the same thing.
+    pub groups: &'k [RouteGroup],
     /// The wishes of this callback.
     pub intents: &'k mut Intents,
 }
@@ -137,6 +140,17 @@ impl View<'_> {
         });
         let terms = self.intents.parents().get(asked?)?.clone();
         Some(Parent::new(id, self.strategy, terms, self.now_ns))
+    }
+
+    /// The instruments that are the same thing as this one, itself among them.
+    ///
+    /// # Errors
+    /// When the instrument is not one of the run.
+    pub fn group_of(&self, instrument: InstrumentId) -> Result<&RouteGroup> {
+        let has = |group: &&RouteGroup| group.instruments.contains(&instrument);
+        self.groups.iter().find(has).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no instrument {}", instrument.0))
+        })
     }
 
     /// The parent of an order, where it is a child.

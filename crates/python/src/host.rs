@@ -6,11 +6,13 @@ use mainspring_core::event::BarRow;
 use mainspring_kernel::host::{BookTrigger, Fill, Host, HostFailure, HostResult, Interest};
 use mainspring_kernel::market::Trade;
 use mainspring_kernel::View;
+use mainspring_trading::execution::parents::Parent;
 use mainspring_trading::orders::Order;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use crate::execution::parent::PyParent;
 use crate::orders::{PyBar, PyFill, PyOrder, PyTrade};
 use crate::view::{PyMarket, Window};
 
@@ -32,6 +34,7 @@ pub struct PythonHost {
     on_fill: Option<Py<PyAny>>,
     on_order: Option<Py<PyAny>>,
     on_timer: Option<Py<PyAny>>,
+    on_parent: Option<Py<PyAny>>,
     on_stop: Option<Py<PyAny>>,
     causes: Causes,
 }
@@ -66,6 +69,7 @@ impl PythonHost {
             on_fill: callback("on_fill")?,
             on_order: callback("on_order")?,
             on_timer: callback("on_timer")?,
+            on_parent: callback("on_parent")?,
             on_stop: callback("on_stop")?,
             window,
             market,
@@ -159,7 +163,7 @@ impl Host for PythonHost {
             bars: self.on_bar.is_some(),
             fills: self.on_fill.is_some(),
             orders: self.on_order.is_some(),
-            parents: false,
+            parents: self.on_parent.is_some(),
             state: false,
         }
     }
@@ -194,14 +198,14 @@ impl Host for PythonHost {
 
     fn on_fill(&mut self, view: &mut View<'_>, fill: &Fill) -> HostResult {
         Python::attach(|py| {
-            let copy = PyFill::of(fill, view.market());
+            let copy = PyFill::of(fill, view, view.market());
             self.call_with(py, self.on_fill.as_ref(), view, || Ok(Bound::new(py, copy)?.into_any()))
         })
     }
 
     fn on_order(&mut self, view: &mut View<'_>, order: &Order) -> HostResult {
         Python::attach(|py| {
-            let copy = PyOrder::of(order, view.market());
+            let copy = PyOrder::of(order, view, view.market());
             self.call_with(
                 py,
                 self.on_order.as_ref(),
@@ -215,6 +219,15 @@ impl Host for PythonHost {
         Python::attach(|py| {
             self.call_with(py, self.on_timer.as_ref(), view, || {
                 Ok(tag.into_pyobject(py)?.into_any())
+            })
+        })
+    }
+
+    fn on_parent(&mut self, view: &mut View<'_>, parent: &Parent) -> HostResult {
+        Python::attach(|py| {
+            let copy = PyParent::of(parent, view.market(), view.now_ns);
+            self.call_with(py, self.on_parent.as_ref(), view, || {
+                Ok(Bound::new(py, copy)?.into_any())
             })
         })
     }

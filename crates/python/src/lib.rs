@@ -5,6 +5,7 @@ pub mod bench;
 pub mod compiled;
 pub mod data;
 pub mod errors;
+pub mod execution;
 pub mod flow;
 pub mod follower;
 pub mod host;
@@ -36,6 +37,15 @@ mod _core {
         check_event_file, correct_clock, instrument_json, scan_event_file, write_event_file,
         PyEventFile,
     };
+    #[pymodule_export]
+    use crate::execution::models::{
+        almgren_chriss, front_loaded, impact_bps, implementation_shortfall, participation_lots,
+        slice_lots, volume_by_bin, PyShortfall,
+    };
+    #[pymodule_export]
+    use crate::execution::parent::PyParent;
+    #[pymodule_export]
+    use crate::execution::routes::{route_levels, time_routes, PyRoute, PyRoutePart};
     #[pymodule_export]
     use crate::flow::{flow_markets, flow_version, generate_flow};
     #[pymodule_export]

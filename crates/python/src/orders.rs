@@ -4,6 +4,7 @@ use mainspring_core::event::BarRow;
 use mainspring_core::{Error, ErrorKind, Side};
 use mainspring_kernel::host::Fill;
 use mainspring_kernel::market::{Market, Trade};
+use mainspring_kernel::View;
 use mainspring_trading::orders::{execution_status, lifecycle, Order, OrderState};
 use pyo3::prelude::*;
 
@@ -43,11 +44,13 @@ pub struct PyOrder {
     pub remaining: f64,
     /// When it was made, nanoseconds since the epoch.
     pub created_ns: i64,
+    /// Id of the parent order of a child; None for other orders.
+    pub parent_id: Option<u32>,
 }
 
 impl PyOrder {
     /// A copy of `order`.
-    pub fn of(order: &Order, market: &Market) -> Self {
+    pub fn of(order: &Order, view: &View<'_>, market: &Market) -> Self {
         let lot = |lots| market.scale.lot.to_f64(lots);
         Self {
             id: order.id.0,
@@ -62,6 +65,7 @@ impl PyOrder {
             filled: lot(order.filled.0),
             remaining: lot(order.remaining().0),
             created_ns: order.created_ns,
+            parent_id: view.parent_of(order.id).map(|id| id.0),
         }
     }
 }
@@ -114,11 +118,13 @@ pub struct PyFill {
     pub remaining: f64,
     /// When the venue matched, nanoseconds since the epoch.
     pub exch_ns: i64,
+    /// Id of the parent order whose child traded; None for other orders.
+    pub parent_id: Option<u32>,
 }
 
 impl PyFill {
     /// A copy of `fill`.
-    pub fn of(fill: &Fill, market: &Market) -> Self {
+    pub fn of(fill: &Fill, view: &View<'_>, market: &Market) -> Self {
         Self {
             order_id: fill.order.id.0,
             symbol: market.instrument.symbol.clone(),
@@ -128,6 +134,7 @@ impl PyFill {
             maker: fill.maker,
             remaining: market.scale.lot.to_f64(fill.order.remaining().0),
             exch_ns: fill.exch_ns,
+            parent_id: view.parent_of(fill.order.id).map(|id| id.0),
         }
     }
 }

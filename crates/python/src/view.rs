@@ -11,15 +11,19 @@ use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{
     ClientOrderId, InstrumentId, Lots, OrderType, Side, Ticks, TimeInForce, TimeNs,
 };
-use mainspring_kernel::intent::Intent;
+use mainspring_kernel::intent::{Control, Intent};
 use mainspring_kernel::market::Market as KernelMarket;
 use mainspring_kernel::View;
+use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::execution::Level;
 use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::errors::{stale_view, to_py};
+use crate::execution::parent::PyParent;
+use crate::execution::plan::PlanText;
+use crate::execution::routes::{route_here, PyRoute, RouteOptions};
 use crate::orders::PyOrder;
 
 /// The way from Python to the kernel's view while a callback runs.
@@ -288,7 +292,8 @@ impl PyMarket {
     /// This strategy's live orders in the instrument, oldest first; copies.
     fn orders<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let orders = self.read(py, |view, market| {
-            view.live_orders(market.id).map(|o| PyOrder::of(o, market)).collect::<Vec<_>>()
+            let orders = view.live_orders(market.id);
+            orders.map(|o| PyOrder::of(o, view, market)).collect::<Vec<_>>()
         })?;
         PyList::new(py, orders)
     }
@@ -300,19 +305,7 @@ impl PyMarket {
 
     /// Another instrument of the run, by symbol or by `venue:symbol`.
     fn __getitem__(&self, py: Python<'_>, symbol: &str) -> PyResult<Py<Self>> {
-        let found = self.window.with(py, |view| {
-            Ok(view.markets.iter().find(|m| is_called(m, symbol)).map(|m| m.id))
-        })?;
-        let Some(id) = found else {
-            let known = self.window.with(py, |view| {
-                let names: Vec<_> =
-                    view.markets.iter().map(|m| m.instrument.symbol.clone()).collect();
-                Ok(names.join(", "))
-            })?;
-            return Err(PyKeyError::new_err(format!(
-                "no instrument {symbol}; this run has {known}"
-            )));
-        };
+        let id = self.find(py, symbol)?;
         Self::new(py, &self.window, Some(id))
     }
 
@@ -396,6 +389,79 @@ impl PyMarket {
         })
     }
 
+    /// Works a quantity over time by a plan of `mainspring.execution`; returns the parent order's id.
+    fn execute(&self, py: Python<'_>, plan: &Bound<'_, PyAny>) -> PyResult<u32> {
+        let now_ns = self.window.with(py, |view| Ok(view.now_ns))?;
+        let text: String = plan.call_method1("_as_json", (now_ns,))?.extract()?;
+        let plan = PlanText::read(&text).map_err(to_py)?;
+        self.change(py, |view, instrument| {
+            let terms = plan.terms(view, instrument)?;
+            view.execute(terms).map(|id| id.0)
+        })
+    }
+
+    /// A parent order of this strategy: live, or over not long ago.
+    fn parent(&self, py: Python<'_>, parent_id: u32) -> PyResult<PyParent> {
+        let found = self.window.with(py, |view| {
+            let parent = view.parent(ParentId(parent_id));
+            Ok(parent.map(|parent| {
+                let market = &view.markets[parent.terms.instrument.index()];
+                PyParent::of(&parent, market, view.now_ns)
+            }))
+        })?;
+        found.ok_or_else(|| {
+            PyKeyError::new_err(format!(
+                "parent order {parent_id} is none of this strategy, or ended too long ago"
+            ))
+        })
+    }
+
+    /// This strategy's parent orders in the instrument that are not over, oldest first.
+    fn parents(&self, py: Python<'_>) -> PyResult<Vec<PyParent>> {
+        self.read(py, |view, market| {
+            let live = view.parents.map_or(&[][..], |parents| parents.live());
+            let own = live.iter().filter(|parent| {
+                parent.strategy == view.strategy && parent.terms.instrument == market.id
+            });
+            own.map(|parent| PyParent::of(parent, market, view.now_ns)).collect()
+        })
+    }
+
+    /// Pauses a parent order: its resting children are cancelled, its clock runs.
+    fn pause_parent(&self, py: Python<'_>, parent_id: u32) -> PyResult<()> {
+        self.change(py, |view, _| view.control_parent(ParentId(parent_id), Control::Pause))
+    }
+
+    /// Lets a paused parent order go on.
+    fn resume_parent(&self, py: Python<'_>, parent_id: u32) -> PyResult<()> {
+        self.change(py, |view, _| view.control_parent(ParentId(parent_id), Control::Resume))
+    }
+
+    /// Cancels a parent order and its children.
+    fn cancel_parent(&self, py: Python<'_>, parent_id: u32) -> PyResult<()> {
+        self.change(py, |view, _| view.control_parent(ParentId(parent_id), Control::Cancel))
+    }
+
+    /// Splits a quantity over the venues that trade the same thing as `symbol`, at the least price
+    /// with fees, and sends the orders: immediate-or-cancel at the worst price taken at each venue.
+    #[pyo3(signature = (symbol, side, qty, *, limit = None, venues = None, max_orders = None, send = true))]
+    #[allow(clippy::too_many_arguments)]
+    fn route(
+        &self,
+        py: Python<'_>,
+        symbol: &str,
+        side: &str,
+        qty: f64,
+        limit: Option<f64>,
+        venues: Option<Vec<String>>,
+        max_orders: Option<u32>,
+        send: bool,
+    ) -> PyResult<PyRoute> {
+        let instrument = self.find(py, symbol)?;
+        let options = RouteOptions { side, qty, limit, venues, max_orders, send };
+        self.window.with(py, |view| route_here(view, instrument, &options).map_err(to_py))
+    }
+
     /// Calls `on_timer(m, tag)` at this logical time.
     #[pyo3(signature = (at_ns, tag = 0))]
     fn set_timer(&self, py: Python<'_>, at_ns: TimeNs, tag: i64) -> PyResult<()> {
@@ -418,6 +484,20 @@ impl PyMarket {
 }
 
 impl PyMarket {
+    /// The instrument of this name: a symbol, or `venue:symbol`.
+    fn find(&self, py: Python<'_>, symbol: &str) -> PyResult<InstrumentId> {
+        self.window.with(py, |view| {
+            if let Some(found) = view.markets.iter().find(|m| is_called(m, symbol)) {
+                return Ok(found.id);
+            }
+            let known: Vec<_> = view.markets.iter().map(|m| &*m.instrument.symbol).collect();
+            Err(PyKeyError::new_err(format!(
+                "no instrument {symbol}; this run has {}",
+                known.join(", ")
+            )))
+        })
+    }
+
     fn place(
         &self,
         py: Python<'_>,

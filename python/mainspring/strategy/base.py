@@ -11,7 +11,7 @@ from mainspring.strategy.parameters import Parameter, parameters_of
 from mainspring.strategy.time_text import duration_ns
 
 if TYPE_CHECKING:
-    from mainspring._core import Bar, Fill, Market, Order, Trade
+    from mainspring._core import Bar, Fill, Market, Order, Parent, Trade
 
 Trigger = Literal["message", "best", "trade"]
 """When `on_book` is called: after each message that changed the book, after each that moved a best
@@ -144,6 +144,9 @@ class Strategy:
 
     def on_timer(self, m: Market, tag: int) -> None:
         """A timer set by `m.set_timer(at_ns, tag)` is due."""
+
+    def on_parent(self, m: Market, parent: Parent) -> None:
+        """One of our parent orders, started by `m.execute`, is over."""
 
     def on_stop(self, m: Market) -> None:
         """After the last event."""

@@ -51,6 +51,7 @@ impl Kernel {
             ledger: &self.ledger,
             parents: self.parents.as_deref(),
             fees: &self.fees,
+            groups: &self.groups,
             intents: &mut self.intents,
         };
         let outcome = dispatch(slot.host.as_mut(), &mut view, call);

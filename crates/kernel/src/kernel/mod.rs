@@ -34,6 +34,7 @@ use crate::host::{BookTrigger, Host, Interest};
 use crate::intent::Intents;
 use crate::market::{Market, Trade};
 use crate::recorder::Recorder;
+use crate::routing::{route_groups, RouteGroup};
 use crate::session::Outside;
 
 /// Something the kernel does at a time of its own.
@@ -150,6 +151,8 @@ pub struct Kernel {
     making: ParentId,
     /// Rules of reconciling and rate budgets; `None` where wishes are carried out as they are.
     pub(crate) rounds: Option<Box<Rounds>>,
+    /// Instruments of several venues that are the same thing.
+    groups: Vec<RouteGroup>,
     bar_builders: Vec<Vec<BarBuilder>>,
     done_bars: Vec<BarRow>,
     wants_trades: bool,
@@ -225,6 +228,8 @@ impl Kernel {
         );
         let wants_trades = parts.strategies.iter().any(|slot| slot.interest.trades)
             || parts.bar_builders.iter().any(|builders| !builders.is_empty());
+        let listed: Vec<_> = parts.markets.iter().map(|market| &market.instrument).collect();
+        let groups = route_groups(&listed);
         Self {
             started_ns: TimeNs::MIN,
             now_ns: TimeNs::MIN,
@@ -249,6 +254,7 @@ impl Kernel {
             parents: None,
             making: ParentId(0),
             rounds: parts.rounds,
+            groups,
             bar_builders: parts.bar_builders,
             done_bars: Vec::with_capacity(16),
             wants_trades,

@@ -8,6 +8,7 @@ use mainspring_core::{ClientOrderId, InstrumentId, RejectReason, Result, Side, V
 use mainspring_trading::execution::parents::{
     Next, Parent, ParentId, ParentTable, ParentTerms, ParentsImage, Quote, Wake,
 };
+use mainspring_trading::execution::Charge;
 use mainspring_trading::orders::{Order, Purpose};
 
 use crate::intent::Control;
@@ -157,16 +158,31 @@ impl Kernel {
                 let Some(parent) = self.parents.as_ref().and_then(|parents| parents.get(id)) else {
                     break;
                 };
-                let strategy = parent.strategy;
-                let quote = self.parent_quote(parent.terms.instrument);
-                match parent.next_step(self.now_ns, &quote) {
-                    Some(Next::Place(terms)) => self.place_child(id, strategy, terms)?,
-                    Some(Next::Cancel(order)) => self.cancel(strategy, order)?,
-                    None => break,
+                let (strategy, instrument) = (parent.strategy, parent.terms.instrument);
+                let quote = self.parent_quote(instrument);
+                let Some(next) = parent.next_step(self.now_ns, &quote) else { break };
+                if !self.is_within_budget(instrument, &next) {
+                    // It is asked again when the market moves, or at its next time.
+                    break;
+                }
+                match next {
+                    Next::Place(terms) => self.place_child(id, strategy, terms)?,
+                    Next::Cancel(order) => self.cancel(strategy, order)?,
                 }
             }
         }
         self.note_ended_parents()
+    }
+
+    /// Whether the rate budget of the venue has room for a step.
+    fn is_within_budget(&self, instrument: InstrumentId, next: &Next) -> bool {
+        let charge = match next {
+            Next::Place(_) => Charge::Place,
+            Next::Cancel(_) => Charge::Cancel,
+        };
+        let now_ns = self.now_ns;
+        let rounds = self.rounds.as_ref();
+        rounds.is_none_or(|rounds| rounds.ready_ns(instrument, charge, now_ns) <= now_ns)
     }
 
     fn place_child(&mut self, parent: ParentId, strategy: u16, terms: OrderTerms) -> Result<()> {

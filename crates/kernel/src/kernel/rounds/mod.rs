@@ -123,7 +123,12 @@ impl Rounds {
     }
 
     /// When the budget has room for `charge`; `now_ns` when it does now.
-    fn ready_ns(&self, instrument: InstrumentId, charge: Charge, now_ns: TimeNs) -> TimeNs {
+    pub(super) fn ready_ns(
+        &self,
+        instrument: InstrumentId,
+        charge: Charge,
+        now_ns: TimeNs,
+    ) -> TimeNs {
         self.budget(instrument).map_or(now_ns, |budget| budget.ready_ns(charge, now_ns))
     }
 

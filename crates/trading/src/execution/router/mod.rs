@@ -11,7 +11,7 @@
 mod search;
 mod sweep;
 
-pub use search::{route, MAX_BRANCHES};
+pub use search::{best_route, route, MAX_BRANCHES};
 pub use sweep::sweep;
 
 use mainspring_core::{Lots, Side, Ticks};

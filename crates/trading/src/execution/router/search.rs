@@ -8,10 +8,18 @@ use super::{Depth, Route, RouteRequest, VenueTerms};
 /// Most sweeps of one search.
 pub const MAX_BRANCHES: usize = 64;
 
-/// The best route: the most of the quantity, and that at the least cost with all fees.
-///
-/// `taken` is told of each level that the route takes, venue by venue as prices with fees ascend:
-/// venue, price, quantity. Venues beyond [`super::MAX_ROUTE_VENUES`] have no part.
+/// The best route: the most of the quantity, and that at the least cost with all fees. Venues beyond
+/// [`super::MAX_ROUTE_VENUES`] have no part.
+pub fn best_route<D: Depth + ?Sized>(
+    request: &RouteRequest,
+    venues: &[VenueTerms],
+    depth: &D,
+) -> Route {
+    search(request, venues, depth).0
+}
+
+/// As [`best_route`]; `taken` is told of each level that the route takes, as prices with fees ascend
+/// behind what a smallest order asks: venue, price, quantity.
 pub fn route<D: Depth + ?Sized>(
     request: &RouteRequest,
     venues: &[VenueTerms],
