@@ -42,7 +42,7 @@ def test_a_file_says_what_python_says(tmp_path: Path) -> None:
 
 def test_without_the_section_there_are_no_rules(tmp_path: Path) -> None:
     file = tmp_path / "mainspring.toml"
-    file.write_text("[execution]\nrequote_threshold_bps = 0\n")
+    file.write_text("[execution]\nprice_threshold_bps = 0\n")
     assert load(file, environ={}).config.execution.rules() is None
 
 
