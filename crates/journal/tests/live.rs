@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{append, open, payload, read_all, small, snapshot, Scratch};
@@ -254,4 +255,99 @@ fn what_does_not_fit_is_refused_with_its_reason() {
     assert_eq!(writer.next_sequence(), 1);
     let nothing = Folder::open(&folder.path().join("nothing")).unwrap_err();
     assert_eq!(nothing.kind(), ErrorKind::NotFound);
+}
+
+/// A disk of its own, small; `None` where this process may not mount one.
+struct SmallDisk(Scratch);
+
+impl SmallDisk {
+    fn mount(bytes: u64) -> Option<Self> {
+        let scratch = Scratch::new();
+        std::fs::create_dir_all(&scratch.0).unwrap();
+        let size = format!("size={bytes}");
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(&scratch.0)
+            .stderr(Stdio::null())
+            .status();
+        done.is_ok_and(|status| status.success()).then_some(Self(scratch))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0 .0).status();
+    }
+}
+
+#[test]
+fn a_disk_that_really_is_full_stops_the_journal_with_its_reason() {
+    let Some(disk) = SmallDisk::mount(600 << 10) else {
+        eprintln!("skipped: this process may not mount a disk");
+        return;
+    };
+    let folder = disk.0.folder();
+    let (mut writer, control) = open(&folder, &small()).unwrap();
+    let mut last = 0;
+    let error = loop {
+        match writer.append(1, 1, 0, &[&[9; 500]]) {
+            Ok(sequence) => last = sequence,
+            Err(error) => break error,
+        }
+        writer.commit().unwrap();
+    };
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.message().contains("no room for another segment"), "{error}");
+    assert!(last > 200, "{last}");
+    control.begin_closing();
+    let closing = writer.append(2, 2, 0, &[&[9; 500]]).unwrap();
+    writer.close().unwrap();
+    let found = verify(&folder).unwrap();
+    assert_eq!((found.is_sound(), found.last_sequence), (true, closing), "{found:?}");
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_written_is_an_error_and_no_crash() {
+    let scratch = Scratch::new();
+    let folder = scratch.folder();
+    let (mut writer, _control) = open(&folder, &small()).unwrap();
+    append(&mut writer, 1, 100);
+    let mut reader = Cursor::open(folder.clone(), Start::Oldest).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(folder.segment(1)).unwrap();
+    file.set_len(0).unwrap();
+    let error = (101..1_000_u64)
+        .find_map(|n| {
+            let done = writer.append(1, 1, 0, &[&payload(n)]).and_then(|_| writer.commit());
+            done.err()
+        })
+        .expect("the journal stops");
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.message().contains("cut"), "{error}");
+    // A reader of the cut file is told, or sees nothing; it never dies and reads no zeros as truth.
+    while let Ok(Item::Record(record)) = reader.read() {
+        assert_eq!(record.payload, payload(record.sequence));
+    }
+}
+
+#[test]
+fn a_reader_in_another_thread_sees_every_record_of_a_writer_in_a_hurry() {
+    const RECORDS: u64 = 60_000;
+    let scratch = Scratch::new();
+    let folder = scratch.folder();
+    let (mut writer, control) = open(&folder, &small()).unwrap();
+    let tail = Cursor::open(folder, Start::After(0)).unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut tail = tail;
+        let mut last = 0;
+        while last < RECORDS && tail.wait(Duration::from_secs(20)).unwrap() {
+            let (now, gaps) = read_all(&mut tail);
+            assert_eq!(gaps, vec![]);
+            last = now.max(last);
+        }
+        last
+    });
+    append(&mut writer, 1, RECORDS);
+    assert_eq!(reader.join().unwrap(), RECORDS);
+    assert!(control.stats().rolls > 50);
+    writer.close().unwrap();
 }

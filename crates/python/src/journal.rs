@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use mainspring_core::{Error, ErrorKind, Instrument, Result as EngineResult};
 use mainspring_journal::live::{
-    verify, Cursor, Folder, Gap, Item, Record, SourceHashes, Sources, Start,
+    verify, Control, Cursor, Folder, Gap, Item, Options, Record, Recovery, SourceHashes, Sources,
+    Start, Writer,
 };
 use mainspring_kernel::session::decode::{decode, Fields, Value, MERGED};
 use mainspring_kernel::session::disk::{
-    parse_instruments, raw, recover, silent_session, state_at, summary, upgraded,
+    parse_instruments, raw, recover, silent_session, state_at, summary, upgraded, SCHEMA,
 };
 use mainspring_kernel::session::Kind;
 use pyo3::prelude::*;
@@ -277,4 +278,83 @@ fn state(path: &Path, until_ns: i64) -> EngineResult<serde_json::Value> {
 fn json_text<T: serde::Serialize>(value: &T) -> PyResult<String> {
     serde_json::to_string(value)
         .map_err(|e| to_py(Error::new(ErrorKind::Internal, format!("as JSON: {e}"))))
+}
+
+/// Writes a journal: a session does so by itself, this is for records that come from elsewhere.
+#[pyclass(module = "mainspring._core", name = "JournalWriter", unsendable)]
+pub struct PyJournalWriter {
+    writer: Option<Writer>,
+    control: Control,
+}
+
+#[pymethods]
+impl PyJournalWriter {
+    /// Recovers what is in the folder and goes on behind it. `options` is JSON; `sources` are the
+    /// texts of configuration, instruments, code and models.
+    #[new]
+    #[pyo3(signature = (path, options = "{}", sources = None))]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        options: &str,
+        sources: Option<(String, String, String, String)>,
+    ) -> PyResult<Self> {
+        let options: Options = serde_json::from_str(options).map_err(|e| {
+            to_py(Error::new(ErrorKind::Config, format!("options of a journal: {e}")))
+        })?;
+        let (config, instruments, code, models) = sources.unwrap_or_default();
+        let sources = Sources { config, instruments, code, models };
+        let open = || {
+            let folder = Folder::create(&path)?;
+            let lock = folder.lock()?;
+            let recovered = Recovery::begin(folder, None)?.finish(lock)?;
+            Writer::open(recovered, options, SCHEMA, &sources)
+        };
+        let (writer, control) = py.detach(open).map_err(to_py)?;
+        Ok(Self { writer: Some(writer), control })
+    }
+
+    /// The sequence that the next record will get.
+    #[getter]
+    fn next_sequence(&self) -> u64 {
+        self.writer.as_ref().map_or(0, Writer::next_sequence)
+    }
+
+    /// Appends a record and returns its sequence; `cause` 0 stands for its own.
+    fn append(&mut self, kind: u16, time_ns: i64, cause: u64, payload: &[u8]) -> PyResult<u64> {
+        self.open()?.append(kind, time_ns, cause, &[payload]).map_err(to_py)
+    }
+
+    /// Lets readers see what was appended.
+    fn commit(&mut self) -> PyResult<()> {
+        self.open()?.commit().map_err(to_py)
+    }
+
+    /// Keeps a state as of the last commit; False when the one before is still being written.
+    fn snapshot(&self, time_ns: i64, state: Vec<u8>) -> bool {
+        self.control.snapshot(time_ns, Box::new(move || Ok(state)))
+    }
+
+    /// Waits until the snapshot is on the disk; False when `timeout_s` ended first.
+    fn wait_for_snapshot(&self, py: Python<'_>, timeout_s: f64) -> bool {
+        let patience = Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX);
+        let control = self.control.clone();
+        py.detach(move || control.wait_for_snapshot(patience))
+    }
+
+    /// Commits and seals the journal.
+    fn close(&mut self, py: Python<'_>) -> PyResult<()> {
+        match self.writer.take() {
+            Some(writer) => py.detach(|| writer.close()).map_err(to_py),
+            None => Ok(()),
+        }
+    }
+}
+
+impl PyJournalWriter {
+    fn open(&mut self) -> PyResult<&mut Writer> {
+        self.writer.as_mut().ok_or_else(|| {
+            to_py(Error::new(ErrorKind::Value, "the journal is closed: open another writer"))
+        })
+    }
 }

@@ -29,7 +29,9 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::bench::time_book_updates;
+    use crate::bench::{
+        time_book_updates, time_journal_appends, time_recovery, write_bench_journal,
+    };
     #[pymodule_export]
     use crate::compiled::{compiled_layout, PyCompiledStrategy};
     #[pymodule_export]
@@ -55,7 +57,7 @@ mod _core {
     #[pymodule_export]
     use crate::journal::{
         journal_kinds, journal_recover, journal_sources, journal_state, journal_verify,
-        PyJournalReader,
+        PyJournalReader, PyJournalWriter,
     };
     #[pymodule_export]
     use crate::live::{start_paper, PyLiveSession};

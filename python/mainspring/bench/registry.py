@@ -83,6 +83,18 @@ _TABLE = (
     Benchmark(
         "book_update", ("ns_per_update",), "a level update and the best prices", "book:update"
     ),
+    Benchmark(
+        "journal",
+        ("append_p50_ns", "append_p99_ns", "append_max_us"),
+        "a record appended and committed, 250,000 a second",
+        "journal:append",
+    ),
+    Benchmark(
+        "recovery",
+        ("seconds_per_million",),
+        "recovery of a session from its journal without a snapshot",
+        "journal:recovery",
+    ),
     Benchmark("import", ("rows_per_s",), "raw Binance messages to an event file", "files:imports"),
     Benchmark("scan", ("bytes_per_s",), "touching every row of an event file", "files:scan"),
     Benchmark(

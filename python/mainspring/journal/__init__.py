@@ -17,7 +17,8 @@ from mainspring.journal.reading import (
     Journal,
     Record,
     Sources,
-    open,
+    open,  # noqa: A004 - read as journal.open
+    rehearse,
 )
 
-__all__ = ["KINDS", "Cursor", "Gap", "Journal", "Record", "Sources", "open"]
+__all__ = ["KINDS", "Cursor", "Gap", "Journal", "Record", "Sources", "open", "rehearse"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring import _core
 from mainspring.data.times import TimeArg, to_ns
+from mainspring.errors import InvalidValue
 
 if TYPE_CHECKING:
     from mainspring.orders import OrderHistory
@@ -73,8 +74,9 @@ class Sources:
 
 
 class Cursor:
-    """A reader with its own place. It sees committed records only, and follows the journal from
-    file to file. Use it from one thread.
+    """A reader with its own place, used from one thread.
+
+    It sees committed records only, and follows the journal from file to file.
 
     Args:
         path: the journal's folder.
@@ -212,11 +214,51 @@ class Journal:
         state: dict[str, Any] = found["state"]
         return state
 
+    def recover(self, *, dry_run: bool = False) -> dict[str, Any]:
+        """Brings the journal to its last good record, as a session does when it starts.
 
-def open(path: str | PathLike[str]) -> Journal:
+        What cannot be read is cut away and kept in the folder `damaged`; what its process had no
+        time to seal is sealed.
+
+        Args:
+            dry_run: change nothing, only look.
+
+        Returns:
+            `report`: the snapshot it began with, records read, findings, bytes cut; and `state`, as
+            of the last good record.
+
+        Raises:
+            MismatchError: a session is writing to it, or it cannot be recovered.
+        """
+        done = _core.journal_state(self.path) if dry_run else _core.journal_recover(self.path)
+        found: dict[str, Any] = json.loads(done)
+        return found
+
+
+def open(path: str | PathLike[str]) -> Journal:  # noqa: A001 - read as journal.open
     """The journal in a folder.
 
     Raises:
         NotFoundError: there is none.
     """
+    return Journal(path)
+
+
+def rehearse(path: str | PathLike[str], *, records: int = 10_000) -> Journal:
+    """Writes the journal of a made-up session: a market maker, a synthetic market, a venue.
+
+    For drills: damage it, recover it, tail it. The same on every machine, and no venue is asked.
+
+    Args:
+        path: a folder without a journal.
+        records: how many records to write at least.
+
+    Raises:
+        InvalidValue: `records` is not positive, or the folder holds a journal.
+    """
+    if records < 1:
+        raise InvalidValue(f"{records} records: give a positive number")
+    if any(Path(path).glob("*.segment")):
+        raise InvalidValue(f"{path} holds a journal already: name another folder")
+    _core.write_bench_journal(fspath(path), records)
     return Journal(path)

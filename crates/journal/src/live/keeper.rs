@@ -12,9 +12,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mainspring_core::{Error, ErrorKind, Result, TimeNs};
+use mainspring_memory::give_way;
 
 use super::folder::{failed, sync_folder, Folder};
-use super::layout::{Hash, Position, SourceHashes, DATA_START};
+use super::layout::{Chain, Hash, Position, Seal, SourceHashes, DATA_START};
 use super::options::{Options, SyncPolicy};
 use super::segment::Segment;
 use super::shared::{Order, Shared, StateBytes};
@@ -41,7 +42,10 @@ pub(crate) struct Keeper {
     options: Options,
     schema: u32,
     sources: SourceHashes,
+    /// Hash of the journal up to the last sealed segment.
     chain: Hash,
+    /// The segment that is being hashed, its hash so far, and the end of that.
+    hashing: Option<(u64, Chain, usize)>,
     sealed: VecDeque<Sealed>,
     /// Sequence of the oldest kept snapshot: what is behind it may go.
     floor: u64,
@@ -72,6 +76,7 @@ impl Keeper {
             schema,
             sources,
             chain,
+            hashing: None,
             sealed: sealed.into(),
             floor: 0,
             active: None,
@@ -104,6 +109,7 @@ impl Keeper {
     }
 
     fn run(mut self, orders: &Receiver<Order>, spares: &SyncSender<Segment>) {
+        give_way();
         loop {
             self.prepare(spares);
             match orders.recv_timeout(self.nap()) {
@@ -188,13 +194,29 @@ impl Keeper {
     }
 
     fn seal(&mut self, segment: &Arc<Segment>, end: usize, last_sequence: u64) {
-        match segment.seal(end, self.chain) {
-            Ok(chain) => self.chain = chain,
-            Err(error) => return self.shared.fail(error),
+        self.hash_up_to(segment, end);
+        let Some((_, chain, _)) = self.hashing.take() else { return };
+        let seal = Seal { end: end as u64, before: self.chain, after: chain.hash() };
+        if let Err(error) = segment.seal(&seal) {
+            return self.shared.fail(error);
         }
+        self.chain = seal.after;
         self.unsealed -= 1;
         self.sealed.push_back(Sealed { number: segment.number, last_sequence, bytes: end as u64 });
         self.retain();
+    }
+
+    /// Takes what was published since into the hash of the oldest segment that is not sealed, so that
+    /// little is left to do when it ends.
+    fn hash_up_to(&mut self, segment: &Segment, end: usize) {
+        let known = self.hashing.take().filter(|(number, ..)| *number == segment.number);
+        let (number, mut chain, from) = known.unwrap_or_else(|| {
+            (segment.number, Chain::begin(&self.chain, segment.number), DATA_START)
+        });
+        if let Some(data) = segment.map().bytes(from, end) {
+            chain.extend(data);
+        }
+        self.hashing = Some((number, chain, end.max(from)));
     }
 
     /// Removes what lies behind the oldest kept snapshot and is more than should be kept.
@@ -243,6 +265,9 @@ impl Keeper {
         let Some(active) = self.active.clone() else { return };
         let map = active.map();
         let end = map.published();
+        if self.unsealed == 1 && end > DATA_START {
+            self.hash_up_to(&active, end);
+        }
         if let SyncPolicy::IntervalMs(ms) = self.options.sync {
             let due = self.synced.elapsed() >= Duration::from_millis(u64::from(ms));
             if due && end > self.synced_end.max(DATA_START) {

@@ -1,6 +1,7 @@
 //! The journal of a session: records in mapped segments, appended by one process, read in place by
 //! any number of others.
 
+pub mod bench;
 mod cursor;
 mod folder;
 mod keeper;

@@ -177,6 +177,7 @@ impl Recovery {
         let Some(open) = &self.open else { return Ok(None) };
         self.position = open.walk.position();
         self.report.records += 1;
+        self.report.last_sequence = self.position.sequence;
         Ok(record_at(open.data(), at, self.schema))
     }
 
@@ -219,6 +220,7 @@ impl Recovery {
                     self.sources = Some(snapshot.sources);
                     self.schema = snapshot.schema;
                     self.report.snapshot_sequence = Some(sequence);
+                    self.report.last_sequence = sequence;
                     self.snapshot = Some(snapshot);
                     self.open = Some(open);
                     return Ok(());
@@ -359,11 +361,7 @@ impl Recovery {
         self.position = open.walk.position();
         let end = self.position.offset;
         let damage = claimed_end(open.map.bytes()) > end;
-        let what = if damage {
-            what.to_owned()
-        } else {
-            format!("{what}: it was being written when its process ended")
-        };
+        let what = if damage { what.to_owned() } else { format!("{what}: it was never finished") };
         self.note(&open, end, what, damage);
         self.done = damage || self.has_records_behind(open.number);
     }
@@ -408,6 +406,7 @@ impl Recovery {
             {
                 self.numbers.push(number);
                 before = seal.after;
+                give_back(&path, seal.end)?;
                 continue;
             }
             let bytes = fs::read(&path).map_err(|e| failed(&path, "cannot read a segment", &e))?;
@@ -490,6 +489,17 @@ impl Recovery {
         sealed.reverse();
         Ok(sealed)
     }
+}
+
+/// Gives the blocks behind a sealed segment back, which its process had no time for.
+fn give_back(path: &Path, end: u64) -> Result<()> {
+    let done = || {
+        if fs::metadata(path)?.len() > end {
+            OpenOptions::new().write(true).open(path)?.set_len(end)?;
+        }
+        Ok(())
+    };
+    done().map_err(|e: std::io::Error| failed(path, "cannot seal a segment", &e))
 }
 
 /// The header's bytes, or what there is of them.

@@ -10,8 +10,8 @@ use mainspring_memory::{Appender, Layout, SharedMap};
 
 use super::folder::{failed, Folder};
 use super::layout::{
-    chain, word, Hash, HeadFault, Seal, SegmentHead, DATA_START, ENDED_AT, HEAD_READ, PUBLISHED_AT,
-    SEAL_AT, SEAL_BYTES,
+    word, HeadFault, Seal, SegmentHead, DATA_START, ENDED_AT, HEAD_READ, PUBLISHED_AT, SEAL_AT,
+    SEAL_BYTES,
 };
 
 pub(crate) const LAYOUT: Layout = Layout { data_start: DATA_START, published_at: PUBLISHED_AT };
@@ -85,25 +85,15 @@ impl Segment {
         self.map.store(ENDED_AT, end as u64, Ordering::Release);
     }
 
-    /// Seals the segment, which ended at `end`, with the journal's hash, and gives the rest of its
-    /// blocks back.
-    pub(crate) fn seal(&self, end: usize, before: Hash) -> Result<Hash> {
-        let data = self.map.bytes(DATA_START, end).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Internal,
-                format!("{}: sealed beyond its published end", self.path.display()),
-            )
-        })?;
-        let seal = Seal { end: end as u64, before, after: chain(&before, self.number, data) };
+    /// Seals the segment, whose end is published, and gives the rest of its blocks back.
+    pub(crate) fn seal(&self, seal: &Seal) -> Result<()> {
         let bytes = seal.to_bytes();
         self.map.store_bytes(SEAL_AT, &bytes[..SEAL_BYTES]);
-        let check = word(&bytes, SEAL_BYTES);
-        self.map.store(SEAL_AT + SEAL_BYTES, check, Ordering::Release);
+        self.map.store(SEAL_AT + SEAL_BYTES, word(&bytes, SEAL_BYTES), Ordering::Release);
         self.map
-            .sync(0, end)
-            .and_then(|()| self.file.set_len(end as u64))
-            .map_err(|e| failed(&self.path, "cannot seal a segment", &e))?;
-        Ok(seal.after)
+            .sync(0, seal.end as usize)
+            .and_then(|()| self.file.set_len(seal.end))
+            .map_err(|e| failed(&self.path, "cannot seal a segment", &e))
     }
 
     pub(crate) fn map(&self) -> &Arc<SharedMap> {

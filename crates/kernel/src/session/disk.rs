@@ -116,7 +116,13 @@ pub fn state_at(
     }
     let (mut session, mut recovery) = begin(&folder, limit, make)?;
     follow(&mut session, &mut recovery, until)?;
-    Ok((session, recovery.report().clone()))
+    let mut report = recovery.report().clone();
+    if folder.is_being_written() {
+        // The end moves while it is looked at: what seems to be damage there may be a record in the
+        // making.
+        report.findings.clear();
+    }
+    Ok((session, report))
 }
 
 /// Takes up the newest snapshot that both its file and the session can give.
@@ -242,11 +248,14 @@ pub fn silent_session(sources: Option<&Sources>) -> Result<Session> {
     Session::new(config, instruments, hosts.collect())
 }
 
-/// The instruments of a journal.
+/// The instruments of a journal; none where it was written without any.
 ///
 /// # Errors
 /// When they cannot be read.
 pub fn parse_instruments(sources: &Sources) -> Result<Vec<Instrument>> {
+    if sources.instruments.is_empty() {
+        return Ok(Vec::new());
+    }
     parse(&sources.instruments, "instruments")
 }
 

@@ -12,6 +12,8 @@
 //! strategies declared. Books and features are not in it, because after a restart the feed starts
 //! anew; a book is not shown until its snapshot has come.
 
+#[cfg(unix)]
+pub mod bench;
 mod command;
 pub mod decode;
 #[cfg(unix)]
@@ -23,6 +25,8 @@ mod ink;
 pub mod mutant;
 mod outside;
 pub mod record;
+#[cfg(unix)]
+pub mod rehearsal;
 mod summary;
 mod venue;
 
