@@ -31,6 +31,8 @@ VERBS = {
     "simulate": Verb(
         "simulate", "Run the engine against a venue, network and disk that fail, by seed"
     ),
+    "paper": Verb("paper", "Trade a strategy on the built-in venue in real time"),
+    "kill": Verb("kill", "Halt a running session: no new orders, everything open is cancelled"),
     "journal": Verb("journal", "Check, print and export the journal of a session"),
     "recover": Verb("recover", "Bring a session's journal to its last good record, and tell of it"),
     "state": Verb("state", "Show orders, positions and money of a session as of any moment"),

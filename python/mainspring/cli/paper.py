@@ -1,4 +1,4 @@
-"""`mainspring paper` and `mainspring kill`: sessions on real time."""
+"""`mainspring paper`: a session on real time against the built-in venue."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from cyclopts import Parameter
 from mainspring.cli.app import verb_app
 from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output, cell, table
-from mainspring.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
     from mainspring.live import LiveSession, Outcome
 
 app = verb_app("paper", "")
-kill_app = verb_app("kill", "")
+
+PICTURE_S = 0.25
+"""Between two looks at the session."""
 
 
 @app.default
@@ -45,7 +46,7 @@ def paper(
     Parameters
     ----------
     strategy
-        A file with a strategy, `FILE.py` or `FILE.py:CLASS`; a native market maker without it.
+        `FILE.py`, `FILE.py:CLASS` or `native:NAME`; a small native market maker without it.
     out
         The session's folder.
     market
@@ -77,12 +78,12 @@ def paper(
     )  # fmt: skip
     session = start(_strategy(strategy), out, venue=venue, cash=cash, signals=True)
     if session.resumed:
-        output.say(f"goes on with the session in {out}")
+        output.note(f"goes on with the session in {out}")
     if rearm is not None:
         session.rearm(rearm)
     _watch(session, seconds, output)
     outcome = session.stop(cancel=not keep_orders)
-    output.show(_table(outcome), _document(session, outcome))
+    output.result(_document(session, outcome), lambda: _table(outcome))
     if outcome.broken is not None:
         output.warn(f"the session broke off: {outcome.broken}")
         return Exit.ERROR
@@ -94,30 +95,28 @@ def _strategy(text: str | None) -> Any:
         from mainspring.strategy.native import TouchMaker
 
         return TouchMaker(size="0.01", max_position="0.1", every="100ms")
-    from mainspring.cli.strategy_file import load
+    from mainspring.strategy.loading import load_strategy
 
-    return load(text)
+    return load_strategy(text)()
 
 
 def _watch(session: LiveSession, seconds: float | None, output: Output) -> None:
     """Shows what goes on until the end of the time, Ctrl-C, or the session's own end."""
     begun = time.monotonic()
     halted = None
-    try:
-        while session.wait(0.25):
-            status = session.status()
-            if session.halted != halted:
-                halted = session.halted
-                if halted:
-                    output.warn(f"trading is halted: {halted[0]}: {halted[1]}")
-            output.live(
-                f"rows {status.rows:,}  orders {status.orders:,}  open {status.open_orders}  "
-                f"fills {status.fills:,}"
-            )
-            if seconds is not None and time.monotonic() - begun >= seconds:
-                return
-    except KeyboardInterrupt:
-        output.say("ending: open orders are being cancelled")
+    with output.progress("paper", None, "rows") as bar:
+        try:
+            while seconds is None or time.monotonic() - begun < seconds:
+                left = seconds and seconds - (time.monotonic() - begun)
+                if not session.wait(min(PICTURE_S, left or PICTURE_S)):
+                    return
+                bar.update(session.status().rows)
+                if session.halted != halted:
+                    halted = session.halted
+                    if halted:
+                        output.warn(f"trading is halted: {halted[0]}: {halted[1]}")
+        except KeyboardInterrupt:
+            output.note("ending: open orders are being cancelled")
 
 
 def _document(session: LiveSession, outcome: Outcome) -> dict[str, Any]:
@@ -145,31 +144,3 @@ def _table(outcome: Outcome) -> Any:
         ("time to end, ms", cell(round(outcome.stop_ns / 1e6, 1))),
     ]
     return table("paper session", ("", ""), rows)
-
-
-@kill_app.default
-def kill(folder: Path, /, *, why: str = "by hand", output: Output | None = None) -> int:
-    """Halt the session in a folder: no new orders, and everything open is cancelled.
-
-    Works while Python, the database or the disk hang: the engine's supervisor looks for the file
-    that this verb writes. The halt stays until `paper --rearm` or `LiveSession.rearm` lifts it.
-
-    Parameters
-    ----------
-    folder
-        The session's folder.
-    why
-        The reason, for the journal.
-    output
-        Flags of every verb.
-    """
-    from mainspring.live.config import KILL_FILE
-
-    output = output or Output()
-    if not folder.is_dir():
-        raise NotFoundError(f"{folder}: there is no session's folder; give the one of `paper --out`")
-    if not why.strip():
-        raise ConfigError("say why: --why TEXT")
-    (folder / KILL_FILE).write_text(why)
-    output.say(f"{folder}: trading is halted from now on")
-    return Exit.OK

@@ -1,0 +1,130 @@
+"""The verbs `paper` and `kill`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+MAINSPRING = (sys.executable, "-m", "mainspring")
+
+
+def run(*words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*MAINSPRING, *words], capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """A session in a process of its own, once it has journaled something."""
+    process = subprocess.Popen(
+        [*MAINSPRING, "paper", "--out", str(folder), "--speed", "20", "--json", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    begun = time.monotonic()
+    while not _has_orders(folder):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() - begun < 30
+        time.sleep(0.05)
+    return process
+
+
+def _has_orders(folder: Path) -> bool:
+    from mainspring import journal
+    from mainspring.errors import MainspringError
+
+    try:
+        return any(record.name == "new_order" for record in journal.open(folder).records())
+    except MainspringError:
+        return False
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, dict, str]:
+    out, err = process.communicate(timeout=30)
+    return process.returncode, json.loads(out), err
+
+
+def test_a_session_for_some_seconds_and_its_second_start(tmp_path: Path) -> None:
+    words = ("paper", "--out", str(tmp_path), "--seconds", "1", "--speed", "20", "--json")
+    first = run(*words)
+    assert first.returncode == 0, first.stderr
+    document = json.loads(first.stdout)
+    assert (document["resumed"], document["broken"], document["halted"]) == (False, None, None)
+    assert document["status"]["orders"] > 0
+    assert document["status"]["open_orders"] == 0
+    second = run(*words)
+    assert json.loads(second.stdout)["resumed"] is True
+
+
+def test_ctrl_c_ends_in_order(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    process.send_signal(signal.SIGINT)
+    code, document, _ = ended(process)
+    assert (code, document["broken"], document["status"]["open_orders"]) == (0, None, 0)
+
+
+def test_sigterm_ends_in_order(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    process.send_signal(signal.SIGTERM)
+    code, document, _ = ended(process)
+    assert (code, document["broken"], document["status"]["open_orders"]) == (0, None, 0)
+
+
+def test_kill_from_outside_and_rearm(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    killed = run("kill", str(tmp_path), "--why", "enough")
+    assert killed.returncode == 0
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, document, err = ended(process)
+    assert document["halted"] == ["file", "enough"]
+    assert "trading is halted" in err
+    words = ("paper", "--out", str(tmp_path), "--seconds", "1", "--speed", "20", "--json")
+    still = json.loads(run(*words).stdout)
+    assert still["status"]["halted"] is True
+    assert still["status"]["orders"] == 0
+    again = json.loads(run(*words, "--rearm", "looked at it").stdout)
+    assert again["status"]["halted"] is False
+
+
+def test_a_signal_halts(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    os.kill(process.pid, signal.SIGUSR1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, document, _ = ended(process)
+    assert document["halted"] == ["signal", "SIGUSR1"]
+    assert document["status"]["open_orders"] == 0
+
+
+def test_kill_dash_nine_and_a_restart(tmp_path: Path) -> None:
+    """The journal of a process that dies at any moment is whole, and the session goes on."""
+    process = start(tmp_path)
+    time.sleep(0.3)
+    process.kill()
+    process.communicate()
+    words = ("paper", "--out", str(tmp_path), "--seconds", "1", "--speed", "20", "--json")
+    again = run(*words)
+    assert again.returncode == 0, again.stderr
+    document = json.loads(again.stdout)
+    assert (document["resumed"], document["broken"]) == (True, None)
+    assert document["status"]["open_orders"] == 0
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    second = run("paper", "--out", str(tmp_path), "--seconds", "1")
+    assert second.returncode == 8
+    assert "being written" in second.stderr
+    process.send_signal(signal.SIGINT)
+    assert ended(process)[0] == 0
+
+
+def test_kill_needs_a_folder(tmp_path: Path) -> None:
+    missing = run("kill", str(tmp_path / "nothing"))
+    assert missing.returncode == 2
+    assert "no session's folder" in missing.stderr
