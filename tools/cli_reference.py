@@ -48,10 +48,16 @@ def config_section() -> str:
     lines = ["", "## mainspring.toml", "", schema["description"], ""]
     lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     for table, where in schema["properties"].items():
-        section = schema["$defs"].get(where.get("$ref", "").rpartition("/")[2])
+        section = schema["$defs"].get(_section(where))
         keys = section["properties"] if section else {"*": where}
         lines += [_row(f"{table}.{key}", what) for key, what in keys.items()]
     return "\n".join(lines) + "\n"
+
+
+def _section(where: dict[str, Any]) -> str:
+    """The name of the section that a table is, also of one that may be left out."""
+    there = [where, *where.get("anyOf", ())]
+    return next((one["$ref"].rpartition("/")[2] for one in there if "$ref" in one), "")
 
 
 def _row(key: str, what: dict[str, Any]) -> str:
@@ -68,7 +74,7 @@ def _type(what: dict[str, Any]) -> str:
         return " or ".join(_type(one) for one in what["anyOf"] if one.get("type") != "null")
     if "pattern" in what:
         return "time with unit"
-    return str(what.get("type", ""))
+    return "table" if "$ref" in what else str(what.get("type", ""))
 
 
 if __name__ == "__main__":

@@ -51,9 +51,10 @@ def test_the_published_form_loads_and_leaves_no_key_out(tmp_path: Path) -> None:
     assert config.events.history == 1000
     assert config.orders.to_engine()["patience"]["creation_ns"] == 10_000_000_000
     assert config.orders.to_engine()["patience"]["cancel_ns"] == 5_000_000_000
-    assert config.risk.min_order_size == Decimal("0.01")
-    assert config.risk.margin_safety_buffer == Decimal("0.2")
-    assert config.risk.leverage == 5
+    assert config.execution.below_minimum == "drop"
+    assert config.margin is not None
+    assert (config.margin.buffer, config.margin.leverage) == (Decimal("0.2"), 5)
+    assert config.position_states is None
     assert config.execution.price_threshold_bps == 2
     assert len(config.run.features) == 3
 

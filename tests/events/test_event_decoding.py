@@ -60,6 +60,26 @@ def test_types_are_found_in_any_spelling() -> None:
     assert set(names()) == set(TYPES) - {"OfOrder"}
 
 
+def test_the_terms_are_those_that_the_engine_ran_with() -> None:
+    assert RiskTerms.of({}) == RiskTerms()
+    margin = {
+        "leverage": 5,
+        "buffer_bps": 1_000,
+        "emergency_bps": 8_000,
+        "maintenance_rate": "0.03",
+    }
+    states = {"warning_bps": 5_000, "critical_bps": 9_000}
+    run = {"limits": {"max_position": "2"}, "margin": margin, "position_states": states}
+    terms = RiskTerms.of({"run": run, "foreign": "cancel"})
+    assert terms == RiskTerms.of(run)
+    assert (terms.leverage, terms.buffer, terms.max_position) == (5, Decimal("0.1"), 2)
+    assert terms.maintenance_ratio == Decimal("0.03")
+    positions = map(Decimal, ("1", "-1.1", "1.9", "-2.1"))
+    assert [terms.state(one) for one in positions] == [
+        "normal", "warning", "critical", "over_limit"
+    ]  # fmt: skip
+
+
 def told(scribe: Scribe, terms: RiskTerms | None = None) -> list[Event]:
     return list(replay(scribe.memory, terms=terms))
 

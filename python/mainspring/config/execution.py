@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -116,27 +116,6 @@ class ExecutionSection(Section):
             raise ValueError("adaptive_life needs max_life")
         return self
 
-    def to_engine(self) -> dict[str, Any] | None:
-        """The engine's `reconcile` of a run or session; None where all is as it is by default."""
-        if self == ExecutionSection():
-            return None
-        told: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
-        told |= {
-            "amend_at": dict(self.amend_at),
-            "min_life_ns": nanoseconds(self.min_life),
-            "max_life_ns": None if self.max_life is None else nanoseconds(self.max_life),
-            "pause_ns": nanoseconds(self.pause),
-            "budgets": {venue: _budget(one) for venue, one in self.budgets.items()},
-        }
-        if self.urgent is not None:
-            after = nanoseconds(self.urgent.after)
-            told["urgent"] = {"after_ns": after, "collar_bps": self.urgent.collar_bps}
-        if self.adaptive_life is not None:
-            adaptive = self.adaptive_life.model_dump()
-            adaptive["fill_window_ns"] = nanoseconds(adaptive.pop("fill_window"))
-            told["adaptive_life"] = adaptive
-        return told
-
     def rules(self) -> Reconcile | None:
         """The same for `ms.backtest`; None where all is as it is by default."""
         if self == ExecutionSection():
@@ -178,13 +157,3 @@ def _rates(budget: BudgetSection) -> RateBudget:
         cancels=rate(budget.cancels),
         cancel_reserve_bps=budget.cancel_reserve_bps,
     )
-
-
-def _budget(budget: BudgetSection) -> dict[str, Any]:
-    told: dict[str, Any] = {"cancel_reserve_bps": budget.cancel_reserve_bps}
-    for name in ("requests", "orders", "cancels"):
-        rate = getattr(budget, name)
-        if rate is not None:
-            count, window_ns = rate_parts(rate)
-            told[name] = {"limit": count, "window_ns": window_ns}
-    return told

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -310,6 +311,6 @@ def shown(key: Key, value: Any) -> Any:
     """A value as it may be shown: plain, and hidden where it is a secret."""
     if value is not None and (isinstance(value, SecretStr) or is_secret(key)):
         return HIDDEN
-    if isinstance(value, (Path,)) or type(value).__name__ == "Decimal":
-        return str(value)
-    return value
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    return str(value) if isinstance(value, (Path, Decimal)) else value

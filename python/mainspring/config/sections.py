@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, JsonValue, SecretStr, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
@@ -17,15 +17,20 @@ from mainspring.backtesting.config import FillModel
 from mainspring.config.execution import ExecutionSection
 from mainspring.config.limits import LimitsSection
 from mainspring.config.section import (
+    BasisPoints,
+    Count,
     Duration,
     Fraction,
-    NotNegative,
     Positive,
     Reload,
     Section,
+    Share,
     Wait,
     nanoseconds,
 )
+
+if TYPE_CHECKING:
+    from mainspring.risk.positions import Margin, PositionStates
 
 SelfTradePrevention = Literal["cancel_newest", "cancel_oldest", "cancel_both"]
 TriggerSource = Literal["last_trade", "mark"]
@@ -130,19 +135,55 @@ class OrdersSection(Section):
         return {"patience": patience, "foreign": self.foreign}
 
 
-class RiskSection(Section):
-    """What margin is reckoned with in events, snapshots and warnings."""
+class MarginSection(Section):
+    """Leverage, and what happens when margin runs out; without it positions are not margined."""
 
-    reload: ClassVar[Reload] = Reload.NOW
-
-    leverage: Annotated[Positive, Reload.TIGHTEN] = Decimal(1)
-    """Initial margin is the value of a position divided by this."""
-    margin_safety_buffer: Fraction = Decimal("0.2")
+    leverage: Annotated[int, Field(ge=1, le=1_000)] = 5
+    """Highest leverage; an instrument's own tiers may allow less."""
+    buffer: Fraction = Decimal("0.2")
     """Fraction of the equity that is never used as margin."""
-    maintenance_margin_ratio: NotNegative = Decimal("0.02")
-    """Maintenance margin is the value of a position times this."""
-    min_order_size: NotNegative = Decimal(0)
-    """A smaller order than this is not placed, in units of the base."""
+    emergency: Share = Decimal("0.8")
+    """Maintenance margin over equity at which the engine closes everything."""
+    maintenance_rate: Positive | None = None
+    """Maintenance margin as a fraction of the value of a position, where there are no tiers."""
+
+    def to_margin(self) -> Margin:
+        """The same for `ms.backtest`."""
+        from mainspring.risk.positions import Margin
+
+        return Margin(
+            leverage=self.leverage,
+            buffer=float(self.buffer),
+            emergency=float(self.emergency),
+            maintenance_rate=self.maintenance_rate,
+        )
+
+
+class PositionStatesSection(Section):
+    """What a fuller position leaves of wishes; without it nothing is shaped by it."""
+
+    warning: Share = Decimal("0.70")
+    """Share of the largest position beyond which only the side that reduces is left."""
+    critical: Share = Decimal("0.85")
+    """Share beyond which the engine reduces the position itself."""
+    warning_size: Share = Decimal("0.5")
+    """What is left of a size in the state of warning."""
+    critical_reduce: Share = Decimal("0.3")
+    """The part of the position that is reduced in the critical state."""
+    critical_through_bps: BasisPoints = 2
+    """How far through the mid it is offered, in basis points."""
+    min_order_lots: Count = 1
+    """Orders that are left smaller than this are not placed."""
+
+    def to_states(self) -> PositionStates:
+        """The same for `ms.backtest`."""
+        from mainspring.risk.positions import PositionStates
+
+        given: dict[str, Any] = {
+            name: float(value) if isinstance(value, Decimal) else value
+            for name, value in self.model_dump().items()
+        }
+        return PositionStates(**given)
 
 
 class EventsSection(Section):
@@ -200,7 +241,8 @@ class Config(Section):
     fees: FeesSection = FeesSection()
     limits: LimitsSection = LimitsSection()
     orders: OrdersSection = OrdersSection()
-    risk: RiskSection = RiskSection()
+    margin: MarginSection | None = None
+    position_states: PositionStatesSection | None = None
     execution: ExecutionSection = ExecutionSection()
     events: EventsSection = EventsSection()
     store: StoreSection = StoreSection()

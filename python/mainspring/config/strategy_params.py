@@ -65,9 +65,9 @@ _TRANSLATED: Mapping[tuple[str, ...], _To] = {
     ("event_bus", "max_history"): _To("events", "history"),
     ("state_machine", "creation_timeout_secs"): _To("orders", "creation_timeout", _seconds),
     ("state_machine", "cancel_timeout_secs"): _To("orders", "cancel_timeout", _seconds),
-    ("risk_adjuster", "min_order_size"): _To("risk", "min_order_size"),
-    ("risk_adjuster", "margin_safety_buffer"): _To("risk", "margin_safety_buffer"),
-    ("risk_adjuster", "leverage"): _To("risk", "leverage"),
+    ("risk_adjuster", "min_order_size"): _To("execution", "below_minimum", lambda _: "drop"),
+    ("risk_adjuster", "margin_safety_buffer"): _To("margin", "buffer"),
+    ("risk_adjuster", "leverage"): _To("margin", "leverage"),
     ("order_executor", "requote_threshold_bps"): _To("execution", "price_threshold_bps"),
     ("market_data_pipeline", "processors"): _To("run", "features"),
     ("max_absolute_position_size",): _To("limits", "max_position"),
@@ -76,6 +76,14 @@ _TRANSLATED: Mapping[tuple[str, ...], _To] = {
     ("lambda_base",): _To("parameters", "a"),
     ("multi_level_config", "max_levels"): _To("parameters", "levels"),
 }
+
+_SAID: Mapping[tuple[str, ...], str] = {
+    ("risk_adjuster", "min_order_size"): (
+        "execution.below_minimum = drop: orders below the venue's own minimum are left out; for a "
+        "larger one set position_states.min_order_lots"
+    ),
+}
+"""What is said of keys whose value is not taken as it is."""
 
 _MEANINGLESS: Mapping[tuple[str, ...], str] = {
     ("state_machine", "auto_recovery"): (
@@ -112,6 +120,7 @@ def translate(text: Text) -> tuple[dict[str, Any], dict[Key, int], list[Note]]:
     if work.faults:
         raise ConfigFaults(work.faults)
     work.choose_strategy()
+    work.shape_positions()
     return work.tree, work.lines, work.notes
 
 
@@ -152,7 +161,8 @@ class _Translation:
         if line is not None:
             self.lines[to.section, to.name] = line
         target = f"{to.section}.{to.name}"
-        self.notes.append(Note(self._name(key), line, target, f"{target} = {value}"))
+        text = _SAID.get(key, f"{target} = {value}")
+        self.notes.append(Note(self._name(key), line, target, text))
 
     def _features(self, key: tuple[str, ...], value: Any) -> Any:
         if not isinstance(value, list):
@@ -163,6 +173,11 @@ class _Translation:
             fix = f"did you mean {near!r}?" if near else f"there are {', '.join(FEATURES)}"
             self.refuse(key, f"there is no processor {str(one)[:60]!r}", fix)
         return [FEATURES[one] for one in value if one not in unknown]
+
+    def shape_positions(self) -> None:
+        """A risk adjuster shapes by the share of the largest position, where there is one."""
+        if "max_position" in self.tree.get("limits", {}) and "margin" in self.tree:
+            self.tree.setdefault("position_states", {})
 
     def choose_strategy(self) -> None:
         """Parameters of the quoting model are those of the native market maker of its kind."""

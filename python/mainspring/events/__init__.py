@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from mainspring.events.bus import Bus, Subscription, replay, select
-from mainspring.events.decoding import Decoder, RiskTerms
+from mainspring.events.decoding import Decoder
 from mainspring.events.sources import (
     Cursor,
     JournalSource,
@@ -17,6 +17,7 @@ from mainspring.events.sources import (
     Source,
 )
 from mainspring.events.subscribers import CounterSubscriber, LogSubscriber
+from mainspring.events.terms import RiskTerms
 from mainspring.events.types import (
     CommandGiven,
     ConnectionChanged,

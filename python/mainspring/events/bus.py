@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 from mainspring.errors import InvalidValue, NotFoundError
-from mainspring.events.decoding import TYPES, Decoder, RiskTerms
+from mainspring.events.decoding import TYPES, Decoder
 from mainspring.events.sources import Cursor, Missing, Record, Source, records_of
+from mainspring.events.terms import RiskTerms
 from mainspring.events.types import Event, Gap
 
 Subscriber = Callable[[Event], object]
@@ -165,7 +166,7 @@ class Bus:
     Args:
         source: a journal, the log of a run, or memory.
         history: how many events are kept for questions.
-        terms: for margin and position states; see `RiskTerms`.
+        terms: for margin and position states; those of the source without it.
     """
 
     def __init__(
@@ -174,7 +175,7 @@ class Bus:
         if history < 1:
             raise InvalidValue(f"a history of {history} events; give 1 or more")
         self._source = source
-        self._terms = terms
+        self._terms = terms or RiskTerms.of(source.config)
         self._subscriptions: list[Subscription] = []
         self._lock = threading.Lock()
         self._history: deque[Event] = deque(maxlen=history)
@@ -306,7 +307,7 @@ def replay(
     terms: RiskTerms | None = None,
 ) -> Iterator[Event]:
     """Every event that the source has now, in order; as `Bus.history`, without its bound."""
-    decoder = Decoder(source.instruments, terms)
+    decoder = Decoder(source.instruments, terms or RiskTerms.of(source.config))
     events = (
         event for record in records_of(source, types=TYPES) for event in decoder.decode(record)
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 from mainspring.events import types as t
 from mainspring.events.sources import Missing, Record
+from mainspring.events.terms import POSITION_STATES, RiskTerms
 from mainspring.events.units import Units
 
 REMEMBERED_ORDERS = 16_384
@@ -25,36 +26,8 @@ REMEMBERED_ORDERS = 16_384
 MARGIN_THRESHOLD = Decimal("0.2")
 """A warning is told when less than this share of the used margin is available."""
 
-_POSITION_STATES = ("normal", "warning", "critical", "over_limit")
 ENDED = frozenset({"risk_rejected", "filled", "cancelled", "rejected", "expired"})
 """States that an order does not leave."""
-
-
-@dataclass(frozen=True, slots=True)
-class RiskTerms:
-    """What margin and position states are reckoned with.
-
-    Attributes:
-        leverage: initial margin is the value of a position divided by it.
-        buffer: fraction of the equity that is never used.
-        maintenance_ratio: maintenance margin is the value of a position times it.
-        max_position: limit of the net position in each instrument, in units of the base; None for
-            no position states.
-        edges: shares of that limit beyond which a position is in warning, critical and over it.
-    """
-
-    leverage: Decimal = Decimal(1)
-    buffer: Decimal = Decimal("0.2")
-    maintenance_ratio: Decimal = Decimal("0.02")
-    max_position: Decimal | None = None
-    edges: tuple[Decimal, Decimal, Decimal] = (Decimal("0.70"), Decimal("0.85"), Decimal(1))
-
-    def state(self, position: Decimal) -> str:
-        """The state of a net position."""
-        if self.max_position is None:
-            return _POSITION_STATES[0]
-        share = abs(position) / self.max_position
-        return _POSITION_STATES[sum(share > edge for edge in self.edges)]
 
 
 @dataclass(slots=True)
@@ -252,7 +225,7 @@ class Decoder:
         if self._terms is None or self._terms.max_position is None:
             return
         net = size(instrument, self._net_lots(instrument))
-        before = self._states.get(instrument, _POSITION_STATES[0])
+        before = self._states.get(instrument, POSITION_STATES[0])
         after = self._terms.state(Decimal(str(net)))
         if before != after:
             self._states[instrument] = after
@@ -297,7 +270,7 @@ class Decoder:
         parts = ("equity", "realised", "unrealised", "fees", "funding")
         account: dict[str, Any] = {part: Decimal(said[part]) for part in parts}
         yield t.EquityUpdated(**head, **account)
-        if self._terms is None:
+        if self._terms is None or self._terms.leverage is None:
             return
         used = (
             sum(

@@ -44,6 +44,11 @@ class Source(Protocol):
         ...
 
     @property
+    def config(self) -> Mapping[str, Any]:
+        """What the engine was configured with, in its own form."""
+        ...
+
+    @property
     def newest(self) -> int:
         """The sequence of the newest record, 0 without any."""
         ...
@@ -74,6 +79,11 @@ class JournalSource:
         return self._journal.sources.instruments
 
     @property
+    def config(self) -> Mapping[str, Any]:
+        """As the newest records name it."""
+        return self._journal.sources.config
+
+    @property
     def newest(self) -> int:
         """The sequence of the newest record."""
         return self._journal.cursor(-1).position
@@ -88,6 +98,7 @@ class RunLog:
 
     def __init__(self, run: Run) -> None:
         self.instruments: Sequence[Mapping[str, Any]] = run.instruments
+        self.config: Mapping[str, Any] = run.facts.config
         self.newest: int = run.facts.records
         self.finished = True
         self._log = run.log_bytes
@@ -139,9 +150,13 @@ class Memory:
     """
 
     def __init__(
-        self, instruments: Sequence[Mapping[str, Any]] = (), retention: int = 65_536
+        self,
+        instruments: Sequence[Mapping[str, Any]] = (),
+        retention: int = 65_536,
+        config: Mapping[str, Any] | None = None,
     ) -> None:
         self.instruments = instruments
+        self.config: Mapping[str, Any] = config or {}
         self.newest = 0
         self.finished = False
         self._records: deque[Record] = deque(maxlen=retention)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from functools import cache
 from typing import Any, ClassVar
 
 TYPES: dict[str, type[Event]] = {}
@@ -49,7 +48,8 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """Its own fields, without those that all events have."""
-        return {name: getattr(self, name) for name in _own_fields(type(self))}
+        own = _OWN_FIELDS.get(self.name) or _own_fields(type(self))
+        return {name: getattr(self, name) for name in own}
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON knows them; money as decimal text."""
@@ -328,10 +328,14 @@ class Gap(Event):
     last: int
 
 
-@cache
+_OWN_FIELDS: dict[str, tuple[str, ...]] = {}
+
+
 def _own_fields(kind: type[Event]) -> tuple[str, ...]:
     shared = Event.__dataclass_fields__
-    return tuple(one.name for one in fields(kind) if one.name not in shared)
+    own = tuple(one.name for one in fields(kind) if one.name not in shared)
+    _OWN_FIELDS[kind.name] = own
+    return own
 
 
 def names() -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from mainspring.events.decoding import RiskTerms
+from mainspring.events.terms import RiskTerms
 from mainspring.events.units import Units
 
 __all__ = ["Account", "MarketData", "OpenOrder", "Position", "RiskMetrics", "RiskTerms", "Snapshot"]
@@ -216,7 +216,7 @@ class Snapshot:
         value = sum(map(abs, net.values()), Decimal(0))
         account = self.accounts.get(currency)
         equity = account.equity if account is not None else Decimal(0)
-        used = value / terms.leverage
+        used = value / (terms.leverage or 1)
         maintenance = value * terms.maintenance_ratio
         available = max(equity * (1 - terms.buffer) - used, Decimal(0))
         distance = Decimal(1)

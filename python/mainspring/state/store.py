@@ -35,7 +35,7 @@ class StateStore:
 
     Args:
         journal: the folder of the journal; it must go back to its first record.
-        terms: what margin is reckoned with.
+        terms: what margin is reckoned with; that of the session without it.
 
     Raises:
         NotFoundError: there is no journal.
@@ -43,8 +43,9 @@ class StateStore:
 
     def __init__(self, journal: str | PathLike[str], *, terms: RiskTerms | None = None) -> None:
         self._path = fspath(journal)
-        self._units = Units(Journal(journal).sources.instruments)
-        self._terms = terms or RiskTerms()
+        sources = Journal(journal).sources
+        self._units = Units(sources.instruments)
+        self._terms = terms or RiskTerms.of(sources.config)
         self._changed = threading.Condition()
         self._snapshot: Snapshot | None = None
         self._made = 0

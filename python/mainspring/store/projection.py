@@ -11,6 +11,7 @@ from typing import Any
 from mainspring.events import types as t
 from mainspring.events.decoding import ENDED as _ENDED
 from mainspring.events.decoding import REMEMBERED_ORDERS, Decoder
+from mainspring.events.terms import RiskTerms
 from mainspring.journal import Record
 
 Row = tuple[Any, ...]
@@ -32,10 +33,13 @@ class Projection:
 
     Args:
         instruments: as the source has them.
+        terms: of events about margin and position states.
     """
 
-    def __init__(self, instruments: Sequence[Mapping[str, Any]]) -> None:
-        self._decoder = Decoder(instruments)
+    def __init__(
+        self, instruments: Sequence[Mapping[str, Any]], terms: RiskTerms | None = None
+    ) -> None:
+        self._decoder = Decoder(instruments, terms)
         self._orders: dict[int, list[Any]] = {}
         self._ended: OrderedDict[int, None] = OrderedDict()
         self._counters: Counter[str] = Counter()
@@ -195,6 +199,13 @@ class Projection:
     def _on_command(self, event: t.CommandGiven) -> None:
         self._decision(event, f"command_{event.command}", event.reason)
 
+    def _on_state(self, event: t.PositionStateChanged) -> None:
+        decision = f"position_{event.new}"
+        self._decision(event, decision, f"from {event.old}", None, None, event.symbol)
+
+    def _on_margin(self, event: t.MarginWarning) -> None:
+        self._decision(event, "margin_warning", f"{event.available} left, {event.used} used")
+
     def _on_liquidation(self, event: t.EmergencyLiquidation) -> None:
         self._decision(event, "emergency_liquidation", event.reason, None, None, event.symbol)
 
@@ -222,6 +233,8 @@ _HANDLERS: Mapping[type[t.Event], Any] = {
     t.TradingRearmed: Projection._on_rearmed,
     t.StrategyStopped: Projection._on_stopped,
     t.CommandGiven: Projection._on_command,
+    t.PositionStateChanged: Projection._on_state,
+    t.MarginWarning: Projection._on_margin,
     t.EmergencyLiquidation: Projection._on_liquidation,
 }
 

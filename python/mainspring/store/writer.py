@@ -19,6 +19,7 @@ from typing import Self
 from mainspring.errors import StorageError
 from mainspring.events.decoding import TYPES
 from mainspring.events.sources import Cursor, Missing, Record, Source
+from mainspring.events.terms import RiskTerms
 from mainspring.store import schema
 from mainspring.store.projection import SQL, Projection
 
@@ -161,7 +162,8 @@ class StoreWriter:
 
     def _follow_from_the_start(self, connection: sqlite3.Connection) -> None:
         cursor = self._source.cursor(types=TYPES)
-        projection = Projection(self._source.instruments)
+        terms = RiskTerms.of(self._source.config)
+        projection = Projection(self._source.instruments, terms)
         known = _Known.of(connection)
         for batch in self._batches(cursor):
             for record in batch:
