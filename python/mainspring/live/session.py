@@ -17,6 +17,7 @@ from mainspring import _core
 from mainspring.backtesting.config import Fees, Limits, RunSettings
 from mainspring.backtesting.engine import as_strategies, wanted_bars, wanted_features
 from mainspring.backtesting.identity import strategy_identity
+from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError, MainspringError, StrategyError
 from mainspring.live.config import KILL_FILE, Keep, PaperVenue
 from mainspring.strategy.base import Strategy
@@ -210,6 +211,7 @@ def paper(
     keep: Keep | None = None,
     fees: Fees | None = None,
     limits: Limits | None = None,
+    reconcile: Reconcile | None = None,
     cash: float | str | Decimal = 100_000,
     features: Sequence[str] = (),
     signals: bool = False,
@@ -224,6 +226,7 @@ def paper(
         keep: Journal, snapshots, supervision.
         fees: In place of the instruments' own.
         limits: Risk limits; they can only tighten the build's.
+        reconcile: Rules between wishes and orders; without them quotes are kept exactly as wished.
         cash: Money at the start, in the first instrument's settlement currency.
         features: Features of every instrument, beside those that strategies name.
         signals: SIGUSR1 halts trading, SIGTERM ends the session, a second one at once.
@@ -240,6 +243,7 @@ def paper(
     settings = RunSettings(
         fees=fees,
         limits=limits or Limits(),
+        reconcile=reconcile,
         cash={SETTLEMENT: cash},
         features=wanted_features(strategies, features),
         bars=wanted_bars(strategies, ()),
