@@ -106,7 +106,7 @@ pub fn simulate_journal(plan: Plan) -> Result<(Outcome, Vec<Written>)> {
 /// # Errors
 /// When the simulation cannot be set up.
 pub fn session_parts() -> Result<(SessionConfig, Vec<Instrument>, Vec<String>)> {
-    let session = new_session()?;
+    let session = new_session(0)?;
     let names = session.image().strategies.into_iter().map(|strategy| strategy.name).collect();
     Ok((session.config().clone(), session.instruments().to_vec(), names))
 }
@@ -157,7 +157,7 @@ struct World {
 impl World {
     fn new(plan: Plan) -> Result<Self> {
         let disk = Disk::default();
-        let mut session = new_session()?;
+        let mut session = new_session(plan.seed)?;
         session.lead(Box::new(disk.clone()));
         let now_ns = 1_700_000_000 * SECOND;
         session.start(now_ns, b"{}")?;
@@ -462,7 +462,7 @@ impl World {
     /// A session from what is on the disk, from the last snapshot where there is one.
     fn recovered(&self) -> Result<Session> {
         let records = self.disk.records();
-        let mut session = new_session()?;
+        let mut session = new_session(self.plan.seed)?;
         let mut from = 0;
         let usable = |image: &&Image| image.sequence as usize <= records.len();
         if let Some(image) = self.snapshot.as_ref().filter(usable) {
@@ -579,11 +579,20 @@ fn instrument() -> Result<Instrument> {
     })
 }
 
-fn new_session() -> Result<Session> {
-    let config: SessionConfig = read(
+/// Every rule of reconciling that holds something back, and a budget that is often empty.
+const RULES: &str = r#"{"price_threshold_bps":0.2,"size_threshold_bps":500,"amend":"always",
+    "wait_for_cancel":true,"min_life_ns":40000000,"max_life_ns":3000000000,"replenish":true,
+    "max_actions":3,"budgets":{"*":{"requests":{"limit":12,"window_ns":1000000000}}}}"#;
+
+/// The engine of a seed: every third reconciles under rules.
+fn new_session(seed: u64) -> Result<Session> {
+    let mut config: SessionConfig = read(
         r#"{"run":{"deposits":[["USDT","100000"]],"features":["imbalance"],
             "limits":{"max_position":"0.02"}},"foreign":"cancel"}"#,
     )?;
+    if seed % 3 == 2 {
+        config.run.reconcile = Some(read(RULES)?);
+    }
     let native: NativeConfig =
         read(r#"{"kind":"touch_maker","size":"0.003","max_position":"0.05"}"#)?;
     let host = native.build(BookTrigger::Message)?;
