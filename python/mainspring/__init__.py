@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mainspring import journal as journal
     from mainspring import live as live
     from mainspring import models as models
+    from mainspring import risk as risk
     from mainspring import strategies as strategies
     from mainspring._core import Market as Market
     from mainspring._core import Table as Table
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mainspring.backtesting.checks import check_lookahead as check_lookahead
     from mainspring.backtesting.config import Fees as Fees
     from mainspring.backtesting.config import Latency as Latency
-    from mainspring.backtesting.config import Limits as Limits
     from mainspring.backtesting.config import Venue as Venue
     from mainspring.backtesting.engine import backtest as backtest
     from mainspring.backtesting.reconciling import AdaptiveLife as AdaptiveLife
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from mainspring.data.sample import sample as sample
     from mainspring.errors import MainspringError as MainspringError
     from mainspring.errors import StaleView as StaleView
+    from mainspring.risk.limits import DrawdownLadder as DrawdownLadder
+    from mainspring.risk.limits import Limits as Limits
+    from mainspring.risk.positions import Margin as Margin
+    from mainspring.risk.positions import PositionStates as PositionStates
     from mainspring.execution.plans import AlmgrenChriss as AlmgrenChriss
     from mainspring.execution.plans import Iceberg as Iceberg
     from mainspring.execution.plans import ImplementationShortfall as ImplementationShortfall
@@ -57,6 +61,7 @@ _LAZY = {
     "native": "mainspring.strategy.native",
     "compiled": "mainspring.strategy.compiled:compiled",
     "models": "mainspring.models",
+    "risk": "mainspring.risk",
     "strategies": "mainspring.strategies",
     "backtest": "mainspring.backtesting.engine:backtest",
     "check_determinism": "mainspring.backtesting.checks:check_determinism",
@@ -71,7 +76,10 @@ _LAZY = {
     "AdaptiveLife": "mainspring.backtesting.reconciling:AdaptiveLife",
     "Urgent": "mainspring.backtesting.reconciling:Urgent",
     "Fees": "mainspring.backtesting.config:Fees",
-    "Limits": "mainspring.backtesting.config:Limits",
+    "Limits": "mainspring.risk.limits:Limits",
+    "DrawdownLadder": "mainspring.risk.limits:DrawdownLadder",
+    "Margin": "mainspring.risk.positions:Margin",
+    "PositionStates": "mainspring.risk.positions:PositionStates",
     "StaleView": "mainspring.errors:StaleView",
     "execution": "mainspring.execution",
     "AlmgrenChriss": "mainspring.execution.plans:AlmgrenChriss",

@@ -6,10 +6,12 @@ use mainspring_features::FeatureSpec;
 use mainspring_sim::{LatencyModel, SimConfig};
 use mainspring_trading::execution::reconcile::ReconcileConfig;
 use mainspring_trading::fee::{rate_units, FeeSchedule, FeeTier};
-use mainspring_trading::risk::LimitTree;
+use mainspring_trading::risk::{LimitTree, PositionStates};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bars::MAX_BAR_SPECS;
+use crate::margin::MarginConfig;
+use crate::stops::StopConfig;
 
 /// Configuration of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +36,12 @@ pub struct RunConfig {
     pub features: Vec<FeatureSpec>,
     /// Risk limits: a tree from the whole engine down to the instrument.
     pub limits: LimitTree,
+    /// Leverage and margin; positions are not margined where absent.
+    pub margin: Option<MarginConfig>,
+    /// Stops that the engine holds for its strategies.
+    pub stops: Vec<StopConfig>,
+    /// What a fuller position leaves of wishes; nothing is shaped by it where absent.
+    pub position_states: Option<PositionStates>,
     /// Feed latency in place of what was recorded: we receive each row this long after its
     /// exchange time.
     pub feed_ns: Option<DurationNs>,
@@ -81,6 +89,9 @@ impl Default for RunConfig {
             sample_ns: None,
             features: Vec::new(),
             limits: LimitTree::default(),
+            margin: None,
+            stops: Vec::new(),
+            position_states: None,
             feed_ns: None,
             start_ns: None,
             end_ns: None,
@@ -198,6 +209,8 @@ impl RunConfig {
         if self.sample_ns.is_some_and(|ns| ns <= 0) {
             return wrong("the sampling interval must be positive".into());
         }
+        self.margin.as_ref().map_or(Ok(()), MarginConfig::validate)?;
+        self.position_states.as_ref().map_or(Ok(()), PositionStates::validate)?;
         self.limits.validate()
     }
 

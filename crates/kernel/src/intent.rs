@@ -258,6 +258,24 @@ impl Intents {
         (&self.levels[start..middle], &self.levels[middle..middle + usize::from(asks)])
     }
 
+    /// One level of the buffer.
+    pub(crate) fn level(&self, at: u16) -> Option<Level> {
+        self.levels.get(usize::from(at)).copied()
+    }
+
+    /// Another level in its place; false when there is none.
+    pub(crate) fn set_level(&mut self, at: u16, level: Level) -> bool {
+        let place = self.levels.get_mut(usize::from(at));
+        place.map(|place| *place = level).is_some()
+    }
+
+    /// Another wish in place of one.
+    pub(crate) fn replace(&mut self, at: usize, wish: Intent) {
+        if let Some(place) = self.list.get_mut(at) {
+            *place = wish;
+        }
+    }
+
     /// Adds a wish.
     ///
     /// # Errors

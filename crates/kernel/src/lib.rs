@@ -8,6 +8,7 @@ mod delay;
 pub mod host;
 pub mod intent;
 mod kernel;
+pub mod margin;
 pub mod market;
 mod merge;
 mod mids;
@@ -22,6 +23,8 @@ mod scale;
 pub mod session;
 mod source;
 mod tables;
+pub mod shaping;
+pub mod stops;
 pub mod view;
 
 pub use backtest::{Progress, Watch};

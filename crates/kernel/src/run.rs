@@ -18,10 +18,13 @@ use crate::bars::{BarBuilder, BarSpec};
 use crate::config::RunConfig;
 use crate::host::Host;
 use crate::kernel::{Kernel, Parts, RoundCounts, Rounds, Slot, REMEMBERED_IN_RUNS};
+use crate::margin::Margins;
 use crate::market::Market;
 use crate::read_ahead::ReadAhead;
 use crate::recorder::{Counts, Recorder};
+use crate::shaping::Shaping;
 use crate::source::Source;
+use crate::stops::guards;
 
 /// What a run leaves behind.
 pub struct Outcome {
@@ -177,7 +180,15 @@ pub(crate) fn assemble(
         );
     }
     let names: Vec<String> = strategies.iter().map(|host| host.name().to_owned()).collect();
-    let gate = Gate::new(&config.limits, instruments, &names)?;
+    let limits = match &config.margin {
+        Some(margin) => margin.bound(&config.limits)?,
+        None => config.limits.clone(),
+    };
+    let gate = Gate::new(&limits, instruments, &names)?;
+    let margins = config.margin.map(|margin| Margins::new(margin, instruments)).transpose()?;
+    let guards = guards(&config.stops, instruments, &names)?;
+    let pairs = names.len() * instruments.len();
+    let shaping = config.position_states.map(|states| Shaping::new(states, pairs));
     let slots = strategies
         .into_iter()
         .map(|host| Slot {
@@ -199,6 +210,9 @@ pub(crate) fn assemble(
         ledger: Ledger::new(instruments, slots.len(), &config.deposits)?,
         max_open_orders: gate.max_live_orders(),
         gate,
+        margins,
+        shaping,
+        guards,
         remembered_orders: REMEMBERED_IN_RUNS,
         strategies: slots,
         recorder,

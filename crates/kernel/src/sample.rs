@@ -26,7 +26,8 @@ impl Kernel {
         }
         let statement = self.ledger.statement(&self.report_currency)?;
         self.recorder.equity(&equity_record(self.now_ns, &statement))?;
-        self.act_on_sample(statement.equity())
+        self.act_on_sample(statement.equity())?;
+        self.sample_margin()
     }
 
     fn position_of(&self, strategy: u16, instrument: InstrumentId) -> PositionRecord {

@@ -15,6 +15,7 @@ pub mod live;
 pub mod models;
 pub mod orders;
 pub mod records;
+pub mod risk;
 pub mod run;
 pub mod simulation;
 pub mod table;
@@ -67,6 +68,8 @@ mod _core {
     use crate::orders::{order_names, PyBar, PyFill, PyOrder, PyTrade};
     #[pymodule_export]
     use crate::records::log_records;
+    #[pymodule_export]
+    use crate::risk::time_gate_checks;
     #[pymodule_export]
     use crate::run::{
         file_facts, file_instruments, order_codes, read_run_log, run_backtest, PyRunLog,

@@ -71,6 +71,9 @@ if TYPE_CHECKING:
         turnover as turnover,
     )
     from mainspring.analytics.risk import (
+        Correlation as Correlation,
+    )
+    from mainspring.analytics.risk import (
         Drawdown as Drawdown,
     )
     from mainspring.analytics.risk import (
@@ -84,6 +87,9 @@ if TYPE_CHECKING:
     )
     from mainspring.analytics.risk import (
         VolTargetSize as VolTargetSize,
+    )
+    from mainspring.analytics.risk import (
+        correlation as correlation,
     )
     from mainspring.analytics.risk import (
         drawdown as drawdown,
@@ -234,11 +240,13 @@ _HOME = {
     "MissingExtraError": "run_report",
     "report": "run_report",
     "Drawdown": "risk",
+    "Correlation": "risk",
     "Exposure": "risk",
     "PortfolioVar": "risk",
     "ValueAtRisk": "risk",
     "VolTargetSize": "risk",
     "drawdown": "risk",
+    "correlation": "risk",
     "exposure": "risk",
     "kelly_binary": "risk",
     "kelly_continuous": "risk",

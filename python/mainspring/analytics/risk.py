@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -317,4 +317,55 @@ def exposure(
         beta_adjusted_net=float(notional @ betas),
         largest_share=float(shares.max()) if len(shares) else None,
         herfindahl=float((shares**2).sum()) if len(shares) else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation(Figures):
+    """Pearson correlation of return series, by name.
+
+    ``matrix`` is in the order of ``names``; a series without variance correlates with nothing (0).
+    ``largest_pair`` and ``largest`` are the pair with the largest absolute correlation.
+    ``effective_bets`` is ``exp`` of the entropy of the eigenvalues' shares: the number of
+    independent series that would be as diverse (Meucci 2009, on principal portfolios of equal weights).
+    """
+
+    names: list[str]
+    samples: int
+    matrix: list[list[float]]
+    largest_pair: tuple[str, str] | None
+    largest: float | None
+    effective_bets: float
+
+
+def correlation(returns: Mapping[str, ArrayLike], *, min_samples: int = 20) -> Correlation:
+    """How return series of the same periods move together.
+
+    Raises:
+        InvalidValue: There is no series, they differ in length, have fewer than `min_samples`, or a
+            return is not finite.
+    """
+    names = list(returns)
+    series = [np.asarray(returns[name], dtype=np.float64) for name in names]
+    if not series or len({len(one) for one in series}) != 1:
+        raise InvalidValue("correlation needs return series of the same periods")
+    table = np.stack(series)
+    if table.shape[1] < max(2, min_samples) or not np.isfinite(table).all():
+        raise InvalidValue(f"correlation needs at least {max(2, min_samples)} finite returns each")
+    centred = table - table.mean(axis=1, keepdims=True)
+    scale = np.sqrt((centred**2).sum(axis=1))
+    unit = centred / np.where(scale > 0.0, scale, 1.0)[:, None]
+    matrix = np.clip(unit @ unit.T, -1.0, 1.0)
+    np.fill_diagonal(matrix, 1.0)
+    pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
+    largest = max(pairs, key=lambda pair: abs(matrix[pair]), default=None)
+    shares = np.clip(np.linalg.eigvalsh(matrix), 0.0, None) / len(names)
+    shares = shares[shares > 0.0]
+    return Correlation(
+        names=names,
+        samples=int(table.shape[1]),
+        matrix=matrix.tolist(),
+        largest_pair=None if largest is None else (names[largest[0]], names[largest[1]]),
+        largest=None if largest is None else float(matrix[largest]),
+        effective_bets=float(np.exp(-(shares * np.log(shares)).sum())),
     )

@@ -4,44 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from mainspring.errors import ConfigError
-from mainspring.strategy.time_text import duration_ns
-
-Number = str | int | float | Decimal
-Span = str | int
-"""A span of time: text such as ``"1.5ms"``, or nanoseconds."""
+from mainspring.risk.limits import Limits
+from mainspring.risk.positions import Margin, PositionStates
+from mainspring.risk.stops import Stop
+from mainspring.written import Number, Span, decimal_text, span_ns
 
 if TYPE_CHECKING:
     from mainspring.backtesting.reconciling import Reconcile
 
+if TYPE_CHECKING:
+    from mainspring.backtesting.reconciling import Reconcile
+
+__all__ = [
+    "Fees",
+    "FillModel",
+    "Latency",
+    "Limits",
+    "Number",
+    "RunSettings",
+    "Span",
+    "Venue",
+    "decimal_text",
+]
+
 FillModel = Literal["mainspring", "hft_no_partial", "hft_partial"]
-
-
-def decimal_text(value: Number, what: str) -> str:
-    """A number as exact decimal text.
-
-    Raises:
-        ConfigError: When it is not a finite number.
-    """
-    try:
-        number = Decimal(str(value))
-    except ArithmeticError:
-        raise ConfigError(f"{what} is {value!r}; give a number such as '0.0002'") from None
-    if not number.is_finite():
-        raise ConfigError(f"{what} is {value!r}; it must be finite")
-    return format(number, "f")
-
-
-def _span(value: Span, what: str) -> int:
-    if value in (0, "0"):
-        return 0
-    try:
-        return duration_ns(value)
-    except ConfigError as error:
-        raise ConfigError(f"{what}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +94,10 @@ class Latency:
     def to_engine(self) -> dict[str, Any]:
         """The engine's form: the model, the decision latency and the feed latency."""
         model = self._constant() if self.model is None else dict(self.model)
-        feed = None if self.feed is None else _span(self.feed, "feed latency")
+        feed = None if self.feed is None else span_ns(self.feed, "feed latency")
         return {
             "latency": model,
-            "decision_ns": _span(self.decision, "decision latency"),
+            "decision_ns": span_ns(self.decision, "decision latency"),
             "feed_ns": feed,
         }
 
@@ -123,8 +111,8 @@ class Latency:
 
 def _legs(legs: tuple[Span, Span]) -> dict[str, int]:
     return {
-        "entry_ns": _span(legs[0], "entry latency"),
-        "response_ns": _span(legs[1], "response latency"),
+        "entry_ns": span_ns(legs[0], "entry latency"),
+        "response_ns": span_ns(legs[1], "response latency"),
     }
 
 
@@ -171,42 +159,6 @@ class Fees:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Risk limits of every instrument. They can only tighten the build's ceilings.
-
-    Attributes:
-        max_order_qty: Largest order, in units of the base.
-        max_order_notional: Largest order value, in the settlement currency.
-        max_position: Largest absolute position, in units of the base.
-        price_collar_bps: How far a limit price may go through the mid price, in basis points.
-        max_open_orders: Most orders open at once.
-        max_drawdown: Fraction lost from the peak of sampled equity at which trading halts.
-    """
-
-    max_order_qty: Number | None = None
-    max_order_notional: Number | None = None
-    max_position: Number | None = None
-    price_collar_bps: int | None = None
-    max_open_orders: int | None = None
-    max_drawdown: float | None = None
-
-    def to_engine(self) -> dict[str, Any]:
-        """The engine's form; what is not given is left out."""
-        limits: dict[str, Any] = {}
-        for name in ("max_order_qty", "max_order_notional", "max_position"):
-            value = getattr(self, name)
-            if value is not None:
-                limits[name] = decimal_text(value, name)
-        if self.price_collar_bps is not None:
-            limits["price_collar_bps"] = self.price_collar_bps
-        if self.max_open_orders is not None:
-            limits["max_open_orders"] = self.max_open_orders
-        if self.max_drawdown is not None:
-            limits["drawdown"] = {"close_bps": round(self.max_drawdown * 10_000)}
-        return limits
-
-
-@dataclass(frozen=True, slots=True)
 class RunSettings:
     """Everything that configures a run apart from strategies and data."""
 
@@ -214,6 +166,9 @@ class RunSettings:
     latency: Latency = field(default_factory=Latency)
     fees: Fees | None = None
     limits: Limits = field(default_factory=Limits)
+    margin: Margin | None = None
+    position_states: PositionStates | None = None
+    stops: Sequence[Stop] = ()
     cash: Mapping[str, Number] | None = None
     report_currency: str | None = None
     features: Sequence[str] = ()
@@ -225,6 +180,7 @@ class RunSettings:
 
     def to_engine(self, settle: str) -> dict[str, Any]:
         """The engine's form. `settle` is the currency that cash without a name is in."""
+        states = self.position_states
         cash = {settle: "100000"} if self.cash is None else self.cash
         # Rules that are not there leave no trace: the hash of a run without them stays.
         rules = {} if self.reconcile is None else {"reconcile": self.reconcile.to_engine()}
@@ -235,11 +191,14 @@ class RunSettings:
             "fees": None if self.fees is None else self.fees.to_engine(),
             "deposits": [[name, decimal_text(amount, "cash")] for name, amount in cash.items()],
             "report_currency": self.report_currency,
-            "sample_ns": None if self.sample is None else _span(self.sample, "sample"),
+            "sample_ns": None if self.sample is None else span_ns(self.sample, "sample"),
             "features": list(self.features),
             "bars": list(self.bars),
             "bar_spread_ticks": self.venue.bar_spread_ticks,
             "limits": self.limits.to_engine(),
+            "margin": None if self.margin is None else self.margin.to_engine(),
+            "stops": [stop.to_engine() for stop in self.stops],
+            "position_states": None if states is None else states.to_engine(),
             "start_ns": self.start_ns,
             "end_ns": self.end_ns,
         }

@@ -15,6 +15,8 @@ from mainspring.backtesting.reconciling import Reconcile
 from mainspring.backtesting.run import Run, RunFacts
 from mainspring.backtesting.storage import PartialRun
 from mainspring.errors import ConfigError, Interrupted, StrategyError
+from mainspring.risk.positions import Margin, PositionStates
+from mainspring.risk.stops import Stop
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
 from mainspring.strategy.time_text import duration_ns
@@ -34,6 +36,9 @@ def backtest(
     latency: Latency | Span | None = None,
     fees: Fees | None = None,
     limits: Limits | None = None,
+    margin: Margin | None = None,
+    position_states: PositionStates | None = None,
+    stops: Sequence[Stop] = (),
     reconcile: Reconcile | None = None,
     cash: Number | Mapping[str, Number] | None = None,
     report_currency: str | None = None,
@@ -57,6 +62,9 @@ def backtest(
         latency: How long requests and answers take; a span is the entry and the response alike.
         fees: In place of the instruments' own.
         limits: Risk limits; they can only tighten the build's.
+        margin: Leverage; without it positions are not margined.
+        stops: Stops that the engine holds for the strategies.
+        position_states: Shapes what the strategy wants by how full its position is.
         reconcile: Rules between wishes and orders; without them quotes are kept exactly as wished.
         cash: Money at the start, in the first instrument's settlement currency or by currency;
             100,000 without it.
@@ -91,6 +99,9 @@ def backtest(
         latency=_latency(latency),
         fees=fees,
         limits=limits or Limits(),
+        margin=margin,
+        position_states=position_states,
+        stops=stops,
         cash=None if cash is None else _cash(cash, paths),
         report_currency=report_currency,
         features=wanted_features(strategies, features),

@@ -91,11 +91,17 @@ impl Kernel {
 
     /// Does what a strategy asked for.
     pub(crate) fn carry_out(&mut self, strategy: u16) -> Result<()> {
-        let intents = self.intents.take();
-        let done = intents
-            .as_slice()
-            .iter()
-            .try_for_each(|intent| self.carry_out_one(strategy, intent, &intents));
+        let mut intents = self.intents.take();
+        let mut done = Ok(());
+        if self.shapes_wishes() {
+            done = self.shape_wishes(strategy, &mut intents);
+        }
+        if done.is_ok() {
+            done = intents
+                .as_slice()
+                .iter()
+                .try_for_each(|intent| self.carry_out_one(strategy, intent, &intents));
+        }
         self.intents.give_back(intents);
         done
     }

@@ -32,10 +32,13 @@ use crate::bars::BarBuilder;
 use crate::delay::DelayQueue;
 use crate::host::{BookTrigger, Host, Interest};
 use crate::intent::Intents;
+use crate::margin::Margins;
 use crate::market::{Market, Trade};
 use crate::recorder::Recorder;
 use crate::routing::{route_groups, RouteGroup};
 use crate::session::Outside;
+use crate::shaping::Shaping;
+use crate::stops::Guard;
 
 /// Something the kernel does at a time of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +137,9 @@ pub struct Kernel {
     pub(crate) orders: OrderTable,
     pub(crate) ledger: Ledger,
     pub(crate) gate: Gate,
+    pub(crate) margins: Option<Margins>,
+    pub(crate) shaping: Option<Shaping>,
+    pub(crate) guards: Vec<Guard>,
     pub(crate) requests: DelayQueue<VenueRequest>,
     pub(crate) answers: DelayQueue<VenueEvent>,
     pub(crate) timers: DelayQueue<Timer>,
@@ -183,6 +189,12 @@ pub struct Parts {
     pub ledger: Ledger,
     /// Limits.
     pub gate: Gate,
+    /// Margin, where positions are margined.
+    pub margins: Option<Margins>,
+    /// What positions leave of wishes.
+    pub shaping: Option<Shaping>,
+    /// Stops.
+    pub guards: Vec<Guard>,
     /// Most orders open at once.
     pub max_open_orders: usize,
     /// Ended orders remembered.
@@ -241,6 +253,9 @@ impl Kernel {
             orders,
             ledger: parts.ledger,
             gate: parts.gate,
+            margins: parts.margins,
+            shaping: parts.shaping,
+            guards: parts.guards,
             requests: DelayQueue::new(MAX_IN_FLIGHT, "requests in flight"),
             answers: DelayQueue::new(MAX_IN_FLIGHT, "answers in flight"),
             timers: DelayQueue::new(MAX_IN_FLIGHT, "timers"),

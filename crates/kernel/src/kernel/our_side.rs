@@ -89,6 +89,12 @@ impl Kernel {
         let mut changes = *changes;
         self.markets[instrument.index()].end_message(row, self.now_ns, &mut changes);
         self.recorder.counts.messages += 1;
+        if self.margins.is_some() {
+            self.watch_margin_of(instrument)?;
+        }
+        if !self.guards.is_empty() {
+            self.watch_stops(instrument)?;
+        }
         let usable = self.is_usable(instrument);
         if let Some(rate) = changes.funding {
             self.settle_funding(instrument, rate)?;
@@ -158,6 +164,12 @@ impl Kernel {
     pub(crate) fn local_bar(&mut self, instrument: InstrumentId, bar: &BarRow) -> Result<()> {
         let market = &mut self.markets[instrument.index()];
         market.apply_bar(bar, self.bar_spread_ticks, self.now_ns);
+        if self.margins.is_some() {
+            self.watch_margin_of(instrument)?;
+        }
+        if !self.guards.is_empty() {
+            self.watch_stops(instrument)?;
+        }
         if self.parents.is_some() {
             self.note_volume(instrument);
             self.work_parents_in(instrument)?;

@@ -122,6 +122,15 @@ impl Kernel {
         self.carry_out_verdict(&verdict)
     }
 
+    /// What samples mean for margin: sessions look at it then, and simulated venues are told.
+    pub(crate) fn sample_margin(&mut self) -> Result<()> {
+        if self.margins.is_none() || self.is_following() {
+            return Ok(());
+        }
+        self.bound_venues_by_margin()?;
+        self.watch_margin()
+    }
+
     #[cold]
     fn carry_out_verdict(&mut self, verdict: &Verdict) -> Result<()> {
         let fallen = format!("{}.{:02} %", verdict.fallen_bps / 100, verdict.fallen_bps % 100);
@@ -138,11 +147,10 @@ impl Kernel {
             Some(HaltCause::Drawdown) => {
                 let text = format!("drawdown of {fallen} reached the limit");
                 self.halt(HaltCause::Drawdown, &text)?;
-                self.flatten()?;
                 if verdict.rung == Rung::Shutdown {
                     self.shut_down(&format!("shut down: drawdown of {fallen}"))?;
                 }
-                Ok(())
+                self.flatten()
             }
             Some(cause) => self.halt_if(Some(cause)),
         }

@@ -2,7 +2,7 @@
 
 use mainspring_core::event::{MarketRow, OrderRow};
 use mainspring_core::{
-    InstrumentId, Result, Ticks, TimeNs, VenueEventKind, VenueRequest, VenueRequestKind,
+    CancelReason, InstrumentId, Result, Ticks, TimeNs, VenueEventKind, VenueRequest, VenueRequestKind,
 };
 use mainspring_sim::{RequestKind, SimMarket};
 
@@ -96,6 +96,16 @@ impl Kernel {
         }
         self.look_up_venue_timers();
         Ok(())
+    }
+
+    /// The venue takes off every order of ours in an instrument.
+    pub(crate) fn cancel_at_venue(
+        &mut self,
+        instrument: InstrumentId,
+        reason: CancelReason,
+    ) -> Result<()> {
+        self.venues[instrument.index()].cancel_all(reason, self.now_ns, &mut self.venue_out);
+        self.send_answers(instrument)
     }
 
     /// Orders with an expiry are few: their times are looked up when one came or may have gone.

@@ -113,7 +113,7 @@ impl Kernel {
         Ok(())
     }
 
-    fn close(&mut self, strategy: u16, instrument: InstrumentId) -> Result<()> {
+    pub(crate) fn close(&mut self, strategy: u16, instrument: InstrumentId) -> Result<()> {
         let held = self.ledger.position(strategy, instrument).map_or(Lots::ZERO, |p| p.lots);
         if held == Lots::ZERO {
             return Ok(());

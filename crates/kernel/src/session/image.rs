@@ -8,6 +8,7 @@ use mainspring_trading::risk::GateImage;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{working_lots, Timer};
+use crate::stops::Guard;
 
 use super::outside::{SeenTrades, VenueLink};
 use super::Session;
@@ -43,6 +44,9 @@ pub struct Image {
     pub ledger: Ledger,
     /// Limits, what they have counted, and whether trading is halted.
     pub gate: GateImage,
+    /// Stops.
+    #[serde(default)]
+    pub guards: Vec<Guard>,
     /// The id that the next order gets.
     pub next_order: u64,
     /// The id that the next order of a strategy that runs elsewhere gets at least.
@@ -84,6 +88,7 @@ impl Session {
             orders: kernel.orders.image(),
             ledger: kernel.ledger.clone(),
             gate: kernel.gate.image(kernel.now_ns),
+            guards: kernel.guards.clone(),
             next_order: kernel.intents.upcoming_id().0,
             next_elsewhere: self.next_elsewhere,
             waits: kernel.timers.iter().filter(|(_, t)| is_kept(t)).copied().collect(),
@@ -112,6 +117,9 @@ impl Session {
         kernel.orders.restore(&image.orders)?;
         kernel.ledger = image.ledger.clone();
         kernel.gate.restore(&image.gate)?;
+        if kernel.guards.len() == image.guards.len() {
+            kernel.guards.clone_from(&image.guards);
+        }
         kernel.now_ns = image.now_ns;
         kernel.started_ns = image.started_ns;
         kernel.intents.give_ids_from(image.next_order);

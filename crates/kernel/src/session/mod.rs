@@ -38,6 +38,7 @@ use mainspring_core::{
 };
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::OrderTable;
+use mainspring_trading::risk::Gate;
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
@@ -450,6 +451,12 @@ impl Session {
     #[must_use]
     pub const fn is_halted(&self) -> bool {
         self.kernel.gate.is_halted()
+    }
+
+    /// The gate: limits, halts, what was counted.
+    #[must_use]
+    pub const fn gate(&self) -> &Gate {
+        &self.kernel.gate
     }
 
     /// The configuration.

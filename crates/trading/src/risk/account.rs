@@ -10,7 +10,8 @@ use super::held::Held;
 use super::kind::LimitKind;
 use super::ladder::{fallen_bps, Rung};
 use super::limits::DAY_NS;
-use super::scope::{Bounds, Scope, NO_BOUND};
+use super::scope::{Bounds, Room, Scope, NO_BOUND};
+use super::slot::{BRANCHES, STRATEGY};
 
 /// How long values of positions are believed before they are looked up again.
 const REVALUE_NS: DurationNs = 1_000_000_000;
@@ -84,7 +85,7 @@ impl Gate {
             self.revalue(equity, value);
             next = next.min(now_ns.saturating_add(REVALUE_NS));
         }
-        self.refresh_rooms();
+        self.refresh_status();
         self.wake_ns = next.min(self.next_breaker_ns());
     }
 
@@ -103,37 +104,40 @@ impl Gate {
         for scope in &mut self.scopes {
             scope.revalue(equity);
         }
-        self.sum_exposures();
+        for slot in &mut self.slots {
+            let bound = |n: usize| self.scopes[usize::from(slot.branches[n])].allocation_bound;
+            let shared = (0..BRANCHES).filter(|n| *n != STRATEGY).map(bound).min();
+            slot.order_value = [shared.unwrap_or(NO_BOUND), bound(STRATEGY)];
+        }
+        self.fill_rooms();
     }
 
-    /// Exposures of every branch from the positions.
-    pub(super) fn sum_exposures(&mut self) {
-        for scope in &mut self.scopes {
-            (scope.gross, scope.net) = (0, [0; 2]);
-        }
-        if self.slots.is_empty() {
-            return;
+    /// What is left everywhere, from positions and open orders.
+    pub(super) fn fill_rooms(&mut self) {
+        for (scope, room) in self.scopes.iter().zip(&mut self.rooms) {
+            *room = scope.room();
         }
         for index in 0..self.slots.len() {
             let instrument = index % self.instruments;
             let unit = self.units[instrument];
             let first = index < self.instruments;
             for (branch, scope) in self.slots[index].branches.into_iter().enumerate() {
-                let scope = &mut self.scopes[usize::from(scope)];
-                if branch == super::slot::STRATEGY {
-                    add(scope, &self.own[index], unit);
+                let room = &mut self.rooms[usize::from(scope)];
+                room.open -= self.own[index].orders;
+                if branch == STRATEGY {
+                    take(room, &self.own[index], unit);
                 } else if first {
                     // What all strategies hold together counts once.
-                    add(scope, &self.net[instrument], unit);
+                    take(room, &self.net[instrument], unit);
                 }
             }
         }
     }
 
-    /// What is left everywhere, from scratch.
-    pub(super) fn refresh_rooms(&mut self) {
+    /// Rates, and what refuses by itself, everywhere.
+    pub(super) fn refresh_status(&mut self) {
         for (scope, room) in self.scopes.iter().zip(&mut self.rooms) {
-            *room = scope.room();
+            (room.free_ns, room.blocked) = (scope.free_ns(), scope.blocked());
         }
     }
 
@@ -196,7 +200,7 @@ impl Gate {
                 let waits = matches!(breaker.state(), BreakerState::Closed);
                 breaker.sent(now_ns);
                 if !waits {
-                    self.rooms[usize::from(branch)] = scope.room();
+                    self.rooms[usize::from(branch)].blocked = scope.blocked();
                 }
             }
             self.rooms[usize::from(branch)].free_ns = scope.free_ns();
@@ -225,7 +229,7 @@ impl Gate {
                 1 => 0,
                 _ => counters.losing_streak,
             };
-            self.rooms[usize::from(branch)].blocked = scope.room().blocked;
+            self.rooms[usize::from(branch)].blocked = scope.blocked();
         }
         let global = &self.scopes[0];
         let streak = global.counters.losing_streak >= global.bounds.streak;
@@ -236,7 +240,7 @@ impl Gate {
     fn pass_day(&mut self, now_ns: TimeNs) {
         if now_ns >= self.account.dusk_ns {
             self.pass_time(now_ns);
-            self.refresh_rooms();
+            self.refresh_status();
         }
     }
 
@@ -277,7 +281,7 @@ impl Gate {
             let scope = &mut self.scopes[usize::from(branch)];
             let Some(breaker) = &mut scope.counters.breaker else { continue };
             tripped |= tell(breaker);
-            self.rooms[usize::from(branch)] = scope.room();
+            self.rooms[usize::from(branch)].blocked = scope.blocked();
         }
         self.wake_ns = self.wake_ns.min(self.next_breaker_ns()).max(now_ns);
         let open = self.scopes.iter().filter_map(|s| s.counters.breaker.as_ref());
@@ -304,7 +308,7 @@ impl Gate {
         // The rungs that halt are left by a person only.
         self.account.rung = if from >= Rung::Close { from.max(reached) } else { reached };
         self.impose();
-        self.refresh_rooms();
+        self.refresh_status();
         let rung = self.account.rung;
         let global = &self.scopes[0];
         let halt = if rung >= Rung::Close && rung > from {
@@ -350,7 +354,7 @@ impl Gate {
         let halted = if self.halt.is_some() { LimitKind::Halted.bit() } else { 0 };
         let fallen = if self.account.rung >= Rung::Stop { LimitKind::Drawdown.bit() } else { 0 };
         self.scopes[0].imposed = halted | fallen;
-        self.rooms[0] = self.scopes[0].room();
+        self.rooms[0].blocked = self.scopes[0].blocked();
     }
 
     /// Refuses every order from now on that does not reduce a position. Never undone by itself.
@@ -373,7 +377,7 @@ impl Gate {
             }
         }
         self.impose();
-        self.refresh_rooms();
+        self.refresh_status();
     }
 
     /// Whether trading is halted.
@@ -426,8 +430,8 @@ const fn bounded_by(bounds: &Bounds) -> bool {
 /// The largest value of a position that can be summed: those of 1,024 instruments, a few times over.
 const SUMMABLE: i128 = NO_BOUND >> 13;
 
-fn add(scope: &mut Scope, held: &Held, unit: i128) {
-    scope.gross += i128::from(held.worst()) * unit;
-    scope.net[0] += i128::from(held.towards(Side::Buy)) * unit;
-    scope.net[1] += i128::from(held.towards(Side::Sell)) * unit;
+fn take(room: &mut Room, held: &Held, unit: i128) {
+    room.gross -= i128::from(held.worst()) * unit;
+    room.net[0] -= i128::from(held.towards(Side::Buy)) * unit;
+    room.net[1] -= i128::from(held.towards(Side::Sell)) * unit;
 }

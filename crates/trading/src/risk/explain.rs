@@ -1,10 +1,11 @@
 //! What an order failed, limit by limit: the slow twin of the check.
 
+use mainspring_core::order::OrderTerms;
 use mainspring_core::Side;
 
 use super::gate::{Gate, Measured, Situation};
 use super::kind::{Failure, LimitKind, ScopeKind};
-use super::scope::Scope;
+use super::scope::{Room, Scope};
 use super::slot::{Slot, STRATEGY};
 
 /// Tells of a limit when it is failed.
@@ -27,8 +28,9 @@ impl Gate {
     pub(super) fn name_failures(
         &self,
         slot: &Slot,
+        index: usize,
         m: &Measured,
-        side: Side,
+        terms: &OrderTerms,
         at: &Situation,
         tell: &mut dyn FnMut(Failure),
     ) {
@@ -37,13 +39,30 @@ impl Gate {
         }
         let mut teller = Teller { tell };
         self.name_order_failures(slot, m, at, &mut teller);
+        let added = self.added(index, m, terms);
         for (branch, scope) in slot.branches.iter().enumerate() {
+            let room = &self.rooms[usize::from(*scope)];
             let scope = &self.scopes[usize::from(*scope)];
             let own = branch == STRATEGY;
             let reduces = if own { m.own_reduces } else { m.reduces };
-            name_exposure(scope, m, side, own, reduces, &mut teller);
-            name_counters(scope, m, at, reduces, &mut teller);
+            let added = Added { reduces, ..added[usize::from(own)] };
+            name_exposure(scope, room, m, &added, terms.side, &mut teller);
+            name_counters(scope, room, m, at, reduces, &mut teller);
         }
+    }
+
+    /// What an order adds to exposures: of all strategies, and of its own.
+    fn added(&self, index: usize, m: &Measured, terms: &OrderTerms) -> [Added; 2] {
+        let instrument = terms.instrument.index();
+        let unit = self.units[instrument];
+        [&self.net[instrument], &self.own[index]].map(|held| {
+            let growth = held.worst_with(terms.side, m.added_lots) - held.worst();
+            Added {
+                gross: i128::from(growth.max(0)) * unit,
+                net: i128::from(m.added_lots.max(0)) * unit,
+                reduces: false,
+            }
+        })
     }
 
     fn name_order_failures(&self, slot: &Slot, m: &Measured, at: &Situation, to: &mut Teller<'_>) {
@@ -84,27 +103,40 @@ impl Gate {
     }
 }
 
+/// What an order adds, in the currency of the limits.
+#[derive(Clone, Copy)]
+struct Added {
+    /// Growth of the worst absolute value.
+    gross: i128,
+    /// Towards its side.
+    net: i128,
+    /// Whether the position it belongs to can only shrink by it.
+    reduces: bool,
+}
+
 fn name_exposure(
     scope: &Scope,
+    room: &Room,
     m: &Measured,
+    added: &Added,
     side: Side,
-    own: bool,
-    reduces: bool,
     to: &mut Teller<'_>,
 ) {
-    let gross = m.gross[usize::from(own)];
+    let (gross_bound, net_bound) = scope.exposure_bounds();
+    let used = gross_bound - room.gross;
+    let gross = added.gross;
     for (limit, bound) in [
         (LimitKind::GrossExposure, scope.bounds.gross),
         (LimitKind::Leverage, scope.leverage_bound),
     ] {
-        if gross > (bound - scope.gross).max(0) {
-            to.above(limit, scope.kind, scope.gross + gross, scope.gross, bound);
+        if gross > (bound - used).max(0) {
+            to.above(limit, scope.kind, used + gross, used, bound);
         }
     }
-    if reduces {
+    if added.reduces {
         return;
     }
-    let net = scope.net[side as usize];
+    let net = net_bound - room.net[side as usize];
     let net_kind = match scope.kind {
         ScopeKind::Symbol => LimitKind::SymbolExposure,
         _ => LimitKind::NetExposure,
@@ -112,8 +144,8 @@ fn name_exposure(
     for (limit, bound) in
         [(net_kind, scope.bounds.net), (LimitKind::Concentration, scope.concentration_bound)]
     {
-        if m.added > (bound - net).max(0) {
-            to.above(limit, scope.kind, net + m.added, net, bound);
+        if added.net > 0 && added.net > bound - net {
+            to.above(limit, scope.kind, net + added.net, net, bound);
         }
     }
     if m.value > scope.allocation_bound {
@@ -121,9 +153,17 @@ fn name_exposure(
     }
 }
 
-fn name_counters(scope: &Scope, m: &Measured, at: &Situation, reduces: bool, to: &mut Teller<'_>) {
-    let (open, most) = (i128::from(scope.open), i128::from(scope.bounds.open));
-    if !m.replaces && open >= most {
+fn name_counters(
+    scope: &Scope,
+    room: &Room,
+    m: &Measured,
+    at: &Situation,
+    reduces: bool,
+    to: &mut Teller<'_>,
+) {
+    let most = i128::from(scope.bounds.open);
+    let open = most - i128::from(room.open);
+    if !m.replaces && room.open <= 0 {
         to.above(LimitKind::OpenOrders, scope.kind, open + 1, open, most);
     }
     let counters = &scope.counters;

@@ -103,10 +103,7 @@ pub(super) struct Measured {
     pub(super) own_after: i64,
     pub(super) reduces: bool,
     pub(super) own_reduces: bool,
-    /// Growth of the worst absolute value, of all strategies and of this one.
-    pub(super) gross: [i128; 2],
-    /// What it adds towards its side, and its whole value, in the currency of the limits.
-    pub(super) added: i128,
+    /// Its whole value in the currency of the limits.
     pub(super) value: i128,
     pub(super) age_ns: i64,
     pub(super) replaces: bool,
@@ -127,13 +124,15 @@ impl Gate {
         let index = self.slot_of(strategy, terms.instrument);
         let slot = &self.slots[index];
         let measured = self.measure(slot, index, terms, at);
-        if self.fails_anything(slot, &measured, terms.side, at) {
+        if self.may_fail(slot, &measured, terms.side, at) {
             self.refusal(strategy, terms, at)?;
         }
         Ok(ApprovedOrder { terms: *terms })
     }
 
     /// Every limit that an order would fail, told one by one.
+    #[cold]
+    #[inline(never)]
     pub fn explain(
         &self,
         strategy: u16,
@@ -144,7 +143,7 @@ impl Gate {
         let index = self.slot_of(strategy, terms.instrument);
         let slot = &self.slots[index];
         let measured = self.measure(slot, index, terms, at);
-        self.name_failures(slot, &measured, terms.side, at, tell);
+        self.name_failures(slot, index, &measured, terms, at, tell);
     }
 
     #[cold]
@@ -160,46 +159,43 @@ impl Gate {
         usize::from(strategy) * self.instruments + instrument.index()
     }
 
-    #[inline]
+    #[inline(always)]
     fn measure(&self, slot: &Slot, index: usize, terms: &OrderTerms, at: &Situation) -> Measured {
         let side = terms.side;
         let (net, own) = (&self.net[terms.instrument.index()], &self.own[index]);
         // Beyond the build's ceiling an order fails anyway: sums and products stay small.
-        let sized = terms.qty.0.clamp(0, slot.lots_cap);
-        let added = sized - at.replaces.0.clamp(0, slot.lots_cap);
+        let sized = terms.qty.0.min(slot.lots_cap).max(0);
+        let added = sized - at.replaces.0.min(slot.lots_cap).max(0);
         let after = net.towards(side) + added;
         let own_after = own.towards(side) + added;
         let flagged = terms.flags.has(OrderFlags::REDUCE_ONLY);
         let priced = has_limit_price(terms.order_type);
-        let price = terms.price.0.clamp(-slot.price_cap, slot.price_cap);
+        let price = terms.price.0.min(slot.price_cap).max(-slot.price_cap);
         let price2 = if priced { price * 2 } else { at.mid2 };
         let through = (price2 - at.mid2) * side.sign();
         let checked = priced & (at.mid2 != 0);
         let unit = self.units[terms.instrument.index()];
-        let growth =
-            |held: &Held| i128::from((held.worst_with(side, added) - held.worst()).max(0)) * unit;
         Measured {
             qty: terms.qty.0,
             added_lots: added,
             notional: (i128::from(price2).abs() * slot.half_tick + slot.face) * i128::from(sized),
             unpriceable: priced & (price != terms.price.0),
-            through: if checked { i128::from(through.max(0)) * 10_000 } else { 0 },
+            through: i128::from(through.max(0)) * (10_000 * i128::from(checked)),
             collar: i128::from(at.mid2.abs()) * i128::from(slot.collar_bps),
             after,
             own_after,
             reduces: flagged | (after <= 0),
             own_reduces: flagged | (own_after <= 0),
-            gross: [growth(net), growth(own)],
-            added: i128::from(added.max(0)) * unit,
             value: i128::from(sized) * unit,
             age_ns: at.now_ns.saturating_sub(at.market_ns),
             replaces: at.replaces.0 > 0,
         }
     }
 
-    /// All comparisons as one answer: no branch on any of them.
-    #[inline]
-    fn fails_anything(&self, slot: &Slot, m: &Measured, side: Side, at: &Situation) -> bool {
+    /// All comparisons as one answer: no branch on any of them. What an order adds to an exposure is
+    /// at most its value: where that is too much, the slow way looks closer.
+    #[inline(always)]
+    fn may_fail(&self, slot: &Slot, m: &Measured, side: Side, at: &Situation) -> bool {
         let adds = !m.reduces;
         let mut fails = (m.qty <= 0)
             | (m.qty > slot.order_lots)
@@ -210,14 +206,15 @@ impl Gate {
             | (!m.own_reduces & (m.added_lots > 0) & (m.own_after > slot.own_position_lots))
             | (!m.replaces & (at.live_orders >= self.max_live_orders))
             | (adds & (m.age_ns > slot.max_age_ns))
-            | (adds & (slot.blocked != 0));
+            | (adds & (slot.blocked != 0))
+            | (adds & (m.value > slot.order_value[0]))
+            | (!m.own_reduces & (m.value > slot.order_value[1]));
         for (branch, scope) in slot.branches.iter().enumerate() {
             let room = &self.rooms[usize::from(*scope)];
             let own = branch == STRATEGY;
             let reduces = if own { m.own_reduces } else { m.reduces };
-            fails |= (m.gross[usize::from(own)] > room.gross.max(0))
-                | (!reduces & (m.added > room.net[side as usize].max(0)))
-                | (!reduces & (m.value > room.order))
+            fails |= (m.value > room.gross)
+                | (!reduces & (m.value > room.net[side as usize]))
                 | (!m.replaces & (room.open <= 0))
                 | (at.now_ns < room.free_ns)
                 | (!reduces & (room.blocked != 0));
@@ -239,15 +236,13 @@ impl Gate {
         after: Lots,
     ) {
         let change = after.0 - before.0;
-        let orders = i64::from(after.0 > 0) - i64::from(before.0 > 0);
+        let orders = i32::from(after.0 > 0) - i32::from(before.0 > 0);
         self.hold(strategy, instrument, |held| held.open[side as usize] += change);
         if orders != 0 {
             let index = self.slot_of(strategy, instrument);
             self.own[index].orders += orders;
             for branch in self.slots[index].branches {
-                let branch = usize::from(branch);
-                self.scopes[branch].open += orders;
-                self.rooms[branch].open -= orders;
+                self.rooms[usize::from(branch)].open -= orders;
             }
         }
     }
@@ -289,14 +284,10 @@ impl Gate {
         let changes = [change(0), change(1)];
         for (branch, scope) in self.slots[index].branches.into_iter().enumerate() {
             let (gross, net) = changes[usize::from(branch == STRATEGY)];
-            let (scope, room) =
-                (&mut self.scopes[usize::from(scope)], &mut self.rooms[usize::from(scope)]);
-            scope.gross += gross;
+            let room = &mut self.rooms[usize::from(scope)];
             room.gross -= gross;
-            for (side, change) in net.into_iter().enumerate() {
-                scope.net[side] += change;
-                room.net[side] -= change;
-            }
+            room.net[0] -= net[0];
+            room.net[1] -= net[1];
         }
     }
 

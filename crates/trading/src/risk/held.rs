@@ -7,7 +7,8 @@ use mainspring_core::Side;
 pub(super) struct Held {
     pub(super) position: i64,
     pub(super) open: [i64; 2],
-    pub(super) orders: i64,
+    /// Orders that are open.
+    pub(super) orders: i32,
 }
 
 impl Held {

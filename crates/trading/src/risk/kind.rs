@@ -91,6 +91,8 @@ limit_kinds! {
     Unvalued = 26, "unvalued", Flag;
     /// Not enough margin.
     Margin = 27, "margin", Money;
+    /// The position is so full that only reducing is left.
+    PositionState = 28, "position_state", Flag;
 }
 
 /// What value and bound of a failure count.

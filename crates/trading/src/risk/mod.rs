@@ -1,6 +1,7 @@
 //! Risk: the gate that every order passes, and the limits behind it.
 
 mod account;
+pub mod bench;
 mod breaker;
 mod explain;
 mod gate;
@@ -10,9 +11,11 @@ mod hours;
 mod kind;
 mod ladder;
 mod limits;
+mod position_state;
 mod rate;
 mod scope;
 mod slot;
+mod stops;
 mod tree;
 
 pub use account::{Requested, Verdict};
@@ -23,5 +26,7 @@ pub use hours::TradingHours;
 pub use kind::{Failure, LimitKind, ScopeKind, Unit, Veto};
 pub use ladder::{fallen_bps, Ladder, Rung};
 pub use limits::{AccountLimits, LimitTree, Limits, Rate};
+pub use position_state::{by_ladder, Allowance, Forced, PositionState, PositionStates, Shape};
 pub use rate::RateWindow;
+pub use stops::{Guarded, Stop, StopRule};
 pub use tree::GateImage;

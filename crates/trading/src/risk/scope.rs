@@ -19,12 +19,10 @@ pub(super) struct Room {
     pub(super) gross: i128,
     /// Net exposure towards each side; of a symbol its exposure and concentration.
     pub(super) net: [i128; 2],
-    /// Value of one order.
-    pub(super) order: i128,
-    /// Orders.
-    pub(super) open: i64,
     /// From when on the rates let one more pass.
     pub(super) free_ns: TimeNs,
+    /// Orders.
+    pub(super) open: i32,
     /// Bits of [`LimitKind`] that refuse whatever adds to a position.
     pub(super) blocked: u32,
 }
@@ -48,7 +46,7 @@ pub(super) struct Counters {
 pub(super) struct Bounds {
     pub(super) gross: i128,
     pub(super) net: i128,
-    pub(super) open: i64,
+    pub(super) open: i32,
     pub(super) trades: u32,
     pub(super) streak: u32,
     pub(super) loss: i128,
@@ -64,10 +62,6 @@ pub(super) struct Scope {
     pub(super) kind: ScopeKind,
     pub(super) bounds: Bounds,
     pub(super) counters: Counters,
-    /// Sum of worst absolute values, and of signed ones towards each side.
-    pub(super) gross: i128,
-    pub(super) net: [i128; 2],
-    pub(super) open: i64,
     /// Bounds from equity as of the last valuation.
     pub(super) leverage_bound: i128,
     pub(super) allocation_bound: i128,
@@ -89,7 +83,7 @@ impl Scope {
             bounds: Bounds {
                 gross: money(limits.max_gross_exposure),
                 net: money(net),
-                open: limits.max_open_orders.map_or(i64::MAX / 4, |n| n as i64),
+                open: limits.max_open_orders.map_or(i32::MAX / 2, |n| n as i32),
                 trades: count(limits.max_daily_trades),
                 streak: count(limits.max_losing_streak),
                 loss: money(limits.max_daily_loss),
@@ -104,9 +98,6 @@ impl Scope {
                 breaker: limits.breaker.map(Breaker::new),
                 ..Counters::default()
             },
-            gross: 0,
-            net: [0; 2],
-            open: 0,
             leverage_bound: NO_BOUND,
             allocation_bound: NO_BOUND,
             concentration_bound: NO_BOUND,
@@ -160,7 +151,7 @@ impl Scope {
     }
 
     /// The bits of what refuses here by itself.
-    fn blocked(&self) -> u32 {
+    pub(super) fn blocked(&self) -> u32 {
         let c = &self.counters;
         let bit = |on: bool, kind: LimitKind| if on { kind.bit() } else { 0 };
         self.imposed
@@ -177,15 +168,20 @@ impl Scope {
         windows.into_iter().flatten().map(RateWindow::free_ns).max().unwrap_or(TimeNs::MIN)
     }
 
-    /// What is left, as the check reads it.
+    /// The bound on gross exposure, and on net exposure towards either side.
+    pub(super) fn exposure_bounds(&self) -> (i128, i128) {
+        let gross = self.bounds.gross.min(self.leverage_bound);
+        (gross, self.bounds.net.min(self.concentration_bound))
+    }
+
+    /// What is left while nothing is held or open.
     pub(super) fn room(&self) -> Room {
-        let net = self.bounds.net.min(self.concentration_bound);
+        let (gross, net) = self.exposure_bounds();
         Room {
-            gross: self.bounds.gross.min(self.leverage_bound) - self.gross,
-            net: [net - self.net[0], net - self.net[1]],
-            order: self.allocation_bound,
-            open: self.bounds.open - self.open,
+            gross,
+            net: [net; 2],
             free_ns: self.free_ns(),
+            open: self.bounds.open,
             blocked: self.blocked(),
         }
     }

@@ -29,6 +29,9 @@ pub(super) struct Slot {
     pub(super) own_position_lots: i64,
     pub(super) collar_bps: i64,
     pub(super) max_age_ns: DurationNs,
+    /// Largest value of one order in the currency of the limits, by the shared branches and by the
+    /// strategy's own.
+    pub(super) order_value: [i128; 2],
     /// Bits of [`LimitKind`] that refuse whatever adds to a position.
     pub(super) blocked: u32,
     /// Indices of its branches: global, account, venue, strategy, instrument, symbol.
@@ -43,6 +46,8 @@ pub(super) const STRATEGY: usize = 3;
 pub(super) struct Calendar {
     pub(super) hours: Vec<TradingHours>,
     pub(super) restricted: bool,
+    /// Bits that shaping refuses.
+    pub(super) imposed: u32,
 }
 
 impl Calendar {
@@ -50,7 +55,7 @@ impl Calendar {
     pub(super) fn blocked(&self, now_ns: TimeNs) -> u32 {
         let open = self.hours.iter().all(|hours| hours.is_open(now_ns));
         let closed = if open { 0 } else { LimitKind::TradingHours.bit() };
-        closed | if self.restricted { LimitKind::Restricted.bit() } else { 0 }
+        self.imposed | closed | if self.restricted { LimitKind::Restricted.bit() } else { 0 }
     }
 
     /// When they may change.
@@ -96,6 +101,7 @@ impl Slot {
                 i64::from(u32::MAX),
             ),
             max_age_ns: least(&mut all().filter_map(|l| l.max_data_age_ns), i64::MAX),
+            order_value: [NO_BOUND; 2],
             blocked: 0,
             branches,
         })
@@ -111,6 +117,7 @@ impl Slot {
         let named = |name: &String| *name == instrument.symbol || *name == instrument.base;
         Calendar {
             hours: all().filter_map(|l| l.trading_hours.clone()).collect(),
+            imposed: 0,
             restricted: all().any(|l| l.restricted.iter().any(named)),
         }
     }

@@ -10,7 +10,7 @@ use super::account::Account;
 use super::gate::Gate;
 use super::halt::HaltCause;
 use super::held::Held;
-use super::kind::ScopeKind;
+use super::kind::{LimitKind, ScopeKind};
 use super::limits::{LimitTree, Limits};
 use super::scope::{Counters, Scope};
 use super::slot::Slot;
@@ -114,6 +114,21 @@ impl Gate {
         Lots(slot.position_lots.min(slot.own_position_lots))
     }
 
+    /// The largest net position of all strategies in an instrument, in lots.
+    #[must_use]
+    pub fn max_net_position(&self, strategy: u16, instrument: InstrumentId) -> Lots {
+        Lots(self.slots[self.slot_of(strategy, instrument)].position_lots)
+    }
+
+    /// Refuses what a strategy adds in an instrument, or lets it pass again: its position state.
+    pub fn stand_aside(&mut self, strategy: u16, instrument: InstrumentId, aside: bool) {
+        let index = self.slot_of(strategy, instrument);
+        let bit = LimitKind::PositionState.bit();
+        let set = |bits: u32| if aside { bits | bit } else { bits & !bit };
+        self.calendars[index].imposed = set(self.calendars[index].imposed);
+        self.slots[index].blocked = set(self.slots[index].blocked);
+    }
+
     /// What is open on a side of an instrument, all strategies together.
     #[inline]
     #[must_use]
@@ -152,23 +167,14 @@ impl Gate {
         new.own.clone_from(&self.own);
         new.net.clone_from(&self.net);
         new.units.clone_from(&self.units);
+        for (calendar, old) in new.calendars.iter_mut().zip(&self.calendars) {
+            calendar.imposed = old.imposed;
+        }
         (new.halt, new.account) = (self.halt, self.account.clone());
-        new.count_open();
-        new.sum_exposures();
+        new.fill_rooms();
         new.impose();
-        new.refresh_rooms();
         *self = new;
         Ok(())
-    }
-
-    /// Orders open in each branch.
-    fn count_open(&mut self) {
-        self.scopes.iter_mut().for_each(|scope| scope.open = 0);
-        for (slot, held) in self.slots.iter().zip(&self.own) {
-            for branch in slot.branches {
-                self.scopes[usize::from(branch)].open += held.orders;
-            }
-        }
     }
 
     /// Takes over positions and open orders: after a restart.
@@ -179,18 +185,16 @@ impl Gate {
     ) {
         self.own.fill(Held::default());
         self.net.fill(Held::default());
-        self.count_open();
         for index in 0..self.slots.len() {
             let (strategy, at) = (index / self.instruments, index % self.instruments);
             let held = position(strategy as u16, InstrumentId(at as u16));
             self.own[index].position = held.0;
             self.net[at].position += held.0;
         }
+        self.fill_rooms();
         for (strategy, instrument, side, lots) in open {
             self.track(strategy, instrument, side, Lots::ZERO, lots);
         }
-        self.sum_exposures();
-        self.refresh_rooms();
         // Values are looked up before the next check.
         self.wake_ns = TimeNs::MIN;
     }
@@ -229,8 +233,8 @@ impl Gate {
             scope.counters = counters.clone();
         }
         (new.halt, new.account) = (image.halt, image.account.clone());
+        new.fill_rooms();
         new.impose();
-        new.refresh_rooms();
         *self = new;
         Ok(())
     }

@@ -1,0 +1,400 @@
+//! Risk in whole runs and sessions: ladder, shaping, margin, limits that change.
+
+use std::sync::{Arc, Mutex};
+
+use mainspring_core::event::{flags, MarketRow, RowKind};
+use mainspring_core::instrument::{InstrumentKind, PriceGrid};
+use mainspring_core::order::OrderTerms;
+use mainspring_core::{
+    Decimal, Instrument, InstrumentId, Lots, Result, Side, Ticks, TimeNs, VenueEvent,
+};
+use mainspring_kernel::host::{BookTrigger, Host, HostResult, Interest};
+use mainspring_kernel::session::{
+    Command, Image, Kind, Outlet, Raw, Report, Request, Session, SessionConfig,
+};
+use mainspring_kernel::view::View;
+use mainspring_sim::{SimConfig, SimMarket};
+use mainspring_trading::execution::Level;
+use mainspring_trading::risk::{HaltCause, LimitTree, Limits, Rung};
+
+const S: i64 = 1_000_000_000;
+
+fn instrument() -> Instrument {
+    Instrument {
+        symbol: "BTCUSDT".into(),
+        venue: "sim".into(),
+        kind: InstrumentKind::LinearPerpetual,
+        base: "BTC".into(),
+        quote: "USDT".into(),
+        grids: vec![PriceGrid::fixed(Decimal::ONE)],
+        lot: Decimal::ONE,
+        multiplier: Decimal::ONE,
+        min_qty: Lots(1),
+        max_qty: Lots(0),
+        min_notional: Decimal::ZERO,
+        maker_fee: Decimal::ZERO,
+        taker_fee: Decimal::ZERO,
+        margin_tiers: vec![],
+    }
+}
+
+/// A book of 1,000 lots a side, one tick around a price.
+fn book(at: TimeNs, price: i64) -> Vec<MarketRow> {
+    let row = |kind: RowKind, flag: u8, price: i64| MarketRow {
+        recv_ns: at,
+        exch_ns: at,
+        qty_lots: 1_000,
+        price_offset: price as i32,
+        kind: kind as u8,
+        flags: flag,
+        instrument: 0,
+    };
+    vec![
+        row(RowKind::Clear, 0, 0),
+        row(RowKind::Depth, 0, price - 1),
+        row(RowKind::Depth, flags::ASK | flags::END_OF_MESSAGE, price + 1),
+    ]
+}
+
+type Script = Box<dyn FnMut(&mut View<'_>) -> Result<()> + Send>;
+
+struct Scripted(Script);
+
+impl Host for Scripted {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn interest(&self) -> Interest {
+        Interest { book: BookTrigger::Message, ..Interest::default() }
+    }
+
+    fn on_book(&mut self, view: &mut View<'_>) -> HostResult {
+        (self.0)(view).map_err(Into::into)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    kind: u16,
+    time_ns: i64,
+    cause: u64,
+    payload: Vec<u8>,
+}
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<Kept>>>);
+
+impl Outlet for Memory {
+    fn append(&mut self, kind: u16, time_ns: i64, cause: u64, payload: &[&[u8]]) -> Result<u64> {
+        let mut records = self.0.lock().unwrap();
+        let sequence = records.len() as u64 + 1;
+        let cause = if cause == 0 { sequence } else { cause };
+        records.push(Kept { kind, time_ns, cause, payload: payload.concat() });
+        Ok(sequence)
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.0.lock().unwrap().len() as u64 + 1
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Memory {
+    /// What people were told.
+    fn notes(&self) -> Vec<String> {
+        let notes = self.0.lock().unwrap();
+        let notes = notes.iter().filter(|kept| kept.kind == Kind::Notice as u16);
+        notes.map(|kept| String::from_utf8_lossy(&kept.payload).into_owned()).collect()
+    }
+}
+
+/// A session of one scripted strategy with a venue outside that answers at once.
+struct World {
+    session: Session,
+    venue: SimMarket,
+    memory: Memory,
+    trade_id: u64,
+    now: TimeNs,
+}
+
+fn session(run: &str, script: Script) -> Session {
+    let config = format!(r#"{{"run":{{"deposits":[["USDT","10000"]],{run}}}}}"#);
+    let config: SessionConfig = serde_json::from_str(&config).unwrap();
+    Session::new(config, vec![instrument()], vec![Box::new(Scripted(script))]).unwrap()
+}
+
+impl World {
+    fn new(run: &str, script: Script) -> Self {
+        let memory = Memory::default();
+        let mut session = session(run, script);
+        session.lead(Box::new(memory.clone()));
+        session.start(S, b"{}").unwrap();
+        let venue = SimMarket::new(InstrumentId(0), &instrument(), &SimConfig::default()).unwrap();
+        Self { session, venue, memory, trade_id: 0, now: S }
+    }
+
+    /// One second on, with the market at a price; then a second of silence.
+    fn step(&mut self, price: i64) {
+        self.now += S;
+        let rows = book(self.now, price);
+        self.venue.on_rows(&rows, Ticks(0), self.now, &mut vec![]);
+        self.session.market(InstrumentId(0), Ticks(0), &rows).unwrap();
+        self.exchange();
+        // The sample that is due then sees this price.
+        self.session.advance(self.now + S).unwrap();
+        self.exchange();
+    }
+
+    fn command(&mut self, command: &Command) {
+        self.session.command(self.now, command).unwrap();
+        self.exchange();
+    }
+
+    fn exchange(&mut self) {
+        loop {
+            let (mut requests, mut out) = (vec![], vec![]);
+            self.session.take_requests(&mut requests);
+            for request in requests {
+                if let Request::Order(request) = request {
+                    self.venue.on_request(&request, self.now, &mut out);
+                }
+            }
+            if out.is_empty() {
+                return;
+            }
+            for event in out {
+                self.trade_id += 1;
+                let event = VenueEvent { recv_ns: self.now, ..event };
+                let report = Report { event, trade_id: self.trade_id, fee: None, filled: None };
+                self.session.report(&report).unwrap();
+            }
+        }
+    }
+
+    fn position(&self) -> i64 {
+        self.session.ledger().net(InstrumentId(0)).map_or(0, |held| held.lots.0)
+    }
+
+    /// Follows the whole journal, and the rest of it from a snapshot: both end where the leader is.
+    fn check_followers(&self, run: &str, snapshot: &Image) {
+        let idle = || session(run, Box::new(|_| Ok(())));
+        let (mut whole, mut rest) = (idle(), idle());
+        rest.restore(snapshot).unwrap();
+        for (index, kept) in self.memory.0.lock().unwrap().iter().enumerate() {
+            let raw = Raw {
+                kind: kept.kind,
+                sequence: index as u64 + 1,
+                time_ns: kept.time_ns,
+                cause: kept.cause,
+                payload: &kept.payload,
+            };
+            whole.follow(&raw).unwrap();
+            if raw.sequence > snapshot.sequence {
+                rest.follow(&raw).unwrap();
+            }
+        }
+        assert_eq!(whole.image(), self.session.image());
+        assert_eq!(rest.image(), self.session.image());
+    }
+}
+
+fn market(side: Side, qty: i64) -> OrderTerms {
+    OrderTerms::market(InstrumentId(0), side, Lots(qty))
+}
+
+/// Buys so many lots at the market when its first book comes.
+fn buy_once(qty: i64) -> Script {
+    let mut done = false;
+    Box::new(move |view| {
+        if !std::mem::replace(&mut done, true) {
+            view.place(market(Side::Buy, qty))?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn the_ladder_closes_everything_halts_and_is_followed() {
+    let run = r#""limits":{"drawdown":{"reduce_bps":500,"stop_bps":1000}}"#;
+    let mut world = World::new(run, buy_once(10));
+    world.step(1_000);
+    assert_eq!(world.position(), 10);
+    world.step(945);
+    assert_eq!(world.session.gate().rung(), Rung::Reduce, "{:?}", world.memory.notes());
+    let snapshot = world.session.image();
+    world.step(895);
+    assert_eq!(world.session.gate().rung(), Rung::Stop);
+    assert_eq!(world.position(), 10);
+    world.step(845);
+    assert_eq!(world.session.gate().rung(), Rung::Close);
+    assert_eq!(world.session.gate().halt_cause(), Some(HaltCause::Drawdown));
+    assert_eq!(world.position(), 0, "everything is closed");
+    world.check_followers(run, &snapshot);
+    world.command(&Command::Rearm { reason: "looked at it".into() });
+    assert!(!world.session.is_halted());
+    world.check_followers(run, &snapshot);
+}
+
+#[test]
+fn a_loss_of_the_day_halts_and_counters_survive_a_restart() {
+    let run = r#""limits":{"max_daily_loss":"300","max_daily_trades":5}"#;
+    let mut world = World::new(run, buy_once(10));
+    world.step(1_000);
+    let snapshot = world.session.image();
+    world.step(980);
+    assert!(!world.session.is_halted());
+    world.step(960);
+    assert_eq!(world.session.gate().halt_cause(), Some(HaltCause::DailyLoss));
+    world.check_followers(run, &snapshot);
+}
+
+#[test]
+fn a_gap_through_the_ladder_shuts_strategies_down() {
+    let mut world = World::new(r#""limits":{}"#, buy_once(10));
+    world.step(1_000);
+    world.step(750);
+    assert_eq!(world.session.gate().rung(), Rung::Shutdown);
+    let stopped = |notes: Vec<String>| notes.iter().any(|note| note.contains("shut down"));
+    assert!(stopped(world.memory.notes()), "{:?}", world.memory.notes());
+    assert_eq!(world.position(), 0);
+}
+
+#[test]
+fn limits_tighten_at_once_and_loosen_with_a_reason_that_is_kept() {
+    let run = r#""limits":{"max_position":"20"}"#;
+    let each = Box::new(|view: &mut View<'_>| view.place(market(Side::Buy, 10)).map(|_| ()));
+    let mut world = World::new(run, each);
+    world.step(1_000);
+    assert_eq!(world.position(), 10);
+    let set = |position: &str, reason: &str| Command::SetLimits {
+        limits: Box::new(LimitTree::of(Limits {
+            max_position: Some(position.parse().unwrap()),
+            ..Limits::default()
+        })),
+        reason: reason.into(),
+    };
+    world.command(&set("15", ""));
+    let snapshot = world.session.image();
+    world.step(1_000);
+    assert_eq!(world.position(), 10, "tightened");
+    world.command(&set("25", ""));
+    world.step(1_000);
+    assert_eq!(world.position(), 10, "no reason, no loosening");
+    assert!(world.memory.notes().iter().any(|note| note.contains("takes a reason")));
+    world.command(&set("25", "agreed with the desk"));
+    world.step(1_000);
+    assert_eq!(world.position(), 20);
+    assert!(world.memory.notes().iter().any(|note| note.contains("agreed with the desk")));
+    world.check_followers(run, &snapshot);
+}
+
+#[test]
+fn position_states_cut_quotes_then_reduce_then_close() {
+    let run = r#""limits":{"max_position":"100"},"position_states":{}"#;
+    let quotes: Arc<Mutex<i64>> = Arc::default();
+    let wanted = Arc::clone(&quotes);
+    let script: Script = Box::new(move |view| {
+        let add = std::mem::take(&mut *wanted.lock().unwrap());
+        if add != 0 {
+            view.place(market(if add > 0 { Side::Buy } else { Side::Sell }, add.abs()))?;
+        }
+        let level = |price| Level { price: Ticks(price), qty: Lots(40) };
+        view.quote(&[level(900)], &[level(1_100)])
+    });
+    let mut world = World::new(run, script);
+    let open = |world: &World| -> Vec<(Side, i64)> {
+        let live = world.session.orders().all_live();
+        live.map(|order| (order.terms.side, order.terms.qty.0)).collect()
+    };
+    world.step(1_000);
+    assert_eq!(open(&world), [(Side::Buy, 40), (Side::Sell, 40)]);
+    *quotes.lock().unwrap() = 60;
+    world.step(1_000);
+    world.step(1_000);
+    assert_eq!(world.position(), 60, "{:?}", world.memory.notes());
+    assert_eq!(open(&world), [(Side::Buy, 40), (Side::Sell, 40)]);
+    let max = |world: &mut World, position: &str| {
+        let max_position = Some(position.parse().unwrap());
+        let limits = Box::new(LimitTree::of(Limits { max_position, ..Limits::default() }));
+        world.command(&Command::SetLimits { limits, reason: String::new() });
+        world.step(1_000);
+        world.step(1_000);
+    };
+    max(&mut world, "90");
+    assert_eq!(open(&world), [(Side::Sell, 40), (Side::Buy, 30)], "cut to what is left");
+    max(&mut world, "80");
+    assert_eq!(open(&world), [(Side::Sell, 20)], "warning: one side, half the size");
+    max(&mut world, "70");
+    assert_eq!(world.position(), 42, "critical: 30 % at once");
+    max(&mut world, "41");
+    assert_eq!(world.position(), 0, "over the limit: closed");
+}
+
+#[test]
+fn margin_that_runs_out_closes_everything() {
+    let run = r#""margin":{"leverage":10,"buffer_bps":0,"maintenance_rate":"0.08"}"#;
+    let mut world = World::new(run, buy_once(90));
+    world.step(1_000);
+    assert_eq!(world.position(), 90, "{:?}", world.memory.notes());
+    world.step(990);
+    assert!(!world.session.is_halted());
+    world.step(987);
+    assert_eq!(world.session.gate().halt_cause(), Some(HaltCause::Margin));
+    assert_eq!(world.position(), 0);
+}
+
+#[test]
+fn leverage_bounds_what_may_be_opened() {
+    let run = r#""margin":{"leverage":5,"buffer_bps":2000}"#;
+    let mut world = World::new(run, buy_once(41));
+    world.step(1_000);
+    assert_eq!(world.position(), 0, "5 x (1 - 0.2) x 10,000 carries 40 lots of 1,000");
+    let notes = world.memory.notes();
+    assert!(notes.iter().any(|note| note.contains("leverage")), "{notes:?}");
+    let mut world = World::new(run, buy_once(40));
+    world.step(1_000);
+    assert_eq!(world.position(), 40);
+}
+
+#[test]
+fn the_ladder_halves_what_adds_but_not_what_closes() {
+    let run = r#""limits":{"drawdown":{"reduce_bps":100}}"#;
+    let orders: Arc<Mutex<i64>> = Arc::new(Mutex::new(20));
+    let wanted = Arc::clone(&orders);
+    let script: Script = Box::new(move |view| {
+        let qty = std::mem::take(&mut *wanted.lock().unwrap());
+        if qty != 0 {
+            view.place(market(if qty > 0 { Side::Buy } else { Side::Sell }, qty.abs()))?;
+        }
+        Ok(())
+    });
+    let mut world = World::new(run, script);
+    world.step(1_000);
+    assert_eq!(world.position(), 20);
+    world.step(990);
+    assert_eq!(world.session.gate().rung(), Rung::Reduce);
+    *orders.lock().unwrap() = 10;
+    world.step(990);
+    assert_eq!(world.position(), 25, "half of what adds");
+    *orders.lock().unwrap() = -25;
+    world.step(990);
+    assert_eq!(world.position(), 0, "all of what closes");
+}
+
+#[test]
+fn the_engine_holds_stops_and_a_restart_keeps_them() {
+    let run = r#""stops":[{"rule":{"kind":"trailing","distance":"20"}}]"#;
+    let mut world = World::new(run, buy_once(10));
+    world.step(1_000);
+    world.step(1_030);
+    let snapshot = world.session.image();
+    world.step(1_011);
+    assert_eq!(world.position(), 10);
+    world.step(1_010);
+    assert_eq!(world.position(), 0, "{:?}", world.memory.notes());
+    world.check_followers(run, &snapshot);
+}
