@@ -2,6 +2,7 @@
 
 pub mod arrow;
 pub mod bench;
+pub mod codec_bench;
 pub mod compiled;
 pub mod data;
 pub mod errors;
@@ -19,6 +20,7 @@ pub mod risk;
 pub mod run;
 pub mod simulation;
 pub mod table;
+pub mod venues;
 pub mod verify;
 pub mod view;
 
@@ -33,6 +35,8 @@ mod _core {
     use crate::bench::{
         time_book_updates, time_journal_appends, time_recovery, write_bench_journal,
     };
+    #[pymodule_export]
+    use crate::codec_bench::time_codec;
     #[pymodule_export]
     use crate::compiled::{compiled_layout, PyCompiledStrategy};
     #[pymodule_export]
@@ -78,6 +82,8 @@ mod _core {
     use crate::simulation::{simulate, simulate_journal};
     #[pymodule_export]
     use crate::table::PyTable;
+    #[pymodule_export]
+    use crate::venues::{venue_names, PyVenueCodec};
     #[pymodule_export]
     use crate::verify::{first_difference, mid_changes};
     #[pymodule_export]

@@ -31,6 +31,7 @@ pub mod rules;
 pub mod secp256k1;
 pub mod secret;
 pub mod sign;
+pub mod table;
 pub mod venue;
 
 pub use json::Refusal;

@@ -61,7 +61,9 @@ fn recorded_messages_are_read_alike() {
     }
 }
 
-const MESSAGES: [&str; 6] = [
+const MESSAGES: [&str; 8] = [
+    r#"{"e":"aggTrade","E":1700000000040,"a":10000,"s":"BTCUSDT","p":"99999.90","q":"0.002","f":20000,"l":20001,"T":1700000000039,"m":true}"#,
+    r#"{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1700000000040,"s":"BTCUSDT","a":10000,"p":"99999.90","q":"0.002","f":20000,"l":20001,"T":1700000000039,"m":true,"M":true}}"#,
     r#"{"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510","T":1723161256313,"E":1723161256313}}"#,
     r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5266583935,"p":"61800.30","q":"0.006","X":"MARKET","m":false}}"#,
     r#"{"e":"depthUpdate","E":1723161256299,"T":1723161256298,"s":"BTCUSDT","U":5123107832006,"u":5123107837557,"pu":5123107831937,"b":[["58710.20","0.014"]],"a":[["61800.30","3"]]}"#,

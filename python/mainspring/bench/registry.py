@@ -98,6 +98,18 @@ _TABLE = (
     Benchmark(
         "gate", ("ns_per_check", "ns_per_order"), "the risk gate with every limit", "gate:checks"
     ),
+    Benchmark(
+        "codec",
+        (
+            "ns_per_bookticker",
+            "ns_per_trade",
+            "ns_per_depth9",
+            "ns_per_depth68",
+            "messages_per_s",
+        ),
+        "venue messages from bytes to the applied book",
+        "codec:codec",
+    ),
     Benchmark("import", ("rows_per_s",), "raw Binance messages to an event file", "files:imports"),
     Benchmark("scan", ("bytes_per_s",), "touching every row of an event file", "files:scan"),
     Benchmark(

@@ -2,7 +2,7 @@
 
 use mainspring_core::{Result, Side};
 
-use super::market::{Body, Decoder};
+use super::market::{classify, scan, Body, Decoder};
 use super::sync::DiffIds;
 use super::Market;
 use crate::client_id::push_decimal;
@@ -72,7 +72,7 @@ pub(super) fn events(
 ) -> Scan<()> {
     let message = match decoder.decode(text) {
         Ok(message) => message,
-        Err(_) => return Err(decoder.refusal(text)),
+        Err(_) => return Err(refusal(text)),
     };
     let symbol = message.symbol;
     let time_ns = message.transact_ns.or(message.event_ns);
@@ -120,13 +120,14 @@ pub(super) fn events(
     Ok(())
 }
 
-impl Decoder {
-    /// Where the scanner stopped; what it took but the fields did not bear is at the start.
-    fn refusal(&mut self, text: &[u8]) -> Refusal {
-        let mut sides = Sides::default();
-        match super::market::scan::fields(text, &mut sides.bids, &mut sides.asks) {
-            Err(refusal) => refusal,
-            Ok(_) => Refusal { what: "a field is missing or holds what it cannot hold", at: 0 },
+/// Why the message is refused, without an allocation for the text.
+fn refusal(text: &[u8]) -> Refusal {
+    let mut sides = Sides::default();
+    match scan::fields(text, &mut sides.bids, &mut sides.asks) {
+        Err(refusal) => refusal,
+        Ok(fields) => {
+            let what = classify(&fields).err().unwrap_or("a message that is not well-formed");
+            Refusal { what, at: 0 }
         }
     }
 }

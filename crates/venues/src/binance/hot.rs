@@ -104,6 +104,10 @@ fn body(
             cursor.literal(b"bookTicker\",\"u\":")?;
             best(cursor, at, end, recv_ns, sink, true)
         }
+        b'a' => {
+            cursor.literal(b"aggTrade\",\"E\":")?;
+            aggregate(cursor, at, end, recv_ns, sink)
+        }
         b't' => {
             cursor.literal(b"trade\",\"E\":")?;
             trade(cursor, at, end, recv_ns, sink)
@@ -220,6 +224,50 @@ fn trade(
     }
     let buyer_is_maker = truth(cursor)?;
     if !futures && cursor.literal(b",\"M\":").is_some() {
+        truth(cursor)?;
+    }
+    close(cursor, end)?;
+    let from = sink.mark();
+    let taker = if buyer_is_maker { flags::ASK } else { 0 };
+    sink.push(at, RowKind::Trade, taker, price, qty).then_some(())?;
+    sink.close(at, from, RowMessageKind::Trade, (exch_ns, recv_ns));
+    Some(())
+}
+
+/// The trades of one taker order at one price. The place of its id differs between recordings.
+#[inline]
+fn aggregate(
+    cursor: &mut Cursor<'_>,
+    at: Option<usize>,
+    end: &[u8],
+    recv_ns: TimeNs,
+    sink: &mut RowSink,
+) -> Option<()> {
+    cursor.time_ns()?;
+    let id_first = cursor.literal(b",\"a\":").is_some();
+    if id_first {
+        cursor.whole()?;
+    }
+    cursor.literal(b",\"s\":\"")?;
+    let at = symbol(cursor, at, sink)?;
+    if !id_first {
+        cursor.literal(b"\"a\":")?;
+        cursor.whole()?;
+        cursor.literal(b",")?;
+    }
+    cursor.literal(b"\"p\":\"")?;
+    let price = cursor.count(sink.grid(at).price)?;
+    cursor.literal(b"\",\"q\":\"")?;
+    let qty = cursor.count(sink.grid(at).qty)?;
+    cursor.literal(b"\",\"f\":")?;
+    cursor.whole()?;
+    cursor.literal(b",\"l\":")?;
+    cursor.whole()?;
+    cursor.literal(b",\"T\":")?;
+    let exch_ns = cursor.time_ns()?;
+    cursor.literal(b",\"m\":")?;
+    let buyer_is_maker = truth(cursor)?;
+    if cursor.literal(b",\"M\":").is_some() {
         truth(cursor)?;
     }
     close(cursor, end)?;

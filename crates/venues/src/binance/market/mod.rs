@@ -212,7 +212,7 @@ fn time_ns(value: i64) -> Result<i64, &'static str> {
     }
 }
 
-fn classify<'a>(fields: &Fields<'a>) -> Result<Message<'a>, &'static str> {
+pub(super) fn classify<'a>(fields: &Fields<'a>) -> Result<Message<'a>, &'static str> {
     let (kind, body) = match fields.event {
         Some("depthUpdate") => ("depthUpdate", depth(fields)?),
         Some("trade") => ("trade", trade(fields, false)?),
