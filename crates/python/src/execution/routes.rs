@@ -1,8 +1,8 @@
 //! Routes over several venues.
 
-use mainspring_core::{Error, ErrorKind, InstrumentId, Lots, Result, Ticks};
+use mainspring_core::{Decimal, Error, ErrorKind, InstrumentId, Lots, Result, Ticks};
 use mainspring_kernel::routing::{orders_of, route_group, RouteAsk, RouteGroup};
-use mainspring_kernel::View;
+use mainspring_kernel::{Unit, View};
 use mainspring_trading::execution::router::{
     route, Route, RouteRequest, VenueTerms, FEE_UNITS, MAX_ROUTE_VENUES,
 };
@@ -81,10 +81,20 @@ impl PyRoute {
 
 /// The units of a route for people.
 struct Units {
-    tick: f64,
-    lot: f64,
-    /// Money of a tick of a lot, over the price and quantity of people.
-    money: f64,
+    tick: Unit,
+    lot: Unit,
+}
+
+impl Units {
+    const fn new(tick: Unit, lot: Unit) -> Self {
+        Self { tick, lot }
+    }
+
+    /// A price times a quantity, from ticks times lots.
+    fn value(&self, count: f64) -> f64 {
+        let ((tick, tick_power), (lot, lot_power)) = (self.tick.parts(), self.lot.parts());
+        count * (tick * lot) / (tick_power * lot_power)
+    }
 }
 
 type Taken = Vec<(usize, Ticks, Lots)>;
@@ -98,36 +108,35 @@ impl PyRoute {
         names: &[String],
         units: &Units,
     ) -> Self {
-        let value = units.tick * units.lot * units.money;
-        let notional = found.value as f64 * value;
-        let fees = found.fees as f64 / FEE_UNITS as f64 * value;
+        let notional = units.value(found.value as f64);
+        let fees = units.value(found.fees as f64 / FEE_UNITS as f64);
         let sign = if side == "buy" { 1.0 } else { -1.0 };
         let all_in = notional + sign * fees;
-        let filled = found.filled.0 as f64 * units.lot;
+        let filled = units.lot.to_f64(found.filled.0);
         let part =
             |(venue, share): (usize, &mainspring_trading::execution::router::Share)| PyRoutePart {
                 venue: names[venue].clone(),
-                qty: share.qty.0 as f64 * units.lot,
-                price: share.worst.0 as f64 * units.tick,
-                notional: share.value as f64 * value,
+                qty: units.lot.to_f64(share.qty.0),
+                price: units.tick.to_f64(share.worst.0),
+                notional: units.value(share.value as f64),
                 order_id: None,
             };
         Self {
             side: side.to_owned(),
-            qty: qty.0 as f64 * units.lot,
+            qty: units.lot.to_f64(qty.0),
             filled,
-            unfilled: (qty - found.filled).0 as f64 * units.lot,
+            unfilled: units.lot.to_f64((qty - found.filled).0),
             notional,
             fees,
             all_in,
-            average_price: notional / (filled * units.money),
-            average_all_in: all_in / (filled * units.money),
+            average_price: notional / filled,
+            average_all_in: all_in / filled,
             parts: found.parts().map(part).collect(),
             fills: taken
                 .iter()
                 .map(|(venue, price, qty)| {
-                    let price = price.0 as f64 * units.tick;
-                    (names[*venue].clone(), price, qty.0 as f64 * units.lot)
+                    let price = units.tick.to_f64(price.0);
+                    (names[*venue].clone(), price, units.lot.to_f64(qty.0))
                 })
                 .collect(),
             is_optimal: found.is_optimal,
@@ -182,8 +191,8 @@ pub fn route_levels(
     let found = route(&request, &terms, depth.as_slice(), |venue, price, qty| {
         taken.push((venue, price, qty));
     });
-    let unit = |decimals: u8| 10_f64.powi(-i32::from(decimals));
-    let units = Units { tick: unit(price_decimals), lot: unit(qty_decimals), money: 1.0 };
+    let unit = |decimals: u8| Decimal::new(1, decimals).map(Unit::new).map_err(to_py);
+    let units = Units::new(unit(price_decimals)?, unit(qty_decimals)?);
     Ok(PyRoute::new(side, Lots(lots), &found, &taken, &names, &units))
 }
 
@@ -213,9 +222,8 @@ pub fn route_here(
     let group: &RouteGroup = view.group_of(instrument)?;
     let venue_of = |id: &InstrumentId| view.markets[id.index()].instrument.venue.clone();
     let names: Vec<String> = group.instruments.iter().map(venue_of).collect();
-    let units =
-        Units { tick: group.units.tick.to_f64(), lot: group.units.lot.to_f64(), money: 1.0 };
-    let qty = whole(options.qty / units.lot).ok_or_else(|| {
+    let units = Units::new(Unit::new(group.units.tick), Unit::new(group.units.lot));
+    let qty = whole(units.lot.count(options.qty)).ok_or_else(|| {
         Error::new(
             ErrorKind::Strategy,
             format!("route(): {} is not a usable quantity", options.qty),
@@ -224,7 +232,7 @@ pub fn route_here(
     let ask = RouteAsk {
         side,
         qty: Lots(qty),
-        limit_all_in: options.limit.map(|limit| (limit / units.tick * 1e9).round() as i128),
+        limit_all_in: options.limit.map(|limit| (units.tick.count(limit) * 1e9).round() as i128),
         max_orders: options.max_orders.unwrap_or(u32::MAX),
         allowed: allowed(&names, options.venues.as_deref())?,
     };
