@@ -109,6 +109,8 @@ _TABLE = (
         ),
         "venue messages from bytes to the applied book",
         "codec:codec",
+    ),
+    Benchmark(
         "router",
         ("ns_per_route", "ns_best_venue"),
         "a route over ten venues, with fees",
