@@ -16,6 +16,7 @@ pub mod envelope;
 pub mod fact;
 pub mod failure;
 pub mod feed;
+pub mod follow;
 pub mod hyperliquid;
 pub mod json;
 pub mod kraken;

@@ -75,6 +75,7 @@ pub struct RowSink {
     messages: Vec<RowMessage>,
     unlisted: u64,
     others: u64,
+    rounded: u64,
 }
 
 impl RowSink {
@@ -109,6 +110,7 @@ impl RowSink {
             messages: Vec::with_capacity(16),
             unlisted: 0,
             others: 0,
+            rounded: 0,
         }
     }
 
@@ -134,6 +136,13 @@ impl RowSink {
     #[must_use]
     pub const fn others(&self) -> u64 {
         self.others
+    }
+
+    /// Quantities that were no whole number of lots. Orders from before a change of the lot stay in real
+    /// books for years; they are rounded down, to one lot at least.
+    #[must_use]
+    pub const fn rounded(&self) -> u64 {
+        self.rounded
     }
 
     /// The grid of a symbol; the last one is looked at first.
@@ -229,8 +238,8 @@ impl RowSink {
     /// Takes an event of any venue.
     ///
     /// # Errors
-    /// When a price or quantity is off the instrument's grid: its definition is out of date, or the
-    /// message is not what it seems.
+    /// When a price is off the instrument's grid: its definition is out of date, or the message is not
+    /// what it seems.
     pub fn take(&mut self, event: &FeedEvent<'_>, recv_ns: TimeNs) -> Scan<()> {
         let symbol = match event {
             FeedEvent::Book(book) => book.symbol,
@@ -256,14 +265,21 @@ impl RowSink {
         };
         if taken.is_none() {
             self.rewind(from);
-            return Err(Refusal { what: "a price or quantity off the instrument's grid", at: 0 });
+            return Err(Refusal { what: "a price off the instrument's grid", at: 0 });
         }
         Ok(())
     }
 
     fn level(&mut self, at: usize, kind: RowKind, row_flags: u8, level: &Level) -> Option<()> {
         let (tick, lot) = (self.grids[at].tick, self.grids[at].lot);
-        let (ticks, lots) = (level.price.count_of(tick)?, level.qty.count_of(lot)?);
+        let ticks = level.price.count_of(tick)?;
+        let lots = match level.qty.count_of(lot) {
+            Some(lots) => lots,
+            None => {
+                self.rounded += 1;
+                whole_lots(level.qty, lot)?
+            }
+        };
         self.push(at, kind, row_flags, ticks, lots).then_some(())
     }
 
@@ -329,6 +345,12 @@ impl RowSink {
         self.close(at, from, RowMessageKind::Mark, (exch_ns, recv_ns));
         Some(())
     }
+}
+
+/// Whole lots in a quantity that is between them: rounded down, to one at least.
+fn whole_lots(qty: Decimal, lot: Decimal) -> Option<i64> {
+    let (lots, _) = ticks_and_rest(qty, lot)?;
+    Some(lots.max(i64::from(qty.mantissa() > 0)))
 }
 
 /// Whole ticks at or under a price, and what is left in billionths of a tick.

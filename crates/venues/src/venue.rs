@@ -101,7 +101,7 @@ pub trait Venue: Send {
     /// Reads one message of market data into rows; those of the message before are dropped.
     ///
     /// # Errors
-    /// As [`Self::market`], and when a price or quantity is off the instrument's grid. There are no rows
+    /// As [`Self::market`], and when a price is off the instrument's grid. There are no rows
     /// then.
     fn rows(
         &mut self,

@@ -3,8 +3,9 @@
 mod shared;
 
 use mainspring_core::{InstrumentId, InstrumentKind, MarketRow};
-use mainspring_venues::binance::{Binance, Market, Settings};
+use mainspring_venues::binance::{Binance, Market, Settings, Step};
 use mainspring_venues::feed::Sides;
+use mainspring_venues::follow::BookFollower;
 use mainspring_venues::listing::{Listing, Listings};
 use mainspring_venues::rows::{RowMessage, RowSink};
 use mainspring_venues::venue::{general_rows, Venue};
@@ -58,6 +59,48 @@ fn recorded_messages_are_read_alike() {
         }
         println!("{name}: {} messages, {count} rows, both readers alike", lines.len());
         assert!(count > 100_000);
+    }
+}
+
+/// The books of the recordings follow the published rules from the snapshot on, without a gap; best
+/// prices of the other stream at the same moment are those of the book.
+#[test]
+fn recorded_books_follow_the_rules() {
+    let recordings =
+        [("spot", Market::Spot, "0.01", "0.00001"), ("usdm", Market::Futures, "0.1", "0.001")];
+    for (name, market, tick, lot) in recordings {
+        let path = format!("data/binance-raw-2024/{name}_btcusdt_20240808.gz");
+        let Some(lines) = shared::gzip_lines(&path) else { return };
+        let mut sink = RowSink::new(&listings(tick, lot));
+        let mut venue = Binance::new(market, Settings::default(), None);
+        let (mut follower, mut sides) = (BookFollower::new(), Sides::default());
+        let (mut held, mut applied, mut old) = (Vec::new(), 0, 0);
+        for line in &lines {
+            let Some((_, text)) = line.split_once(' ') else { continue };
+            // The snapshot of a recording does not name its symbol: the request did.
+            let named = text.replacen('{', "{\"symbol\":\"BTCUSDT\",", 1);
+            let text = if text.starts_with("{\"lastUpdateId") { &named } else { text };
+            let is_snapshot = text.len() == named.len();
+            let waiting: Vec<String> = if is_snapshot { std::mem::take(&mut held) } else { vec![] };
+            for text in std::iter::once(text.to_owned()).chain(waiting) {
+                if venue.rows(text.as_bytes(), 7, &mut sides, &mut sink).is_err() {
+                    continue;
+                }
+                let steps: Vec<Step> =
+                    sink.messages().map(|(message, _)| follower.judge(message)).collect();
+                for step in steps {
+                    assert_ne!(step, Step::Gap, "{name}: {text}");
+                    applied += usize::from(step == Step::Apply);
+                    old += usize::from(step == Step::Old);
+                    if step == Step::Hold {
+                        held.push(text.clone());
+                    }
+                }
+            }
+        }
+        let rounded = sink.rounded();
+        println!("{name}: {applied} applied, {old} older than the book, no gap, {rounded} rounded");
+        assert!(applied > 20_000 && held.is_empty() && follower.is_synced(InstrumentId(0)));
     }
 }
 
