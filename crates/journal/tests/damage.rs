@@ -4,7 +4,8 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use common::{append, open, payload, small, snapshot, Scratch};
 use mainspring_journal::live::{
@@ -16,15 +17,16 @@ const RECORDS: u64 = 1_500;
 
 /// A journal of three closed lives, with snapshots, and the bytes of every segment.
 fn sound() -> (Scratch, Folder, Vec<(PathBuf, Vec<u8>)>) {
+    static MADE: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let scratch = Scratch::new();
+        write_sound(&scratch.folder());
+        files_below(&scratch.0, Path::new(""))
+    });
     let scratch = Scratch::new();
     let folder = scratch.folder();
-    for life in 0..3 {
-        let (mut writer, control) = open(&folder, &small()).unwrap();
-        let first = life * RECORDS / 3;
-        append(&mut writer, first + 1, first + RECORDS / 6);
-        snapshot(&control);
-        append(&mut writer, first + RECORDS / 6 + 1, first + RECORDS / 3);
-        writer.close().unwrap();
+    for (path, bytes) in made {
+        fs::write(scratch.0.join(path), bytes).unwrap();
     }
     let files = folder.segments().unwrap().into_iter().map(|number| {
         let path = folder.segment(number);
@@ -33,6 +35,32 @@ fn sound() -> (Scratch, Folder, Vec<(PathBuf, Vec<u8>)>) {
     });
     let files = files.collect();
     (scratch, folder, files)
+}
+
+fn write_sound(folder: &Folder) {
+    for life in 0..3 {
+        let (mut writer, control) = open(folder, &small()).unwrap();
+        let first = life * RECORDS / 3;
+        append(&mut writer, first + 1, first + RECORDS / 6);
+        snapshot(&control);
+        append(&mut writer, first + RECORDS / 6 + 1, first + RECORDS / 3);
+        writer.close().unwrap();
+    }
+}
+
+fn files_below(root: &Path, inside: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root.join(inside)).unwrap() {
+        let entry = entry.unwrap();
+        let path = inside.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files_below(root, &path));
+        } else {
+            let bytes = fs::read(entry.path()).unwrap();
+            found.push((path, bytes));
+        }
+    }
+    found
 }
 
 /// What a reader is given before it ends or is told of damage; each record must be the true one.
@@ -155,6 +183,10 @@ fn writer_end(folder: &Folder) -> (u64, u64) {
     let mut found = (0, 0);
     for number in folder.segments().unwrap() {
         let bytes = fs::read(folder.segment(number)).unwrap();
+        if bytes.len() < 4_096 {
+            // The helper thread is making it right now.
+            continue;
+        }
         let published = u64::from_le_bytes(bytes[256..264].try_into().unwrap());
         if published > 0 {
             found = (number, published);
@@ -176,6 +208,21 @@ fn copy_killed(from: &Folder, to: &Folder, end: (u64, u64), torn: &[u8]) {
     for entry in fs::read_dir(from.path().join("sources")).unwrap() {
         let path = entry.unwrap().path();
         fs::copy(&path, to.path().join("sources").join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+#[test]
+fn a_segment_whose_process_died_while_it_was_made_is_nothing() {
+    for len in [0, 100, 4_096, 10_000] {
+        let (_scratch, folder, files) = sound();
+        let number = files.len() as u64 + 10;
+        fs::write(folder.segment(number), vec![0; len]).unwrap();
+        assert_eq!(verify(&folder).unwrap().findings, vec![], "{len}");
+        assert_eq!(read_truth(&folder), (RECORDS, false), "{len}");
+        let lock = folder.lock().unwrap();
+        let recovered = Recovery::begin(folder.clone(), None).unwrap().finish(lock).unwrap();
+        assert_eq!((recovered.position.sequence, recovered.report.findings.len()), (RECORDS, 0));
+        assert!(!folder.segment(number).exists());
     }
 }
 
@@ -254,4 +301,66 @@ proptest! {
         }
         prop_assert!(Snapshot::parse(&bytes).is_err());
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// What a power loss leaves: of the pages written since the last sync each may have reached the
+    /// disk or not, in any order, the page with the published end among them.
+    #[test]
+    fn a_power_loss_loses_at_most_what_came_after_the_last_sync(
+        synced in 1_u64..200,
+        after in 1_u64..200,
+        reached in prop::collection::vec(any::<bool>(), 17),
+    ) {
+        let scratch = Scratch::new();
+        let folder = scratch.folder();
+        let (mut writer, _control) = open(&folder, &small()).unwrap();
+        append(&mut writer, 1, synced);
+        let on_disk = fs::read(folder.segment(1)).unwrap();
+        append(&mut writer, synced + 1, synced + after);
+        let in_memory = fs::read(folder.segment(1)).unwrap();
+
+        let copy = Scratch::new();
+        let lost = copy.folder();
+        copy_killed(&folder, &lost, (0, 0), &[]);
+        drop(writer);
+        let mut left = on_disk.clone();
+        for (page, reached) in reached.iter().enumerate() {
+            let range = page * 4_096..((page + 1) * 4_096).min(left.len());
+            if *reached && range.start < left.len() {
+                left[range.clone()].copy_from_slice(&in_memory[range]);
+            }
+        }
+        fs::write(lost.segment(1), left).unwrap();
+        let lock = lost.lock().unwrap();
+        let mut recovery = Recovery::begin(lost.clone(), None).unwrap();
+        let mut last = 0;
+        while let Some(record) = recovery.next_record().unwrap() {
+            prop_assert_eq!(record.payload, payload(record.sequence));
+            last = record.sequence;
+        }
+        prop_assert!((synced..=synced + after).contains(&last), "{last} of {synced} and {after}");
+        drop(recovery.finish(lock).unwrap());
+        prop_assert!(verify(&lost).unwrap().is_sound());
+    }
+}
+
+#[test]
+fn zeros_where_records_were_published_are_damage_to_a_reader() {
+    let (_scratch, folder, files) = sound();
+    let (path, bytes) = &files[0];
+    let mut zeroed = bytes.clone();
+    zeroed[20_000..].fill(0);
+    fs::write(path, zeroed).unwrap();
+    let mut cursor = Cursor::open(folder, Start::Oldest).unwrap();
+    let error = loop {
+        match cursor.read() {
+            Ok(Item::Record(_)) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.message().contains("offset"), "{error}");
 }

@@ -428,7 +428,12 @@ fn begin(setup: Setup) -> Result<(Engine, Ready)> {
         if let Some(kept) = kept {
             same_session(kept, &sources_now)?;
         }
-        let hosts = hosts.take().unwrap_or_default();
+        let hosts = hosts.take().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Mismatch,
+                "the newest snapshot cannot be taken up by this build or these strategies; move it out of `snapshots` to recover from the one before",
+            )
+        })?;
         Session::new(config.clone(), instruments.clone(), hosts)
     };
     let recovered = disk::recover(&setup.folder, &mut make)?;

@@ -178,7 +178,7 @@ impl Supervisor {
             if let Some(signals) = &signals {
                 self.look_at_signals(signals);
             }
-            if looks % FILE_EVERY == 0 {
+            if looks.is_multiple_of(FILE_EVERY) {
                 self.look_for_file();
             }
             looks = looks.wrapping_add(1);

@@ -213,17 +213,18 @@ impl Cursor {
             // Removed since it was listed.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             // Being made.
-            Err(_)
-                if std::fs::metadata(self.folder.segment(number)).is_ok_and(|m| m.len() == 0) =>
-            {
-                return Ok(None)
-            }
+            Err(_) if self.is_being_made(number) => return Ok(None),
             Err(error) => return Err(error),
         };
         let Some(head) = segment.head()? else { return Ok(None) };
         let walk =
             Walk::begin(number, head.first_sequence.saturating_sub(1), head.link, head.schema);
         Ok(Some(Open { segment, head, walk }))
+    }
+
+    fn is_being_made(&self, number: u64) -> bool {
+        let file = std::fs::metadata(self.folder.segment(number));
+        file.is_ok_and(|file| file.len() < DATA_START as u64)
     }
 
     /// Goes behind everything that is committed now.
@@ -243,11 +244,25 @@ impl Open {
     #[inline]
     fn advance(&mut self) -> Result<Option<(usize, u64)>> {
         let at = self.walk.position().offset as usize - DATA_START;
-        match self.walk.step(self.segment.data()) {
-            Step::Record(record) => Ok(Some((at, record.sequence))),
-            Step::End => Ok(None),
-            Step::Fault(fault) => Err(self.damaged(fault)),
+        let mut data = self.segment.data();
+        if data.len() <= at {
+            if !self.is_short() {
+                return Ok(None);
+            }
+            // It ended between two looks at it, or it was cut.
+            data = self.segment.data();
         }
+        match self.walk.step(data) {
+            Step::Record(record) => Ok(Some((at, record.sequence))),
+            Step::Fault(fault) => Err(self.damaged(fault)),
+            // Everything that is published is records.
+            Step::End => Err(self.damaged(Fault::Missing)),
+        }
+    }
+
+    /// Whether the segment has ended, and not here.
+    fn is_short(&self) -> bool {
+        self.segment.ended_at().is_some_and(|end| self.walk.position().offset < end)
     }
 
     /// Whether nothing will follow behind what was read.

@@ -151,6 +151,16 @@ impl Recovery {
         &self.report
     }
 
+    /// Notes that the session could not take up the snapshot behind `sequence`, and why.
+    pub fn note_refused_snapshot(&mut self, sequence: u64, why: &Error) {
+        self.report.findings.push(Finding {
+            file: self.folder.snapshot(sequence),
+            offset: 0,
+            what: format!("cannot be taken up: {why}"),
+            damage: false,
+        });
+    }
+
     /// The next good record; `None` at the end.
     ///
     /// # Errors
@@ -296,9 +306,11 @@ impl Recovery {
         let Position { sequence, link, .. } = self.position;
         let walk = Walk::begin(number, sequence, link, self.schema);
         let open = self.open_segment(number, walk)?;
+        if is_zero(open.map.bytes()) {
+            // Made ahead and never begun; its process may have died while it was made.
+            return Ok(());
+        }
         match SegmentHead::read(open.map.bytes()) {
-            // Made ahead and never begun.
-            Ok(None) if is_zero(open.data()) => {}
             Ok(Some(head)) => {
                 if head.first_sequence != sequence + 1 || head.link != link {
                     self.refuse(&open, format!(
@@ -371,7 +383,7 @@ impl Recovery {
         let later = self.numbers.iter().filter(|later| **later > number);
         later.into_iter().any(|later| {
             let head = read_head(&self.folder.segment(*later));
-            head.is_ok_and(|bytes| !matches!(SegmentHead::read(&bytes), Ok(None)))
+            head.is_ok_and(|bytes| !is_zero(&bytes))
         })
     }
 

@@ -26,6 +26,8 @@ pub struct Record<'a> {
 pub enum Fault {
     /// The bytes end within it.
     Torn,
+    /// There is nothing where a record should be.
+    Missing,
     /// It says that it is longer than records can be.
     Length(u32),
     /// Its checksum does not fit its bytes or the record before it.
@@ -43,6 +45,7 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Torn => f.write_str("the bytes end within a record"),
+            Self::Missing => f.write_str("there is nothing where a record should be"),
             Self::Length(len) => write!(f, "a record claims a payload of {len} bytes"),
             Self::Checksum => f.write_str("a record's checksum does not fit its bytes"),
             Self::Sequence { expected, found } => {

@@ -48,7 +48,8 @@ impl Outlet for JournalOutlet {
 }
 
 /// Makes the session that a journal is followed with, from what its records were made with. `None`
-/// for an empty journal: the session of today's configuration.
+/// for an empty journal: the session of today's configuration. Called again, for another new session,
+/// when the newest snapshot cannot be taken up.
 pub type MakeSession<'a> = dyn FnMut(Option<&Sources>) -> Result<Session> + 'a;
 
 /// A session that follows its journal up to the end, and the way to lead with it.
@@ -125,23 +126,42 @@ pub fn state_at(
     Ok((session, report))
 }
 
-/// Takes up the newest snapshot that both its file and the session can give.
+/// Takes up the newest snapshot that both its file and the session can give. A snapshot of another
+/// build is passed over: what it was made of says the same.
 fn begin(
     folder: &Folder,
     mut limit: Option<u64>,
     make: &mut MakeSession<'_>,
 ) -> Result<(Session, Recovery)> {
+    let mut refused: Vec<(u64, Error)> = Vec::new();
     loop {
-        let recovery = Recovery::begin(folder.clone(), limit)?;
+        let mut recovery = match (Recovery::begin(folder.clone(), limit), refused.pop()) {
+            // Nothing else to begin with: why the snapshot was refused is what matters.
+            (Err(error), Some((_, why))) => return Err(why.at(error)),
+            (begun, last) => {
+                refused.extend(last);
+                begun?
+            }
+        };
         let sources = recovery.sources().copied().or(first_sources(folder)?);
         let sources = sources.map(|hashes| Sources::load(folder, &hashes)).transpose()?;
         let mut session = make(sources.as_ref())?;
-        let Some(snapshot) = recovery.snapshot() else { return Ok((session, recovery)) };
-        let restored = read_image(&snapshot.state).and_then(|image| session.restore(&image));
+        let snapshot = recovery.snapshot();
+        let restored = snapshot.map_or(Ok(()), |snapshot| {
+            read_image(&snapshot.state).and_then(|image| session.restore(&image))
+        });
+        let sequence = snapshot.map_or(0, |snapshot| snapshot.position.sequence);
         match restored {
-            Ok(()) => return Ok((session, recovery)),
-            // A snapshot of another build: what it was made of says the same.
-            Err(_) => limit = Some(snapshot.position.sequence),
+            Ok(()) => {
+                for (sequence, why) in &refused {
+                    recovery.note_refused_snapshot(*sequence, why);
+                }
+                return Ok((session, recovery));
+            }
+            Err(why) => {
+                limit = Some(sequence);
+                refused.push((sequence, why));
+            }
         }
     }
 }

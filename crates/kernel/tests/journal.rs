@@ -1,5 +1,5 @@
-//! A process that leads a session is killed at random moments; what it had acknowledged is there
-//! afterwards, and recovery finds the state that the journal tells of.
+//! Sessions and their journal on disk. A process that leads one is killed at random moments: what it
+//! had acknowledged is there afterwards, and recovery finds the state that the journal tells of.
 
 #![cfg(unix)]
 
@@ -148,7 +148,7 @@ fn images(folder: &Path) -> (Image, Image) {
         "{with_snapshot:?}",
         with_snapshot = with_snapshot.1
     );
-    // The same from the first record on: no snapshot is taken up by a session with another name.
+    // The same from the first record on.
     let hidden = folder.with_extension("hidden");
     std::fs::rename(folder.join("snapshots"), &hidden).unwrap();
     let from_beginning = state_at(folder, i64::MAX, &mut |_| session()).unwrap();
@@ -175,6 +175,59 @@ fn fifty_kills_lose_nothing_that_was_acknowledged() {
     assert!(acknowledged.fills.len() > 100, "{}", acknowledged.fills.len());
     let found = mainspring_journal::live::verify(&Folder::open(&folder).unwrap()).unwrap();
     assert!(found.is_sound(), "{:?}", found.findings);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A journal of one short life, without a snapshot.
+fn short_session(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("mainspring-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    mainspring_kernel::session::bench::write(&folder, 2_000).unwrap();
+    folder
+}
+
+#[test]
+fn a_snapshot_that_the_session_refuses_is_told_and_passed_over() {
+    let folder = short_session("refused");
+    let (before, _) = state_at(&folder, i64::MAX, &mut |_| session()).unwrap();
+    let recovered = recover(&folder, &mut |_| session()).unwrap();
+    let (config, instruments, _) = parts().unwrap();
+    let nothing = serde_json::Value::Null;
+    let sources = sources(&config, &instruments, &["touch_maker"], &nothing, &nothing).unwrap();
+    let (mut led, control) = recovered.lead(options(), &sources).unwrap();
+    led.resume(led.now_ns(), b"{}").unwrap();
+    let state = Box::new(|| Ok(b"{\"version\":0}".to_vec()));
+    assert!(control.snapshot(led.now_ns(), state));
+    assert!(control.wait_for_snapshot(Duration::from_secs(20)));
+    led.close().unwrap().end().unwrap();
+
+    let (after, report) = state_at(&folder, i64::MAX, &mut |_| session()).unwrap();
+    assert_eq!(report.snapshot_sequence, None);
+    assert!(report.findings.iter().any(|f| f.what.contains("cannot be taken up")), "{report:?}");
+    assert_eq!(after.image(), led.image());
+    assert_eq!(after.ledger(), before.ledger());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_journal_of_a_newer_build_is_refused_with_words_that_help() {
+    use mainspring_journal::live::{Recovery, Writer};
+    let folder = short_session("newer");
+    let opened = Folder::open(&folder).unwrap();
+    let lock = opened.lock().unwrap();
+    let recovered = Recovery::begin(opened, None).unwrap().finish(lock).unwrap();
+    let (config, instruments, _) = parts().unwrap();
+    let nothing = serde_json::Value::Null;
+    let sources = sources(&config, &instruments, &["touch_maker"], &nothing, &nothing).unwrap();
+    let schema = mainspring_kernel::session::disk::SCHEMA + 1;
+    let (mut writer, _control) = Writer::open(recovered, options(), schema, &sources).unwrap();
+    writer.append(Kind::Notice as u16, i64::MAX, 0, &[b"from the future"]).unwrap();
+    writer.close().unwrap();
+    let error = match recover(&folder, &mut |_| session()) {
+        Ok(_) => panic!("a record of the future was read"),
+        Err(error) => error,
+    };
+    assert!(error.message().contains("newer build"), "{error}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
