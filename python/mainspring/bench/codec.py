@@ -40,9 +40,7 @@ def codec(session: Session) -> Iterator[Measurement]:
     mix = _recorded() or [one for kind in kinds.values() for one in kind]
     ours = min(_core.time_codec(mix, "BTCUSDT", "0.1", "0.001")[0] for _ in range(3))
     name, theirs, versions = _peer(session, mix)
-    yield Measurement(
-        "codec", "messages_per_s", "rows/s", 1e9 / ours, name, 1e9 / theirs, versions
-    )
+    yield Measurement("codec", "messages_per_s", "rows/s", 1e9 / ours, name, 1e9 / theirs, versions)
 
 
 def _lines(path: Path, count: int) -> list[bytes]:

@@ -1,7 +1,7 @@
 """Venue codecs: what venues send to events and facts, what we ask to signed requests.
 
-A codec opens no connection, reads no clock and touches no file: it turns bytes into words and back, so
-that everything here can be tried on recorded messages. Sessions use the same code.
+A codec opens no connection, reads no clock and touches no file: it turns bytes into words and back,
+so that everything here can be tried on recorded messages. Sessions use the same code.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Failure:
     """Why a venue did not do what was asked.
 
     Attributes:
-        kind: `refused` (it did nothing), `rate_limited` (wait `wait_ms`), `authentication`, `unknown`
-            (it may have done it: query, never assume) or `venue_down`.
+        kind: `refused` (it did nothing), `rate_limited` (wait `wait_ms`), `authentication`,
+            `unknown` (it may have done it: query, never assume) or `venue_down`.
         wait_ms: How long to wait, where the venue says it.
         reason: Why an order was refused, in the engine's words, where that is known.
         code: The venue's code.
@@ -81,8 +81,8 @@ class Codec:
     Args:
         name: One of `venues()`.
         key: The API key.
-        secret: Its secret: text for HMAC, PKCS#8 for Ed25519, hexadecimal for wallets. It is copied into
-            memory that is wiped when the codec goes, and cannot be read back.
+        secret: Its secret: text for HMAC, PKCS#8 for Ed25519, hexadecimal for wallets. It is copied
+            into memory that is wiped when the codec goes, and cannot be read back.
         passphrase: Its passphrase (OKX).
         account: Address of the account (Hyperliquid, dYdX).
         account_number: Number of the account on the chain (dYdX).
@@ -149,8 +149,9 @@ class Codec:
         return kept
 
     def subscribe(self, symbols: Iterable[str], streams: Iterable[str]) -> list[tuple[int, str]]:
-        """Frames that subscribe to `book`, `best`, `trades` and `mark`, each with the number of the
-        connection (`facts["endpoints"]["market"]`) it is for.
+        """Frames that subscribe to `book`, `best`, `trades` and `mark`.
+
+        Each comes with the number of its connection in `facts["endpoints"]["market"]`.
 
         Raises:
             NotFoundError: an instrument was not loaded.
@@ -166,11 +167,10 @@ class Codec:
         events: list[dict[str, Any]] = json.loads(self._core.market(_need_bytes(text)))
         return events
 
-    def rows(
-        self, text: str | bytes, recv_ns: int
-    ) -> list[tuple[int, int, int, int, int, int]]:
-        """The same in ticks and lots: `(kind, instrument, flags, ticks, lots, exch_ns)`, as in event
-        files.
+    def rows(self, text: str | bytes, recv_ns: int) -> list[tuple[int, int, int, int, int, int]]:
+        """The same in ticks and lots: `(kind, instrument, flags, ticks, lots, exch_ns)`.
+
+        Kinds and flags are those of event files.
 
         Raises:
             DataError: as `market`, or a price is off the instrument's grid.
@@ -183,8 +183,9 @@ class Codec:
         """Writes and signs a request.
 
         Args:
-            request: `kind` (`place`, `cancel`, `amend`, `query`, `open_orders`, `fills`, `balances`,
-                `positions`, ...) and its parts; see the how-to of the venue. Money is text.
+            request: `kind` (`place`, `cancel`, `amend`, `query`, `open_orders`, `fills`,
+                `balances`, `positions`, ...) and its parts; see the how-to of the venue. Money is
+                text.
             now_ms: The venue's clock as far as you know it, in milliseconds.
             socket_id: Write it as a frame of the websocket with this id instead.
 

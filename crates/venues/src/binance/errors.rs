@@ -72,7 +72,7 @@ pub(super) fn classify(code: i64, message: &str, wait_ms: Option<u64>) -> Option
         -1000 | -1006 | -1007 => (C::Unknown, None),
         -1001 | -1016 | -1004 => (C::VenueDown, None),
         -1008 | -1010 => (limited, Some(RejectReason::Overloaded)),
-        -1003 | -1015 | -1034 => (limited, Some(RejectReason::Overloaded)),
+        -1003 | -1015 | -1034 | -12014 | -5041 | -6009 => (limited, Some(RejectReason::Overloaded)),
         -1002 | -1021 | -1022 | -1099 => (C::Authentication, None),
         -2008 | -2014 | -2015 | -2017 => (C::Authentication, None),
         -1013 => (C::Refused, filter_reason(message)),

@@ -11,7 +11,7 @@ pub(super) fn classify(code: i64, message: &str, wait_ms: Option<u64>) -> Failur
     let (class, reason) = match code {
         10_000 | 10_016 | 170_007 | 170_146 | 170_147 | -1_000 => (C::Unknown, None),
         10_019 | 3_100_326 | 30_133 => (C::VenueDown, None),
-        10_006 | 10_018 | 10_429 | 20_003 | 429 => {
+        10_006 | 10_018 | 10_429 | 20_003 | 429 | 30_033 | 30_035 | 170_222 => {
             (C::RateLimited { wait_ms, banned: false }, Some(R::Overloaded))
         }
         403 => (C::RateLimited { wait_ms: wait_ms.or(Some(600_000)), banned: true }, None),

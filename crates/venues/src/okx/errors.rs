@@ -11,9 +11,13 @@ pub(super) fn classify(code: &str, message: &str, wait_ms: Option<u64>) -> Failu
     let limited = C::RateLimited { wait_ms, banned: false };
     let number: u32 = code.parse().unwrap_or(0);
     let (class, reason) = match number {
-        50_001 | 50_013 | 50_026 | 50_005 | 63_999 => (C::VenueDown, None),
+        50_001 | 50_013 | 50_026 | 50_005 | 63_999 | 4_005 | 51_767 | 51_774 | 60_016 => {
+            (C::VenueDown, None)
+        }
         50_004 => (C::Unknown, None),
-        50_011 | 50_040 | 50_061 | 60_014 => (limited, Some(R::Overloaded)),
+        50_011 | 50_040 | 50_061 | 60_014 | 4_003 | 4_008 | 51_113 | 58_102 | 60_023 => {
+            (limited, Some(R::Overloaded))
+        }
         50_007..=50_010
         | 50_100..=50_114
         | 50_119
@@ -33,7 +37,7 @@ pub(super) fn classify(code: &str, message: &str, wait_ms: Option<u64>) -> Failu
         }
         51_020 | 51_121 | 51_005 | 51_120 => (C::Refused, Some(R::BadQuantity)),
         51_021 | 51_028 | 51_022 | 51_027 => (C::Refused, Some(R::Halted)),
-        51_112 | 51_169 | 51_205 | 51_113 => (C::Refused, Some(R::ReduceOnlyWouldIncrease)),
+        51_112 | 51_169 | 51_205 => (C::Refused, Some(R::ReduceOnlyWouldIncrease)),
         51_277..=51_280 => (C::Refused, Some(R::WouldTriggerImmediately)),
         51_400..=51_402 | 51_405 | 51_410 | 51_503 | 51_505 | 51_509 | 51_510 | 51_603 => {
             (C::Refused, Some(R::UnknownOrder))
