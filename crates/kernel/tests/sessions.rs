@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::instrument::InstrumentKind;
 use mainspring_core::{
-    Decimal, Instrument, InstrumentId, Lots, PriceGrid, Result, Ticks, TimeNs, VenueEvent,
-    VenueEventKind,
+    ClientOrderId, Decimal, Instrument, InstrumentId, Lots, PriceGrid, Result, Ticks, TimeNs,
+    VenueEvent, VenueEventKind,
 };
 use mainspring_kernel::host::{BookTrigger, Host};
 use mainspring_kernel::native::NativeConfig;
@@ -330,4 +330,102 @@ fn a_restart_goes_on_where_it_was() {
     let mut follower = session();
     follow(&mut follower, &records_of(&memory), 0);
     assert_eq!(follower.image(), world.session.image());
+}
+
+#[test]
+fn a_list_without_our_ids_is_understood_by_the_venues() {
+    let memory = Memory::default();
+    let mut session = session();
+    session.lead(Box::new(memory.clone()));
+    session.start(1_000 * MS, b"{}").unwrap();
+    let mut world = World::new(session, 0);
+    for n in 0..20 {
+        world.step(n);
+    }
+    let mut session = world.session;
+    let ours: Vec<_> = session.orders().all_live().copied().collect();
+    assert!(!ours.is_empty());
+    let at = session.now_ns();
+    for (n, order) in ours.iter().enumerate() {
+        session.name_order(at, order.id, 0, 500 + n as u64).unwrap();
+    }
+    let list = |venue_order: u64| OpenOrder {
+        order: ClientOrderId(0),
+        venue_order,
+        instrument: InstrumentId(0),
+        side: ours[0].terms.side,
+        price: ours[0].terms.price,
+        qty: ours[0].terms.qty,
+        filled: ours[0].filled,
+    };
+    let named: Vec<_> = (0..ours.len() as u64).map(|n| list(500 + n)).collect();
+    let strange = |memory: &Memory| {
+        let records = memory.0.lock().unwrap();
+        let events = records.iter().filter(|r| r.kind == Kind::Event as u16);
+        events.filter(|r| String::from_utf8_lossy(&r.payload).contains("foreign_order")).count()
+    };
+    session.open_orders(at + MS, 0, at + MS, &named).unwrap();
+    assert_eq!(strange(&memory), 0, "the venue's ids lead to our orders");
+    session.open_orders(at + 2 * MS, 0, at + 2 * MS, &[list(900)]).unwrap();
+    assert_eq!(strange(&memory), 1);
+    let id = session.venue_order(ours[0].id).unwrap();
+    assert_eq!((id.id, session.order_named(id)), (500, Some(ours[0].id)));
+    // A restart knows the ids: from the records, and from a snapshot.
+    let records = memory.0.lock().unwrap().clone();
+    let mut again = self::session();
+    follow(&mut again, &records, 0);
+    assert_eq!(again.image(), session.image());
+    let mut restored = self::session();
+    let text = serde_json::to_string(&session.image()).unwrap();
+    restored.restore(&serde_json::from_str(&text).unwrap()).unwrap();
+    assert_eq!(restored.venue_order(ours[0].id), Some(id));
+}
+
+#[test]
+fn what_cannot_be_is_counted_told_and_an_event() {
+    let memory = Memory::default();
+    let mut session = session();
+    session.lead(Box::new(memory.clone()));
+    session.start(1_000 * MS, b"{}").unwrap();
+    let mut world = World::new(session, 0);
+    for n in 0..20 {
+        world.step(n);
+    }
+    let mut session = world.session;
+    let order = *session.orders().all_live().next().unwrap();
+    let at = session.now_ns();
+    let fill = |order, qty, trade_id| Report {
+        event: VenueEvent {
+            order,
+            exch_ns: at,
+            recv_ns: at,
+            kind: VenueEventKind::Filled { price: Ticks(1_000), qty: Lots(qty), maker: true },
+        },
+        trade_id,
+        fee: None,
+        filled: None,
+    };
+    session.report(&fill(order.id, 1_000, 90_001)).unwrap();
+    session.report(&fill(ClientOrderId(77_777), 1, 90_002)).unwrap();
+    session.report(&fill(order.id, order.remaining().0, 90_003)).unwrap();
+    let refused = VenueEventKind::Rejected(mainspring_core::RejectReason::Halted);
+    let event = VenueEvent { order: order.id, exch_ns: at, recv_ns: at, kind: refused };
+    session.report(&Report::plain(event)).unwrap();
+    let counted = session.orders().counters();
+    assert_eq!((counted.bad_fills, counted.illegal), (1, 1));
+    let records = memory.0.lock().unwrap();
+    let text = |kind: Kind| -> Vec<String> {
+        let of_kind = records.iter().filter(|r| r.kind == kind as u16);
+        of_kind.map(|r| String::from_utf8_lossy(&r.payload).into_owned()).collect()
+    };
+    let events = text(Kind::Event);
+    for what in ["bad_fill", "unknown", "illegal"] {
+        let said = format!("\"what\":\"{what}\"");
+        assert_eq!(events.iter().filter(|e| e.contains(&said)).count(), 1, "{what}: {events:?}");
+    }
+    let told = text(Kind::Notice);
+    assert!(
+        told.iter().any(|t| t.contains("cannot happen to an order that is filled")),
+        "{told:?}"
+    );
 }

@@ -65,6 +65,14 @@ pub fn decode(raw: &Raw<'_>, instruments: &[Instrument]) -> Result<Fields> {
         Kind::Report => report(&record::read(raw.payload)?),
         Kind::Clock => Ok(vec![]),
         Kind::Wishes | Kind::Intents => names.intents(raw.payload),
+        Kind::Named => {
+            let named: record::NamedRecord = record::read(raw.payload)?;
+            Ok(vec![
+                ("order_id", Value::Id(named.order)),
+                ("venue_order", Value::Id(named.venue_order)),
+                ("venue_index", Value::Int(named.venue.into())),
+            ])
+        }
         Kind::Link => Ok(link(&record::read(raw.payload)?)),
         Kind::Answer => answer(&record::read(raw.payload)?),
         Kind::OpenOrders => names.open_orders(raw.payload),

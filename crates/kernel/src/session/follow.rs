@@ -15,8 +15,8 @@ use crate::market::Market;
 
 use super::image::is_kept;
 use super::record::{
-    self, AnswerRecord, Kind, LinkRecord, ListHead, MarketHead, NewOrder, OpenOrderRecord,
-    PositionEntry, QueryRecord, Raw, ReportRecord, Step,
+    self, AnswerRecord, Kind, LinkRecord, ListHead, MarketHead, NamedRecord, NewOrder,
+    OpenOrderRecord, PositionEntry, QueryRecord, Raw, ReportRecord, Step,
 };
 use super::{Command, Event, Followed, Session};
 
@@ -77,6 +77,11 @@ impl Session {
             Kind::Answer => {
                 let record: AnswerRecord = record::read(raw.payload)?;
                 self.kernel.answered(ClientOrderId(record.order), record.answer()?)
+            }
+            Kind::Named => {
+                let record: NamedRecord = record::read(raw.payload)?;
+                self.kernel.named(&record);
+                Ok(())
             }
             Kind::OpenOrders => {
                 let (head, open): (ListHead, Vec<OpenOrderRecord>) =

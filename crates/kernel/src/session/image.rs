@@ -1,16 +1,16 @@
 //! What a restart keeps.
 
-use mainspring_core::{Error, ErrorKind, Lots, Result, TimeNs};
+use mainspring_core::{ClientOrderId, Error, ErrorKind, Lots, Result, TimeNs};
 use mainspring_trading::execution::parents::ParentsImage;
 use mainspring_trading::ledger::Ledger;
-use mainspring_trading::orders::{Order, OrdersImage};
+use mainspring_trading::orders::{Order, OrderIds, OrdersImage, VenueOrderId};
 use mainspring_trading::risk::GateImage;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{working_lots, Timer};
 use crate::stops::Guard;
 
-use super::outside::{SeenTrades, VenueLink};
+use super::outside::{SeenTrades, VenueLink, REMEMBERED_NAMES};
 use super::Session;
 
 /// Version of the layout of [`Image`].
@@ -57,6 +57,9 @@ pub struct Image {
     pub links: Vec<VenueLink>,
     /// Fills that were booked, by instrument and the venue's id, oldest first.
     pub trades: Vec<(u16, u64)>,
+    /// The venues' own ids of our orders, oldest first.
+    #[serde(default)]
+    pub names: Vec<(ClientOrderId, VenueOrderId)>,
     /// The strategies.
     pub strategies: Vec<StrategyImage>,
     /// Symbols of the instruments.
@@ -94,6 +97,7 @@ impl Session {
             waits: kernel.timers.iter().filter(|(_, t)| is_kept(t)).copied().collect(),
             links: outside.map_or_else(Vec::new, |o| o.links.clone()),
             trades: outside.map_or_else(Vec::new, |o| o.seen.list()),
+            names: outside.map_or_else(Vec::new, |o| o.ids.image()),
             strategies: strategies
                 .map(|(slot, state)| StrategyImage {
                     name: slot.host.name().to_owned(),
@@ -133,6 +137,7 @@ impl Session {
         if let Some(outside) = &mut kernel.outside {
             outside.links.clone_from(&image.links);
             outside.seen = SeenTrades::of(&image.trades);
+            outside.ids = OrderIds::of(&image.names, REMEMBERED_NAMES);
         }
         let ledger = &kernel.ledger;
         let position =

@@ -37,8 +37,12 @@ use mainspring_core::{
     TimeNs,
 };
 use mainspring_trading::ledger::Ledger;
+<<<<<<< ours
 use mainspring_trading::orders::OrderTable;
 use mainspring_trading::risk::Gate;
+=======
+use mainspring_trading::orders::{OrderTable, VenueOrderId};
+>>>>>>> theirs
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
@@ -217,6 +221,36 @@ impl Session {
         self.input(Kind::Answer, recv_ns, &[bytemuck::bytes_of(&record)])?;
         self.kernel.answered(order, answer)?;
         self.settle()
+    }
+
+    /// A venue's own id of one of our orders, as its acknowledgement tells it: lists that do not
+    /// tell our id are understood from then on.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn name_order(
+        &mut self,
+        recv_ns: TimeNs,
+        order: ClientOrderId,
+        venue: u16,
+        venue_order: u64,
+    ) -> Result<()> {
+        let record = record::NamedRecord { order: order.0, venue_order, venue, reserved: [0; 3] };
+        self.input(Kind::Named, recv_ns, &[bytemuck::bytes_of(&record)])?;
+        self.kernel.named(&record);
+        self.settle()
+    }
+
+    /// A venue's own id of an order of ours, once it is known.
+    #[must_use]
+    pub fn venue_order(&self, order: ClientOrderId) -> Option<VenueOrderId> {
+        self.kernel.outside.as_ref().and_then(|outside| outside.ids.venue_of(order))
+    }
+
+    /// Our id of an order that a venue names.
+    #[must_use]
+    pub fn order_named(&self, venue_order: VenueOrderId) -> Option<ClientOrderId> {
+        self.kernel.outside.as_ref().and_then(|outside| outside.ids.client_of(venue_order))
     }
 
     /// All open orders at a venue: part of the answer to [`Request::AccountQuery`], after the fills.

@@ -3,16 +3,23 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
+use mainspring_core::limits::MAX_OPEN_ORDERS;
 use mainspring_core::{
     DurationNs, Error, ErrorKind, InstrumentId, Request, Result, TimeNs, VenueRequest,
 };
+use mainspring_trading::orders::OrderIds;
 use serde::{Deserialize, Serialize};
+
+use crate::kernel::REMEMBERED_IN_SESSIONS;
 
 /// Requests that may wait to be taken by the egress.
 const MAX_REQUESTS: usize = 4_096;
 
 /// Trade ids remembered, so that a fill which is told twice is booked once.
 const REMEMBERED_TRADES: usize = 16_384;
+
+/// Orders whose id at the venue is remembered: live ones, and ended ones that are remembered.
+pub(crate) const REMEMBERED_NAMES: usize = MAX_OPEN_ORDERS + REMEMBERED_IN_SESSIONS;
 
 /// How long answers are waited for, and how often a venue is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +181,8 @@ pub(crate) struct Outside {
     /// Venue of each instrument.
     pub(crate) venue_of: Vec<u16>,
     pub(crate) seen: SeenTrades,
+    /// The venues' own ids of our orders.
+    pub(crate) ids: OrderIds,
     /// Whether the kernel repeats a journal: it decides nothing, it applies what was decided.
     pub(crate) following: bool,
     /// Whether what strategies ask for while following is kept, to be compared.
@@ -204,6 +213,7 @@ impl Outside {
             links: venues.iter().map(link).collect(),
             venue_of,
             seen: SeenTrades::new(),
+            ids: OrderIds::new(REMEMBERED_NAMES),
             following: false,
             keep_followed: false,
             followed: Vec::new(),

@@ -47,6 +47,8 @@ pub enum Kind {
     Resume = 11,
     /// Input: the session ends in order.
     Stop = 12,
+    /// Input: a venue's own id of one of our orders.
+    Named = 13,
     /// Output: wishes of a strategy in the kernel.
     Intents = 32,
     /// Output: an order is made.
@@ -77,7 +79,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Start,
         Self::Market,
         Self::Report,
@@ -90,6 +92,7 @@ impl Kind {
         Self::Positions,
         Self::Resume,
         Self::Stop,
+        Self::Named,
         Self::Intents,
         Self::NewOrder,
         Self::Step,
@@ -133,6 +136,7 @@ impl Kind {
             Self::Positions => "positions",
             Self::Resume => "resume",
             Self::Stop => "stop",
+            Self::Named => "named",
             Self::Intents => "intents",
             Self::NewOrder => "new_order",
             Self::Step => "step",
@@ -724,6 +728,20 @@ pub struct PositionEntry {
     pub lots: i64,
     /// Index of the instrument.
     pub instrument: u16,
+    /// Zero.
+    pub reserved: [u16; 3],
+}
+
+/// A venue's own id of one of our orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct NamedRecord {
+    /// Our id.
+    pub order: u64,
+    /// The venue's.
+    pub venue_order: u64,
+    /// Index of the venue.
+    pub venue: u16,
     /// Zero.
     pub reserved: [u16; 3],
 }

@@ -5,13 +5,13 @@ use mainspring_core::{
     VenueEventKind, VenueRequestKind,
 };
 use mainspring_trading::execution::Charge;
-use mainspring_trading::orders::{Order, OrderError, OrderEvent, OrderState};
+use mainspring_trading::orders::{Order, OrderError, OrderEvent, OrderState, VenueOrderId};
 
 use crate::kernel::{track_open, working_lots, Call, Kernel, Timer};
 
 use super::mutant::{is_planted, Mutant};
 use super::outside::ForeignOrders;
-use super::record::QueryRecord;
+use super::record::{NamedRecord, QueryRecord};
 
 /// Fills are asked for from so long before the last complete answer: clocks differ, and statements
 /// overtake each other. What was booked is known by its id.
@@ -280,16 +280,39 @@ impl Kernel {
         as_of_ns: TimeNs,
         open: &[OpenOrder],
     ) -> Result<()> {
-        for one in open {
+        let open = self.with_our_ids(venue, open);
+        for one in &open {
             self.open_order(as_of_ns, one)?;
         }
-        let missing = self.missing_at(venue, as_of_ns, open);
+        let missing = self.missing_at(venue, as_of_ns, &open);
         for order in missing {
             if !self.is_following() {
                 self.query(&order, 0)?;
             }
         }
         Ok(())
+    }
+
+    /// A venue told its own id of one of our orders.
+    pub(crate) fn named(&mut self, record: &NamedRecord) {
+        let Some(outside) = &mut self.outside else { return };
+        let id = VenueOrderId { venue: record.venue, id: record.venue_order };
+        outside.ids.name(ClientOrderId(record.order), id);
+    }
+
+    /// A list of a venue with our ids where it has only its own, which are learnt where it has both.
+    fn with_our_ids(&mut self, venue: u16, open: &[OpenOrder]) -> Vec<OpenOrder> {
+        let mut open = open.to_vec();
+        let Some(outside) = &mut self.outside else { return open };
+        for one in open.iter_mut().filter(|one| one.venue_order != 0) {
+            let id = VenueOrderId { venue, id: one.venue_order };
+            if one.order.0 == 0 {
+                one.order = outside.ids.client_of(id).unwrap_or_default();
+            } else if self.orders.get(one.order).is_some() {
+                outside.ids.name(one.order, id);
+            }
+        }
+        open
     }
 
     fn open_order(&mut self, as_of_ns: TimeNs, open: &OpenOrder) -> Result<()> {
