@@ -37,12 +37,8 @@ use mainspring_core::{
     TimeNs,
 };
 use mainspring_trading::ledger::Ledger;
-<<<<<<< ours
-use mainspring_trading::orders::OrderTable;
-use mainspring_trading::risk::Gate;
-=======
 use mainspring_trading::orders::{OrderTable, VenueOrderId};
->>>>>>> theirs
+use mainspring_trading::risk::Gate;
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
