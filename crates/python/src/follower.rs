@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mainspring_core::{Error, ErrorKind, Lots, Result, Side, Ticks};
-use mainspring_journal::live::{Cursor, Folder, Item, Sources, Start};
+use mainspring_core::{Error, ErrorKind, Lots, Result, Side, Ticks, TimeNs};
+use mainspring_journal::live::{Cursor, Folder, Gap, Item, SourceHashes, Sources, Start};
 use mainspring_kernel::market::Market;
-use mainspring_kernel::session::disk::{raw, silent_session, summary, upgraded};
+use mainspring_kernel::session::disk::{raw, silent_session, state_at, summary, upgraded};
 use mainspring_kernel::session::{Raw, Session};
 use pyo3::prelude::*;
 use serde_json::{json, Map, Value};
@@ -24,6 +24,8 @@ pub struct PyJournalFollower {
     folder: Folder,
     cursor: Cursor,
     session: Option<Session>,
+    /// What the records of the session were made with.
+    sources: Option<SourceHashes>,
     /// An input that was read and is to be followed next.
     next: Option<Owned>,
 }
@@ -35,19 +37,15 @@ struct Owned {
     time_ns: i64,
     cause: u64,
     payload: Vec<u8>,
+    sources: SourceHashes,
 }
 
 #[pymethods]
 impl PyJournalFollower {
-    /// Begins at the oldest record of the journal, which has to be its first.
+    /// Begins at the first record of the journal; where that is gone, at the newest snapshot.
     #[new]
     fn new(path: PathBuf) -> PyResult<Self> {
-        let made = || -> Result<Self> {
-            let folder = Folder::open(&path)?;
-            let cursor = Cursor::open(folder.clone(), Start::After(0))?;
-            Ok(Self { folder, cursor, session: None, next: None })
-        };
-        made().map_err(to_py)
+        Folder::open(&path).and_then(Self::begin).map_err(to_py)
     }
 
     /// Follows about `limit` records, up to the end of what an input led to, waiting up to
@@ -93,6 +91,35 @@ impl PyJournalFollower {
 }
 
 impl PyJournalFollower {
+    fn begin(folder: Folder) -> Result<Self> {
+        let mut follower = Self {
+            cursor: Cursor::open(folder.clone(), Start::Oldest)?,
+            folder,
+            session: None,
+            sources: None,
+            next: None,
+        };
+        if follower.cursor.next_sequence() > 1 {
+            follower.begin_at_snapshot()?;
+        }
+        Ok(follower)
+    }
+
+    /// The first records were archived: the newest snapshot has what they led to, but for books,
+    /// which come again with the feed.
+    fn begin_at_snapshot(&mut self) -> Result<()> {
+        let mut made = None;
+        let mut make = |sources: Option<&Sources>| {
+            made = sources.map(Sources::hashes);
+            silent_session(sources)
+        };
+        let (session, _) = state_at(self.folder.path(), TimeNs::MAX, &mut make)?;
+        self.cursor = Cursor::open(self.folder.clone(), Start::After(session.sequence()))?;
+        self.sources = made;
+        self.session = Some(session);
+        Ok(())
+    }
+
     fn follow(&mut self, limit: usize) -> Result<usize> {
         let mut done = 0;
         if let Some(first) = self.next.take() {
@@ -117,26 +144,38 @@ impl PyJournalFollower {
             Item::Record(record) => record,
             Item::Idle => return Ok(None),
             Item::Gap(gap) => {
-                return Err(Error::new(
-                    ErrorKind::Mismatch,
-                    format!(
-                        "record {} of the journal is gone, {} comes next: the state cannot be \
-                         followed from its beginning",
-                        gap.expected, gap.next
-                    ),
-                ))
+                self.leap(gap)?;
+                return Ok(None);
             }
         };
         let (kind, payload) = upgraded(&record)?;
         let Raw { sequence, time_ns, cause, .. } = raw(&record);
-        Ok(Some(Owned { kind, sequence, time_ns, cause, payload: payload.into_owned() }))
+        let payload = payload.into_owned();
+        let sources = self.cursor.head().ok_or_else(no_head)?.sources;
+        Ok(Some(Owned { kind, sequence, time_ns, cause, payload, sources }))
+    }
+
+    /// Records are gone that were to be followed, or that were followed already: begins anew.
+    fn leap(&mut self, gap: Gap) -> Result<()> {
+        *self = Self::begin(self.folder.clone())?;
+        match &self.session {
+            None if gap.next > gap.expected => Err(Error::new(
+                ErrorKind::Mismatch,
+                format!("records {} to {} of the journal are gone", gap.expected, gap.next - 1),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn apply(&mut self, record: &Owned) -> Result<()> {
-        if self.session.is_none() {
-            let head = self.cursor.head().ok_or_else(no_head)?;
-            let sources = Sources::load(&self.folder, &head.sources)?;
-            self.session = Some(silent_session(Some(&sources))?);
+        if self.session.is_none() || self.sources != Some(record.sources) {
+            let sources = Sources::load(&self.folder, &record.sources)?;
+            let mut session = silent_session(Some(&sources))?;
+            if let Some(before) = &self.session {
+                // The session was started anew with another configuration.
+                session.restore(&before.image())?;
+            }
+            (self.session, self.sources) = (Some(session), Some(record.sources));
         }
         let Owned { kind, sequence, time_ns, cause, .. } = *record;
         let raw = Raw { kind, sequence, time_ns, cause, payload: &record.payload };

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from mainspring.backtesting.config import Fees, FillModel, Latency, Venue
 from mainspring.cli import strategy_file
-from mainspring.config import FILE_NAME, Config, load_config
+from mainspring.config import FILE_NAME, Config, load
 from mainspring.config.sections import QueueModel
 from mainspring.errors import ConfigError, InvalidValue, NotFoundError
+from mainspring.risk import PositionStates
 from mainspring.strategy.loading import StrategyClass
 from mainspring.strategy.parameters import type_name
 
@@ -53,6 +54,8 @@ class RunOptions:
     """Event file, catalog name or `sample:btcusdt`; again for several."""
     config: Annotated[Path | None, Parameter(group=_RUN)] = None
     """Configuration file; `mainspring.toml` of this folder when it is there."""
+    words: Annotated[list[str] | None, Parameter(name=("--set", "-e"), group=_RUN)] = None
+    """`key=value` over file and environment, such as `limits.max_position=3`; again for several."""
     param: Annotated[list[str] | None, Parameter(group=_RUN)] = None
     """Parameter of the strategy as `name=value`; `--name value` does the same."""
     every: Annotated[str | None, Parameter(group=_RUN)] = None
@@ -125,12 +128,19 @@ class Job:
             "fees": _fees(config),
             "limits": config.limits.to_limits(),
             "reconcile": config.execution.rules(),
+            "margin": None if config.margin is None else config.margin.to_margin(),
+            "position_states": _states(config),
+            "stops": [stop.to_stop() for stop in config.stops],
             "cash": config.run.cash,
             "features": config.run.features,
             "bars": config.run.bars,
             "every": config.run.every,
             "sample": config.run.sample,
         }
+
+
+def _states(config: Config) -> PositionStates | None:
+    return None if config.position_states is None else config.position_states.to_states()
 
 
 def _fees(config: Config) -> Fees | None:
@@ -151,7 +161,7 @@ def prepare(words: Sequence[str], options: RunOptions) -> Job:
         InvalidValue: a flag is unknown or its value does not fit.
         ConfigError: the configuration file is wrong.
     """
-    config = options.over(load_config(options.config))
+    config = options.over(load(options.config, words=options.words or ()).config)
     spec, flags = split_words(words)
     spec = spec or config.run.strategy
     if spec is None:

@@ -104,6 +104,8 @@ class _Layers:
     tree: dict[str, Any] = field(default_factory=dict)
     origins: dict[Key, Origin] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    places: dict[Key, tuple[str, int | None]] = field(default_factory=dict)
+    """Where in the file items of lists stand, which are not set one by one."""
 
     def put(self, key: Key, value: Any, origin: Origin) -> None:
         """Sets a leaf, in place of what an earlier source said."""
@@ -161,6 +163,7 @@ def load_config(path: Path | None) -> Config:
 def _put_file(layers: _Layers, text: Text) -> Sequence[Note]:
     where = str(text.file)
     tree, lines, notes = translate(text)
+    layers.places = {key: (where, line) for key, line in lines.items()}
     for key, value in _branches(tree, ()):
         origin = Origin("file", where, lines.get(key))
         if _holds_secret(key, value):
@@ -260,6 +263,10 @@ def _put_text(layers: _Layers, key: Key, text: str, origin: Origin) -> None:
 
 def _validated(layers: _Layers) -> Config:
     where = {key: (found.where, found.line) for key, found in layers.origins.items()}
+    for key, place in layers.places.items():
+        above = (found for depth in range(len(key)) if (found := layers.origins.get(key[:depth])))
+        if any(found.source == "file" for found in above):
+            where.setdefault(key, place)
     faults = list(layers.faults)
     try:
         config = Config.model_validate(layers.tree)

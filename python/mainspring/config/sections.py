@@ -28,6 +28,7 @@ from mainspring.config.section import (
     Wait,
     nanoseconds,
 )
+from mainspring.config.stops import AnyStop
 
 if TYPE_CHECKING:
     from mainspring.risk.positions import Margin, PositionStates
@@ -243,6 +244,8 @@ class Config(Section):
     orders: OrdersSection = OrdersSection()
     margin: MarginSection | None = None
     position_states: PositionStatesSection | None = None
+    stops: list[AnyStop] = Field(default_factory=list)
+    """Stops that the engine holds, each a table `[[stops]]` of its `kind`."""
     execution: ExecutionSection = ExecutionSection()
     events: EventsSection = EventsSection()
     store: StoreSection = StoreSection()
