@@ -113,6 +113,16 @@ def test_the_engine_takes_limits_and_execution(tmp_path: Path) -> None:
     )
 
 
+def test_every_value_can_be_shown(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(FILE)
+    found = {one.key: one.value for one in load(file, environ={}).settings()}
+    assert found["stops"][1] == {"kind": "atr", "multiple": "2.5", "period": 14, "bar": "5s"}
+    assert found["limits.breaker.cooldown"] == "10s"
+    assert found["margin.leverage"] == 3
+    json.dumps(found)
+
+
 def test_the_engine_has_the_last_word_on_values(tmp_path: Path) -> None:
     config = loaded(tmp_path, '[limits]\ntrading_hours = "whenever"\n')
     with pytest.raises(ConfigError, match="trading hours"):

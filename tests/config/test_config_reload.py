@@ -155,6 +155,16 @@ def test_a_watcher_gives_changes_to_the_engine_once(tmp_path: Path) -> None:
     assert watcher.config.limits.max_position == 9
 
 
+def test_words_of_the_command_line_stay_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mainspring.toml"
+    file.write_text(FILE)
+    engine = Engine()
+    watcher = Watcher(load(file, words=["parameters.threshold=0.9"]), engine)
+    file.write_text(FILE.replace("0.3", "0.4").replace("= 5", "= 4"))
+    assert [change.key for change in watcher.look()] == ["limits.max_position"]
+    assert watcher.config.parameters == {"threshold": 0.9}
+
+
 def test_a_file_that_is_wrong_changes_nothing_and_is_told_once(tmp_path: Path) -> None:
     file, engine, told, watcher = watched(tmp_path)
     file.write_text("[run\n")

@@ -78,12 +78,14 @@ class Loaded:
         origins: of the keys that were set; the others have their defaults.
         notes: keys of a component configuration that were translated or mean nothing here.
         file: that was read, None without one.
+        words: of the command line.
     """
 
     config: Config
     origins: Mapping[Key, Origin]
     notes: Sequence[Note] = ()
     file: Path | None = None
+    words: Sequence[str] = ()
 
     def settings(self) -> Iterator[Setting]:
         """Every key in the order of the schema; secrets hidden."""
@@ -152,7 +154,7 @@ def load(
     config = _validated(layers)
     if file is not None:
         config = _relative_to(config, file.parent, layers.origins)
-    return Loaded(config, layers.origins, notes, file)
+    return Loaded(config, layers.origins, notes, file, tuple(words))
 
 
 def load_config(path: Path | None) -> Config:
@@ -318,6 +320,8 @@ def shown(key: Key, value: Any) -> Any:
     """A value as it may be shown: plain, and hidden where it is a secret."""
     if value is not None and (isinstance(value, SecretStr) or is_secret(key)):
         return HIDDEN
+    if isinstance(value, list):
+        return [shown(key, one) for one in value]
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True)
     return str(value) if isinstance(value, (Path, Decimal)) else value

@@ -117,7 +117,7 @@ class Watcher:
         loaded: what the engine runs with.
         engine: takes up what holds now.
         tell: called with the answers, or with the error of a file that cannot be used.
-        reload: reads the file anew; `load` without it.
+        reload: reads the file anew; as it was read before, without it.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Watcher:
         *,
         tell: Callable[[Sequence[Change] | MainspringError], None] = lambda _: None,
         poll_s: float = POLL_S,
-        reload: Callable[[Path], Loaded] = load,
+        reload: Callable[[Path], Loaded] | None = None,
     ) -> None:
         if loaded.file is None:
             raise ValueError("there is no file to watch: the configuration was read without one")
@@ -138,7 +138,7 @@ class Watcher:
         self._engine = engine
         self._tell = tell
         self._poll_s = poll_s
-        self._reload = reload
+        self._reload = reload or (lambda file: load(file, words=loaded.words))
         self._seen = _digest(self._file)
         self._told: set[str] = set()
         self._stopping = threading.Event()
