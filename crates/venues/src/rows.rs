@@ -169,6 +169,13 @@ impl RowSink {
         Some(at)
     }
 
+    /// The grid of the last message.
+    #[inline]
+    #[must_use]
+    pub(crate) fn last(&self) -> Option<usize> {
+        (self.last < self.grids.len()).then_some(self.last)
+    }
+
     /// A grid by its place.
     #[inline]
     #[must_use]

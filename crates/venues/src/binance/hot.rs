@@ -74,16 +74,44 @@ fn message(text: &[u8], recv_ns: TimeNs, sink: &mut RowSink) -> Option<()> {
         cursor.literal(b"{")?;
         return body(&mut cursor, None, b"}", recv_ns, sink);
     }
-    let symbol = cursor.at;
+    let at = stream(&mut cursor, sink)?;
+    body(&mut cursor, Some(at), b"}}", recv_ns, sink)
+}
+
+/// The name of the stream up to the brace of its data: `btcusdt@bookTicker","data":{`. The instrument of
+/// the last message is tried first.
+#[inline]
+fn stream(cursor: &mut Cursor<'_>, sink: &mut RowSink) -> Option<usize> {
+    let at = match sink.last().filter(|at| cursor.literal(&sink.grid(*at).stream).is_some()) {
+        Some(at) if cursor.peek() == b'@' => at,
+        Some(at) => {
+            cursor.at -= sink.grid(at).stream.len();
+            named(cursor, sink)?
+        }
+        None => named(cursor, sink)?,
+    };
+    cursor.literal(b"@")?;
+    match cursor.peek() {
+        b'b' => cursor.literal(b"bookTicker\",\"data\":{")?,
+        b't' => cursor.literal(b"trade\",\"data\":{")?,
+        b'a' => cursor.literal(b"aggTrade\",\"data\":{")?,
+        _ => {
+            cursor.literal(b"depth")?;
+            while cursor.peek().is_ascii_alphanumeric() || cursor.peek() == b'@' {
+                cursor.at += 1;
+            }
+            cursor.literal(b"\",\"data\":{")?;
+        }
+    }
+    Some(at)
+}
+
+fn named(cursor: &mut Cursor<'_>, sink: &mut RowSink) -> Option<usize> {
+    let from = cursor.at;
     while cursor.peek().is_ascii_alphanumeric() || cursor.peek() == b'_' {
         cursor.at += 1;
     }
-    let at = sink.find_stream(&text[symbol..cursor.at])?;
-    while cursor.peek().is_ascii_alphanumeric() || cursor.peek() == b'@' {
-        cursor.at += 1;
-    }
-    cursor.literal(b"\",\"data\":{")?;
-    body(&mut cursor, Some(at), b"}}", recv_ns, sink)
+    sink.find_stream(&cursor.text[from..cursor.at])
 }
 
 /// The object of the event, its brace read already; `end` closes it and what is around it.
