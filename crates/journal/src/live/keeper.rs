@@ -24,7 +24,7 @@ use super::snapshot::{keep_newest, Snapshot};
 /// How often it looks around without being told anything.
 const TICK: Duration = Duration::from_millis(20);
 /// How often it tries again when the disk was full.
-const FULL_RETRY: Duration = Duration::from_millis(200);
+const FULL_RETRY: Duration = Duration::from_secs(1);
 /// Bytes ahead of the end whose pages are kept writable after the system wrote them back.
 const WARM_BYTES: usize = 256 << 10;
 
