@@ -23,7 +23,7 @@ class Arbitrage(ms.Strategy, on="best"):
         fast, slow = m["sample:BTCUSDT"], m["slow:BTCUSDT"]
         if m.time_ns < self.free_ns or not fast.mid > 0 or not slow.mid > 0:
             return
-        held = fast.position + slow.position
+        held = m.net_position("BTCUSDT")
         if abs(held) > fast.lot / 2:
             # What was taken is given back wherever it costs least.
             m.route("BTCUSDT", "sell" if held > 0 else "buy", abs(held))

@@ -23,7 +23,7 @@ class Hedged(ms.Strategy, every="100ms"):
         deep, thin = m["sample:BTCUSDT"], m["thin:BTCUSDT"]
         if not deep.mid > 0:
             return
-        net = deep.position + thin.position
+        net = m.net_position("BTCUSDT")
         half = deep.mid * self.half_spread_bps / 10_000
         lean = half * net / self.max_net / 2
         thin.quote(

@@ -123,6 +123,15 @@ class Router(ms.Strategy, every="1s"):
             with pytest.raises(ms.MainspringError, match="no venue nowhere"):
                 m.route("BTCUSDT", "buy", 1.0, venues=["nowhere"])
 
+        elif self.route is not None:
+            first, other = m["sample:BTCUSDT"], m["other:BTCUSDT"]
+            held = first.position + other.position
+            assert m.net_position("BTCUSDT") == m.net_position("other:BTCUSDT")
+            assert m.net_position("BTCUSDT") == pytest.approx(held)
+            value = first.position * first.mid + other.position * other.mid
+            assert m.net_exposure("BTCUSDT") == pytest.approx(value)
+            self.net = m.net_position("BTCUSDT")
+
     def on_fill(self, m: ms.Market, fill: Any) -> None:
         self.filled[fill.order_id] = self.filled.get(fill.order_id, 0.0) + fill.qty
 
@@ -147,4 +156,5 @@ def test_a_strategy_routes_over_two_venues(two_venues: Dataset) -> None:
     for part in taken.parts:
         assert strategy.filled[part.order_id] == pytest.approx(part.qty), "nothing moved meanwhile"
     assert len(taken.parts) == 2
+    assert strategy.net == pytest.approx(12.0)
     assert run.fills.shape[0] >= 2

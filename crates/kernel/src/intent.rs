@@ -137,6 +137,10 @@ impl Intents {
     /// Forgets the wishes and takes back the ids that they were given: a kernel that follows a journal
     /// does not carry them out, and finds in its records what was.
     pub(crate) fn forget(&mut self) {
+        if self.next_order >= FIRST_ELSEWHERE {
+            // They are on their way to the kernel that leads: their ids are taken.
+            return self.clear();
+        }
         for intent in self.list.iter().rev() {
             match *intent {
                 Intent::Place { id, .. } => self.next_order = id.0,

@@ -21,10 +21,10 @@ mod run;
 mod sample;
 mod scale;
 pub mod session;
-mod source;
-mod tables;
 pub mod shaping;
+mod source;
 pub mod stops;
+mod tables;
 pub mod view;
 
 pub use backtest::{Progress, Watch};

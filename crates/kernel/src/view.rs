@@ -153,6 +153,29 @@ impl View<'_> {
         })
     }
 
+    /// This strategy's position over all venues that trade the same thing as an instrument, in common
+    /// lots of its group, and its value at the mids in quote currency; the value is NaN while a venue
+    /// where something is held has no mid.
+    ///
+    /// # Errors
+    /// When the instrument is not one of the run.
+    pub fn net_in_group(&self, instrument: InstrumentId) -> Result<(Lots, f64)> {
+        let group = self.group_of(instrument)?;
+        let (mut lots, mut value) = (Lots::ZERO, 0.0);
+        for (id, scale) in group.instruments.iter().zip(&group.units.scales) {
+            let held = self.position_in(*id);
+            if held == Lots::ZERO {
+                continue;
+            }
+            let market = &self.markets[id.index()];
+            lots += Lots(held.0.saturating_mul(scale.lots));
+            value += market.scale.lot.to_f64(held.0)
+                * market.instrument.multiplier.to_f64()
+                * market.mid();
+        }
+        Ok((lots, value))
+    }
+
     /// The parent of an order, where it is a child.
     #[must_use]
     pub fn parent_of(&self, order: ClientOrderId) -> Option<ParentId> {

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use mainspring_book::{NO_ASK, NO_BID};
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{
-    ClientOrderId, InstrumentId, Lots, OrderType, Side, Ticks, TimeInForce, TimeNs,
+    ClientOrderId, Error, ErrorKind, InstrumentId, Lots, OrderType, Side, Ticks, TimeInForce,
+    TimeNs,
 };
 use mainspring_kernel::intent::{Control, Intent};
 use mainspring_kernel::market::Market as KernelMarket;
-use mainspring_kernel::View;
+use mainspring_kernel::{Unit, View};
 use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::execution::Level;
 use pyo3::exceptions::{PyKeyError, PyTypeError};
@@ -440,6 +441,31 @@ impl PyMarket {
     /// Cancels a parent order and its children.
     fn cancel_parent(&self, py: Python<'_>, parent_id: u32) -> PyResult<()> {
         self.change(py, |view, _| view.control_parent(ParentId(parent_id), Control::Cancel))
+    }
+
+    /// This strategy's signed position over all venues that trade the same thing as `symbol`.
+    fn net_position(&self, py: Python<'_>, symbol: &str) -> PyResult<f64> {
+        let instrument = self.find(py, symbol)?;
+        self.window.with(py, |view| {
+            let (lots, _) = view.net_in_group(instrument).map_err(to_py)?;
+            let lot = view.group_of(instrument).map_err(to_py)?.units.lot;
+            Ok(Unit::new(lot).to_f64(lots.0))
+        })
+    }
+
+    /// The value of that position at each venue's mid, signed, in quote currency; NaN while a venue
+    /// where something is held has no mid.
+    fn net_exposure(&self, py: Python<'_>, symbol: &str) -> PyResult<f64> {
+        let instrument = self.find(py, symbol)?;
+        self.window.with(py, |view| {
+            if view.markets[instrument.index()].instrument.kind.is_inverse() {
+                return Err(to_py(Error::new(
+                    ErrorKind::Strategy,
+                    format!("net_exposure(): {symbol} is an inverse contract, worth base"),
+                )));
+            }
+            view.net_in_group(instrument).map(|(_, value)| value).map_err(to_py)
+        })
     }
 
     /// Splits a quantity over the venues that trade the same thing as `symbol`, at the least price

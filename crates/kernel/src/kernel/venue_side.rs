@@ -2,7 +2,8 @@
 
 use mainspring_core::event::{MarketRow, OrderRow};
 use mainspring_core::{
-    CancelReason, InstrumentId, Result, Ticks, TimeNs, VenueEventKind, VenueRequest, VenueRequestKind,
+    CancelReason, InstrumentId, Result, Ticks, TimeNs, VenueEventKind, VenueRequest,
+    VenueRequestKind,
 };
 use mainspring_sim::{RequestKind, SimMarket};
 
