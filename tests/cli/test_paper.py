@@ -128,3 +128,41 @@ def test_kill_needs_a_folder(tmp_path: Path) -> None:
     missing = run("kill", str(tmp_path / "nothing"))
     assert missing.returncode == 2
     assert "no session's folder" in missing.stderr
+
+
+def test_the_configuration_of_a_session(tmp_path: Path) -> None:
+    """Limits, store and hot reload of the file: end to end."""
+    file, folder = tmp_path / "mainspring.toml", tmp_path / "session"
+    text = (
+        '[run]\nstrategy = "native:TouchMaker"\n[parameters]\nsize = "0.01"\n'
+        'max_position = "0.1"\n[limits]\nmax_position = 0.09\n'
+    )
+    file.write_text(text)
+    process = start(folder, "--config", str(file), "-e", "orders.cancel_timeout=4s")
+    file.write_text(text.replace("0.09", "0.05"))
+    begun = time.monotonic()
+    while not _notices(folder, "limits changed"):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() - begun < 30
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    code, document, said = ended(process)
+    assert (code, document["broken"]) == (0, None)
+    assert "limits.max_position: 0.09 -> 0.05: now" in said
+    from mainspring import journal
+    from mainspring.store import Store
+
+    kept = journal.open(folder).sources.config
+    assert kept["patience"]["cancel_ns"] == 4 * 10**9
+    assert kept["run"]["limits"]["max_position"] == "0.09"
+    with Store(folder / "store.db") as store:
+        decisions = [one["decision"] for one in store.rows("risk_decisions")]
+        assert "command_set_limits" in decisions
+        assert store.position == journal.open(folder).cursor(-1).position
+
+
+def _notices(folder: Path, text: str) -> bool:
+    from mainspring import journal
+
+    found = journal.open(folder).records(types=["notice"])
+    return any(text in record.fields["text"] for record in found)

@@ -155,6 +155,15 @@ def test_a_watcher_gives_changes_to_the_engine_once(tmp_path: Path) -> None:
     assert watcher.config.limits.max_position == 9
 
 
+def test_a_change_between_reading_and_watching_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "mainspring.toml"
+    file.write_text(FILE)
+    loaded = load(file)
+    file.write_text(FILE.replace("0.3", "0.4"))
+    watcher = Watcher(loaded, Engine())
+    assert [change.key for change in watcher.look()] == ["parameters.threshold"]
+
+
 def test_words_of_the_command_line_stay_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "mainspring.toml"
     file.write_text(FILE)

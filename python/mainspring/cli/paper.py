@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from mainspring.cli import session_config
 from mainspring.cli.app import verb_app
 from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output, cell, table
@@ -32,7 +34,9 @@ def paper(
     seed: int = 1,
     speed: float = 1.0,
     latency: str = "1ms",
-    cash: str = "100000",
+    cash: str | None = None,
+    config: Path | None = None,
+    words: Annotated[list[str] | None, Parameter(name=("--set", "-e"))] = None,
     rearm: str | None = None,
     keep_orders: Annotated[bool, Parameter(negative="")] = False,
     output: Output | None = None,
@@ -46,7 +50,8 @@ def paper(
     Parameters
     ----------
     strategy
-        `FILE.py`, `FILE.py:CLASS` or `native:NAME`; a small native market maker without it.
+        `FILE.py`, `FILE.py:CLASS` or `native:NAME`; that of the configuration without it, and
+        a small native market maker without either.
     out
         The session's folder.
     market
@@ -60,7 +65,12 @@ def paper(
     latency
         Of requests, answers and the feed, each.
     cash
-        Money at the start, in the settlement currency.
+        Money at the start, in the settlement currency; 100,000 without it.
+    config
+        Configuration file; `mainspring.toml` of this folder when it is there. Its limits are taken
+        up while the session runs when the file changes.
+    words
+        `key=value` over file and environment, such as `limits.max_position=3`; again for several.
     rearm
         Lifts the halt of an earlier session, with this reason.
     keep_orders
@@ -68,6 +78,7 @@ def paper(
     output
         Flags of every verb.
     """
+    from mainspring.config import load
     from mainspring.live import PaperVenue
     from mainspring.live import paper as start
 
@@ -76,13 +87,24 @@ def paper(
         markets=tuple(market or ("btcusdt",)), seed=seed, speed=speed,
         entry=latency, response=latency, feed=latency,
     )  # fmt: skip
-    session = start(_strategy(strategy), out, venue=venue, cash=cash, signals=True)
+    session_config.import_all()
+    loaded = load(config, words=words or ())
+    session = start(
+        session_config.strategy_of(strategy, loaded), out, venue=venue, signals=True,
+        cash=cash or loaded.config.run.cash or "100000", **session_config.settings(loaded),
+    )  # fmt: skip
     if session.resumed:
         output.note(f"goes on with the session in {out}")
     if rearm is not None:
         session.rearm(rearm)
-    _watch(session, seconds, output)
-    outcome = session.stop(cancel=not keep_orders)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(session_config.beside(session, loaded, output))
+            _watch(session, seconds, output)
+        except KeyboardInterrupt:
+            output.note("ending: open orders are being cancelled")
+        # What is beside the session ends after it, so that it sees the end.
+        outcome = session.stop(cancel=not keep_orders)
     output.result(_document(session, outcome), lambda: _table(outcome))
     if outcome.broken is not None:
         output.warn(f"the session broke off: {outcome.broken}")
@@ -90,33 +112,20 @@ def paper(
     return Exit.OK
 
 
-def _strategy(text: str | None) -> Any:
-    if text is None:
-        from mainspring.strategy.native import TouchMaker
-
-        return TouchMaker(size="0.01", max_position="0.1", every="100ms")
-    from mainspring.strategy.loading import load_strategy
-
-    return load_strategy(text)()
-
-
 def _watch(session: LiveSession, seconds: float | None, output: Output) -> None:
     """Shows what goes on until the end of the time, Ctrl-C, or the session's own end."""
     begun = time.monotonic()
     halted = None
     with output.progress("paper", None, "rows") as bar:
-        try:
-            while seconds is None or time.monotonic() - begun < seconds:
-                left = seconds and seconds - (time.monotonic() - begun)
-                if not session.wait(min(PICTURE_S, left or PICTURE_S)):
-                    return
-                bar.update(session.status().rows)
-                if session.halted != halted:
-                    halted = session.halted
-                    if halted:
-                        output.warn(f"trading is halted: {halted[0]}: {halted[1]}")
-        except KeyboardInterrupt:
-            output.note("ending: open orders are being cancelled")
+        while seconds is None or time.monotonic() - begun < seconds:
+            left = seconds and seconds - (time.monotonic() - begun)
+            if not session.wait(min(PICTURE_S, left or PICTURE_S)):
+                return
+            bar.update(session.status().rows)
+            if session.halted != halted:
+                halted = session.halted
+                if halted:
+                    output.warn(f"trading is halted: {halted[0]}: {halted[1]}")
 
 
 def _document(session: LiveSession, outcome: Outcome) -> dict[str, Any]:

@@ -125,18 +125,29 @@ class Job:
         return {
             "venue": Venue(**config.venue.model_dump()),
             "latency": Latency(**latency),
-            "fees": _fees(config),
-            "limits": config.limits.to_limits(),
-            "reconcile": config.execution.rules(),
-            "margin": None if config.margin is None else config.margin.to_margin(),
-            "position_states": _states(config),
-            "stops": [stop.to_stop() for stop in config.stops],
+            **risk_settings(config),
             "cash": config.run.cash,
             "features": config.run.features,
             "bars": config.run.bars,
             "every": config.run.every,
             "sample": config.run.sample,
         }
+
+
+def risk_settings(config: Config) -> dict[str, Any]:
+    """What runs and sessions share: fees, limits, margin, stops, rules of execution.
+
+    Raises:
+        ConfigError: only one of the two fees is given.
+    """
+    return {
+        "fees": _fees(config),
+        "limits": config.limits.to_limits(),
+        "reconcile": config.execution.rules(),
+        "margin": None if config.margin is None else config.margin.to_margin(),
+        "position_states": _states(config),
+        "stops": [stop.to_stop() for stop in config.stops],
+    }
 
 
 def _states(config: Config) -> PositionStates | None:

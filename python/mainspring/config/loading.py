@@ -79,6 +79,7 @@ class Loaded:
         notes: keys of a component configuration that were translated or mean nothing here.
         file: that was read, None without one.
         words: of the command line.
+        digest: of the file as it was read.
     """
 
     config: Config
@@ -86,6 +87,7 @@ class Loaded:
     notes: Sequence[Note] = ()
     file: Path | None = None
     words: Sequence[str] = ()
+    digest: bytes = b""
 
     def settings(self) -> Iterator[Setting]:
         """Every key in the order of the schema; secrets hidden."""
@@ -147,14 +149,16 @@ def load(
     layers = _Layers()
     file = path or next((Path(name) for name in FILE_NAMES if Path(name).is_file()), None)
     notes: Sequence[Note] = ()
+    digest = b""
     if file is not None:
-        notes = _put_file(layers, read_file(file))
+        text = read_file(file)
+        notes, digest = _put_file(layers, text), text.digest
     _put_environment(layers, os.environ if environ is None else environ)
     _put_words(layers, words)
     config = _validated(layers)
     if file is not None:
         config = _relative_to(config, file.parent, layers.origins)
-    return Loaded(config, layers.origins, notes, file, tuple(words))
+    return Loaded(config, layers.origins, notes, file, tuple(words), digest)
 
 
 def load_config(path: Path | None) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tomllib
@@ -25,11 +26,13 @@ class Text:
         file: where it is.
         tree: its tables and values.
         lines: the line of each key.
+        digest: of its bytes.
     """
 
     file: Path
     tree: dict[str, Any]
     lines: dict[Key, int]
+    digest: bytes = b""
 
 
 def read_file(file: Path) -> Text:
@@ -69,7 +72,12 @@ def read_text(file: Path, data: bytes) -> Text:
         _refuse(file, "is nested too deep", f"at most {MAX_DEPTH} levels are read")
     if _depth(tree) > MAX_DEPTH:
         _refuse(file, "is nested too deep", f"at most {MAX_DEPTH} levels are read")
-    return Text(file, tree, lines)
+    return Text(file, tree, lines, digest_of(data))
+
+
+def digest_of(data: bytes) -> bytes:
+    """What tells one content of a file from another."""
+    return hashlib.sha256(data).digest()
 
 
 def _toml(file: Path, text: str) -> tuple[dict[str, Any], dict[Key, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from mainspring.config.faults import dotted
 from mainspring.config.limits import is_tighter
 from mainspring.config.loading import Loaded, load, shown
 from mainspring.config.places import Key
+from mainspring.config.reading import digest_of
 from mainspring.config.section import Reload, Section
 from mainspring.config.sections import Config
 from mainspring.errors import MainspringError
@@ -139,7 +139,8 @@ class Watcher:
         self._tell = tell
         self._poll_s = poll_s
         self._reload = reload or (lambda file: load(file, words=loaded.words))
-        self._seen = _digest(self._file)
+        # As it was read: what changed since then is seen at the first look.
+        self._seen: bytes | None = loaded.digest
         self._told: set[str] = set()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -197,7 +198,7 @@ class Watcher:
 
 def _digest(file: Path) -> bytes | None:
     try:
-        return hashlib.sha256(file.read_bytes()).digest()
+        return digest_of(file.read_bytes())
     except OSError:
         return None
 

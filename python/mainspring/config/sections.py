@@ -28,6 +28,7 @@ from mainspring.config.section import (
     Wait,
     nanoseconds,
 )
+from mainspring.config.session import SessionSection
 from mainspring.config.stops import AnyStop
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class StoreSection(Section):
     """The SQLite store: a view of the journal that can be rebuilt from it."""
 
     path: Path = Path("mainspring.db")
-    """The database, relative to this file."""
+    """The database, relative to this file; `store.db` in its folder for a session without it."""
     batch: Annotated[int, Field(ge=1, le=100_000), Reload.NOW] = 1_000
     """Most records in one transaction."""
     flush_every: Wait = "250ms"
@@ -248,6 +249,7 @@ class Config(Section):
     """Stops that the engine holds, each a table `[[stops]]` of its `kind`."""
     execution: ExecutionSection = ExecutionSection()
     events: EventsSection = EventsSection()
+    session: SessionSection = SessionSection()
     store: StoreSection = StoreSection()
     flags: FlagsSection = FlagsSection()
     credentials: SkipJsonSchema[dict[VenueName, Credential]] = Field(default_factory=dict)

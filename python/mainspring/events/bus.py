@@ -26,6 +26,9 @@ BATCH = 512
 PATIENCE_S = 0.2
 """How long a subscriber waits for records before it looks whether it is to stop."""
 
+FIRST_LOOK_S = 0.01
+"""Between two looks whether an empty source has its first record."""
+
 MAX_FAILURES = 100
 """Failures in a row after which a subscriber is given up."""
 
@@ -55,7 +58,6 @@ class Subscription:
         self._subscriber = subscriber
         self._source = source
         self._begin = begin
-        self._cursor, self._decoder = begin()
         self._types = types
         self._after = after
         self._in_a_row = 0
@@ -93,6 +95,11 @@ class Subscription:
 
     def _run(self) -> None:
         try:
+            # Which instruments there are is known with the first record.
+            while self._source.newest == 0 and not self._source.finished:
+                if self._stopping.wait(FIRST_LOOK_S):
+                    return
+            self._cursor, self._decoder = self._begin()
             while not self._stopping.is_set() and not self.given_up:
                 batch = self._cursor.read(BATCH, PATIENCE_S)
                 through = self._through(batch)
@@ -175,7 +182,7 @@ class Bus:
         if history < 1:
             raise InvalidValue(f"a history of {history} events; give 1 or more")
         self._source = source
-        self._terms = terms or RiskTerms.of(source.config)
+        self._terms = terms
         self._subscriptions: list[Subscription] = []
         self._lock = threading.Lock()
         self._history: deque[Event] = deque(maxlen=history)
@@ -227,7 +234,8 @@ class Bus:
 
         def from_the_start() -> tuple[Cursor, Decoder]:
             # What an event says of before and after needs the records from the beginning.
-            decoder = Decoder(self._source.instruments, self._terms)
+            terms = self._terms or RiskTerms.of(self._source.config)
+            decoder = Decoder(self._source.instruments, terms)
             return self._source.cursor(types=TYPES), decoder
 
         made = Subscription(label, subscriber, self._source, from_the_start, wanted, begin)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +20,7 @@ from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError, MainspringError, StrategyError
 from mainspring.live.config import KILL_FILE, Keep, PaperVenue
+from mainspring.risk import Margin, PositionStates, Stop
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
 from mainspring.strategy.undeclared import undeclared_state
@@ -151,6 +152,14 @@ class LiveSession:
         """Cancels every open order; strategies go on."""
         self._command({"command": "cancel_all"})
 
+    def set_limits(self, limits: Limits, *, reason: str = "") -> None:
+        """Other limits from now on, all of them; loosening any needs a reason.
+
+        They are journaled with the reason. The engine says in a notice whether it took them.
+        """
+        command = {"command": "set_limits", "limits": limits.to_engine(), "reason": reason}
+        self._command(command)
+
     def snapshot(self) -> None:
         """Keeps the state on the disk now."""
         self._core.snapshot()
@@ -212,6 +221,10 @@ def paper(
     fees: Fees | None = None,
     limits: Limits | None = None,
     reconcile: Reconcile | None = None,
+    margin: Margin | None = None,
+    position_states: PositionStates | None = None,
+    stops: Sequence[Stop] = (),
+    orders: Mapping[str, Any] | None = None,
     cash: float | str | Decimal = 100_000,
     features: Sequence[str] = (),
     signals: bool = False,
@@ -227,6 +240,11 @@ def paper(
         fees: In place of the instruments' own.
         limits: Risk limits; they can only tighten the build's.
         reconcile: Rules between wishes and orders; without them quotes are kept exactly as wished.
+        margin: Leverage; without it positions are not margined.
+        position_states: Shapes what strategies want by how full their positions are.
+        stops: Stops that the engine holds for the strategies.
+        orders: How long answers are waited for and what is done with foreign orders, in the
+            engine's form: `mainspring.config.Config().orders.to_engine()`.
         cash: Money at the start, in the first instrument's settlement currency.
         features: Features of every instrument, beside those that strategies name.
         signals: SIGUSR1 halts trading, SIGTERM ends the session, a second one at once.
@@ -244,6 +262,9 @@ def paper(
         fees=fees,
         limits=limits or Limits(),
         reconcile=reconcile,
+        margin=margin,
+        position_states=position_states,
+        stops=stops,
         cash={SETTLEMENT: cash},
         features=wanted_features(strategies, features),
         bars=wanted_bars(strategies, ()),
@@ -251,7 +272,7 @@ def paper(
     identities = [strategy_identity(one, one.trigger) for one in strategies]
     core = _core.start_paper(
         folder,
-        json.dumps({"run": settings.to_engine(SETTLEMENT)}),
+        json.dumps({"run": settings.to_engine(SETTLEMENT), **(orders or {})}),
         json.dumps(venue.to_engine()),
         json.dumps((keep or Keep()).to_engine(folder, signals=signals)),
         json.dumps(identities, default=str),

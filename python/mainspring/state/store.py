@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from os import PathLike, fspath
-from typing import Self
+from typing import Any, Self
 
 from mainspring.errors import NotFoundError
 from mainspring.events.units import Units
@@ -43,11 +43,11 @@ class StateStore:
 
     def __init__(self, journal: str | PathLike[str], *, terms: RiskTerms | None = None) -> None:
         self._path = fspath(journal)
-        sources = Journal(journal).sources
-        self._units = Units(sources.instruments)
-        self._terms = terms or RiskTerms.of(sources.config)
+        self._journal = Journal(journal)
+        self._terms = terms
         self._changed = threading.Condition()
         self._snapshot: Snapshot | None = None
+        self._known: tuple[Any, Units] | None = None
         self._made = 0
         self._followed = 0
         self._asked = False
@@ -127,7 +127,9 @@ class StateStore:
 
     def risk_metrics(self, currency: str) -> RiskMetrics:
         """Margin in one currency."""
-        return self.get_snapshot().risk_metrics(currency, self._terms)
+        snapshot = self.get_snapshot()
+        terms = self._terms or RiskTerms.of(self._journal.sources.config)
+        return snapshot.risk_metrics(currency, terms)
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -146,12 +148,18 @@ class StateStore:
                 made = None
                 if self._asked or (stale and done < BATCH):
                     text = follower.snapshot()
-                    made = None if text is None else parse(text, self._units)
+                    made = None if text is None else parse(text, self._units())
                 self._publish(follower.sequence, made)
         except Exception as error:
             self._fail(error)
         else:
             self._fail(NotFoundError("the state is not followed any more: it was closed"))
+
+    def _units(self) -> Units:
+        instruments = self._journal.sources.instruments
+        if self._known is None or self._known[0] != instruments:
+            self._known = (instruments, Units(instruments))
+        return self._known[1]
 
     def _publish(self, sequence: int, made: Snapshot | None) -> None:
         with self._changed:

@@ -161,6 +161,10 @@ class StoreWriter:
                 return
 
     def _follow_from_the_start(self, connection: sqlite3.Connection) -> None:
+        # Which instruments there are is known with the first record.
+        while self._source.newest == 0 and not self._source.finished:
+            if self._stopping.wait(min(self._flush_every_s, 0.05)):
+                return
         cursor = self._source.cursor(types=TYPES)
         terms = RiskTerms.of(self._source.config)
         projection = Projection(self._source.instruments, terms)
