@@ -205,3 +205,62 @@ impl Hub {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str = "btcusdt@trade";
+
+    fn publish(hub: &mut Hub, faults: &Faults) {
+        hub.publish(Product::Spot, STREAM, "{}", faults, &mut Dice::new(1));
+    }
+
+    #[test]
+    fn a_connection_that_does_not_read_is_cut_off_and_others_are_not() {
+        let mut hub = Hub::default();
+        let (slow, mut unread, cut) = Connection::new(hub.next_id(), 2, false);
+        let (quick, mut read, _) = Connection::new(hub.next_id(), 2, true);
+        hub.subscribe(Product::Spot, STREAM, &slow);
+        hub.subscribe(Product::Spot, STREAM, &quick);
+        for _ in 0..5 {
+            publish(&mut hub, &Faults::default());
+            let heard = read.try_recv().expect("whoever reads is told");
+            assert_eq!(heard.as_str(), "{\"stream\":\"btcusdt@trade\",\"data\":{}}");
+        }
+        assert_eq!(hub.streams[&(Product::Spot, STREAM.to_owned())].len(), 1);
+        assert!(unread.try_recv().is_ok() && unread.try_recv().is_ok());
+        assert!(unread.try_recv().is_err(), "nothing is queued beyond the bound");
+        let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        waiting.block_on(cut.notified());
+    }
+
+    #[test]
+    fn gaps_and_duplicates_come_when_asked_for() {
+        let mut hub = Hub::default();
+        let (connection, mut queue, _) = Connection::new(hub.next_id(), 8, false);
+        hub.subscribe(Product::Spot, STREAM, &connection);
+        publish(&mut hub, &Faults { gap: 1.0, ..Faults::default() });
+        assert!(queue.try_recv().is_err());
+        publish(&mut hub, &Faults { duplicate: 1.0, ..Faults::default() });
+        assert!(queue.try_recv().is_ok() && queue.try_recv().is_ok());
+        publish(&mut hub, &Faults { disconnect: 1.0, ..Faults::default() });
+        assert!(!hub.is_heard(Product::Spot, STREAM));
+    }
+
+    #[test]
+    fn members_hear_only_their_own_events() {
+        let mut hub = Hub::default();
+        let (connection, mut queue, _) = Connection::new(hub.next_id(), 8, false);
+        let (product, feed) = (Product::Usdm, UserFeed::Subscription(3));
+        hub.subscribe_user(product, AccountId(1), &connection, feed);
+        hub.tell(product, AccountId(2), "{}");
+        hub.tell(Product::Spot, AccountId(1), "{}");
+        assert!(queue.try_recv().is_err());
+        hub.tell(product, AccountId(1), "{\"e\":1}");
+        let heard = queue.try_recv().unwrap();
+        assert_eq!(heard.as_str(), "{\"subscriptionId\":3,\"event\":{\"e\":1}}");
+        hub.leave(&connection);
+        assert!(!hub.hears_user(product, AccountId(1)));
+    }
+}

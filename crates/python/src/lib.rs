@@ -6,6 +6,7 @@ pub mod codec_bench;
 pub mod compiled;
 pub mod data;
 pub mod errors;
+pub mod exchange;
 pub mod execution;
 pub mod flow;
 pub mod follower;
@@ -44,6 +45,8 @@ mod _core {
         check_event_file, correct_clock, instrument_json, scan_event_file, write_event_file,
         PyEventFile,
     };
+    #[pymodule_export]
+    use crate::exchange::{time_matching, venue_defaults, PyExchange, PyVenueServer};
     #[pymodule_export]
     use crate::execution::models::{
         almgren_chriss, front_loaded, impact_bps, implementation_shortfall, participation_lots,

@@ -116,6 +116,12 @@ _TABLE = (
         "a route over ten venues, with fees",
         "router:routes",
     ),
+    Benchmark(
+        "matching",
+        ("ns_per_message",),
+        "a message to the matching engine, in four scenarios",
+        "matching:matching",
+    ),
     Benchmark("import", ("rows_per_s",), "raw Binance messages to an event file", "files:imports"),
     Benchmark("scan", ("bytes_per_s",), "touching every row of an event file", "files:scan"),
     Benchmark(

@@ -36,6 +36,7 @@ VERBS = {
     "journal": Verb("journal", "Check, print and export the journal of a session"),
     "recover": Verb("recover", "Bring a session's journal to its last good record, and tell of it"),
     "state": Verb("state", "Show orders, positions and money of a session as of any moment"),
+    "venue": Verb("venue", "Serve the built-in exchange as a venue that clients trade on"),
     "check": Verb("check", "Test a strategy for determinism and lookahead"),
     "config": Verb("config", "Show the configuration and its origins, check it, write its schema"),
     "events": Verb("events", "Show the typed events of a run or a session, past and as they come"),

@@ -1,0 +1,195 @@
+"""The exchange behind a venue's protocol, on a port of this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from mainspring.errors import InvalidValue
+
+Dialect = Literal["binance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of the exchange.
+
+    Attributes:
+        key: API key.
+        secret: HMAC secret that its requests are signed with.
+        spot: balances of the spot wallet, by currency.
+        usdm: balances of the futures wallet.
+    """
+
+    key: str = "simulator-key"
+    secret: str = field(default="simulator-secret", repr=False)
+    spot: Mapping[str, str] = field(
+        default_factory=lambda: {"USDT": "1000000", "BTC": "10", "ETH": "100"}
+    )
+    usdm: Mapping[str, str] = field(default_factory=lambda: {"USDT": "1000000"})
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong, as shares of one unless the name says otherwise.
+
+    Attributes:
+        latency_ms: median time added to every answer.
+        latency_log_sd: standard deviation of its logarithm.
+        too_many_requests: requests refused with 429 before they do anything.
+        banned: requests refused with 418.
+        server_error: requests that fail with 503 before they do anything.
+        unknown_outcome: requests carried out but answered with 503 and code -1007.
+        gap: market messages left out.
+        duplicate: market messages sent twice.
+        disconnect: market messages after which the connection is cut.
+        clock_skew_ms: what the venue's clock is ahead of this machine's.
+        maintenance: every request is answered with 503.
+    """
+
+    latency_ms: float = 0.0
+    latency_log_sd: float = 0.0
+    too_many_requests: float = 0.0
+    banned: float = 0.0
+    server_error: float = 0.0
+    unknown_outcome: float = 0.0
+    gap: float = 0.0
+    duplicate: float = 0.0
+    disconnect: float = 0.0
+    clock_skew_ms: int = 0
+    maintenance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Rate limits, the venue's own by default.
+
+    Attributes:
+        spot_weight: request weight in a minute, spot.
+        usdm_weight: request weight in a minute, USD-M.
+        spot_orders: orders of a key in ten seconds, spot.
+        usdm_orders: orders of a key in ten seconds, USD-M.
+        refusals: refusals in a minute after which the address is banned for two.
+    """
+
+    spot_weight: int = 6_000
+    usdm_weight: int = 2_400
+    spot_orders: int = 100
+    usdm_orders: int = 300
+    refusals: int = 100
+
+
+class VenueServer:
+    """A venue that client libraries trade on: REST, streams and the WebSocket API, on loopback.
+
+    It runs on native threads and never needs the interpreter lock. Use it as a context manager, or
+    call `stop`.
+
+    Args:
+        dialect: whose protocol; `binance` is spot and USD-M futures on one port.
+        port: where to listen; 0 takes a free port.
+        host: address to listen on. Whoever reaches it can trade.
+        markets: markets of the order-flow generator, see `mainspring data sample`.
+        seed: of the flow.
+        speed: how fast the market runs against the clock; 0 leaves the books to the members.
+        warm_up_s: seconds of flow before the market opens.
+        members: members and their keys; one with the default key when not given.
+        limits: rate limits.
+        faults: faults from the start; `set_faults` changes them.
+        queue: messages that may wait for one connection before it is cut off.
+        threads: of the server.
+
+    Raises:
+        InvalidValue: an argument cannot be.
+        NotFoundError: a market is unknown.
+        StorageError: the address cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect = "binance",
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        markets: Sequence[str] = ("btcusdt", "ethusdt"),
+        seed: int = 1,
+        speed: float = 1.0,
+        warm_up_s: float = 60.0,
+        members: Sequence[Member] | None = None,
+        limits: Limits | None = None,
+        faults: Faults | None = None,
+        queue: int = 4_096,
+        threads: int = 2,
+    ) -> None:
+        from mainspring import _core
+
+        if dialect != "binance":
+            raise InvalidValue(f"dialect {dialect!r}: there is binance")
+        config: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "markets": list(markets),
+            "seed": seed,
+            "speed": speed,
+            "warm_up_s": warm_up_s,
+            "members": [asdict(member) for member in members or (Member(),)],
+            "limits": asdict(limits or Limits()),
+            "faults": asdict(faults or Faults()),
+            "queue": queue,
+            "threads": threads,
+        }
+        self._faults = faults or Faults()
+        self._core = _core.VenueServer(json.dumps(config))
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._core.port
+
+    @property
+    def url(self) -> str:
+        """Its address for REST, such as `http://127.0.0.1:8080`."""
+        return f"http://{self._core.host}:{self._core.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """Its address for WebSockets."""
+        return f"ws://{self._core.host}:{self._core.port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it still serves."""
+        return self._core.is_running
+
+    @property
+    def faults(self) -> Faults:
+        """The faults that were asked for last."""
+        return self._faults
+
+    def set_faults(self, faults: Faults | None = None, **changes: Any) -> None:
+        """Sets all faults, or changes some of them: `set_faults(gap=0.01)`.
+
+        Raises:
+            InvalidValue: a value cannot be.
+        """
+        wanted = replace(faults or self._faults, **changes)
+        self._core.set_faults(json.dumps(asdict(wanted)))
+        self._faults = wanted
+
+    def stop(self) -> None:
+        """Closes all connections and stops serving."""
+        self._core.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
