@@ -21,21 +21,22 @@ VALUE_AT_RISK = [vector for vector in VECTORS if vector["fn"] == "value_at_risk"
 @pytest.mark.parametrize("vector", VALUE_AT_RISK, ids=lambda vector: vector["id"])
 def test_a_budget_over_its_figure_is_the_exposure(vector: dict[str, dict[str, float]]) -> None:
     returns, confidence = vector["inputs"]["returns"], vector["inputs"]["confidence"]
-    for ours, theirs in (
-        ("historical_linear", "historical_linear"),
-        ("cornish_fisher", "cornish_fisher"),
-        ("parametric_normal", "parametric_normal"),
-        ("cvar_rockafellar_uryasev", "cvar_rockafellar_uryasev"),
-    ):
-        bound = budgets.exposure_within(returns, 100, confidence=confidence, convention=ours)
-        assert bound == pytest.approx(100 / vector["expected"][theirs], rel=1e-9)
+    conventions: tuple[budgets.Convention, ...] = (
+        "historical_linear",
+        "cornish_fisher",
+        "parametric_normal",
+        "cvar_rockafellar_uryasev",
+    )
+    for one in conventions:
+        bound = budgets.exposure_within(returns, 100, confidence=confidence, convention=one)
+        assert bound == pytest.approx(100 / vector["expected"][one], rel=1e-9)
 
 
 def test_limits_take_the_tighter_bound() -> None:
     returns = VALUE_AT_RISK[0]["inputs"]["returns"]
     bound = budgets.exposure_within(returns, 100)
     limits = budgets.within_value_at_risk(ms.Limits(max_position="1"), returns, 100)
-    assert float(limits.max_gross_exposure) == pytest.approx(bound)
+    assert limits.max_gross_exposure == pytest.approx(bound)
     assert limits.max_position == "1"
     tight = ms.Limits(max_gross_exposure="5")
     assert budgets.within_value_at_risk(tight, returns, 100) == tight

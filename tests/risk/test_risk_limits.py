@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from mainspring import _core
 from mainspring.data.dataset import Dataset
 from mainspring.errors import ConfigError, MainspringError
-from mainspring.risk import Breaker, DrawdownLadder, Rate, Stop
+from mainspring.risk import Breaker, CallbackServer, DrawdownLadder, Rate, Stop, Validator
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def maker(**values: Any) -> Any:
 
 
 def reasons(run: ms.Run) -> Counter[str]:
-    names = __import__("json").loads(_core.order_codes())["reason"]
+    names = json.loads(_core.order_codes())["reason"]
     return Counter(names[str(code)] for code in run.orders["reason"].tolist())
 
 
@@ -108,10 +109,9 @@ def test_leverage_bounds_and_margin_that_runs_out_closes(market: Dataset) -> Non
     cash = float(price) / 9
     refused = ms.backtest(BuyOnce(size="1"), market, cash=cash, margin=ms.Margin(leverage=10))
     assert reasons(refused)["risk_leverage"] == 1
-    margin = ms.Margin(leverage=10, buffer=0.0, maintenance_rate="0.0888")
-    run = ms.backtest(
-        BuyOnce(size="1"), market, cash=cash, margin=margin, limits=ms.Limits(max_drawdown=0.15)
-    )
+    # The sample's first tier asks for 0.4 % of the value.
+    margin = ms.Margin(leverage=10, buffer=0.0, emergency=0.03)
+    run = ms.backtest(BuyOnce(size="1"), market, cash=cash, margin=margin)
     assert any("trading halted: maintenance margin" in text for _, text in run.messages)
     assert run.fills["position_lots"][-1] == 0
 
@@ -140,4 +140,22 @@ def test_position_states_keep_a_maker_within_its_limit(market: Dataset) -> None:
 def test_runs_with_limits_repeat_to_the_bit(market: Dataset) -> None:
     limits = ms.Limits(max_gross_exposure="2000", max_order_rate="5/s", max_daily_loss="100")
     runs = [ms.backtest(maker(), market, every="100ms", limits=limits) for _ in range(2)]
-    assert runs[0].facts.engine["hash"] == runs[1].facts.engine["hash"]
+    assert runs[0].hash == runs[1].hash
+
+
+def test_a_validator_has_the_last_word_and_silence_is_a_no(market: Dataset) -> None:
+    asked: list[dict[str, int]] = []
+
+    def only_buys(question: dict[str, int]) -> bool:
+        asked.append(question)
+        return question["side"] == 1
+
+    with CallbackServer(only_buys, timeout="2s") as server:
+        run = ms.backtest(maker(), market, every="1s", validator=server.validator)
+    assert len(asked) > 10
+    assert set(run.fills["side"].tolist()) <= {1}
+    assert reasons(run)["risk_validator"] == sum(one["side"] == -1 for one in asked)
+    nobody = Validator("127.0.0.1:1", "1ms")
+    silent = ms.backtest(maker(), market, every="10s", validator=nobody)
+    assert len(silent.fills) == 0
+    assert reasons(silent)["risk_validator"] > 0

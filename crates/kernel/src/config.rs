@@ -6,7 +6,7 @@ use mainspring_features::FeatureSpec;
 use mainspring_sim::{LatencyModel, SimConfig};
 use mainspring_trading::execution::reconcile::ReconcileConfig;
 use mainspring_trading::fee::{rate_units, FeeSchedule, FeeTier};
-use mainspring_trading::risk::{LimitTree, PositionStates};
+use mainspring_trading::risk::{LimitTree, PositionStates, ValidatorConfig};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bars::MAX_BAR_SPECS;
@@ -38,6 +38,8 @@ pub struct RunConfig {
     pub limits: LimitTree,
     /// Leverage and margin; positions are not margined where absent.
     pub margin: Option<MarginConfig>,
+    /// Who is asked about every order that the gate lets through; nobody where absent.
+    pub validator: Option<ValidatorConfig>,
     /// Stops that the engine holds for its strategies.
     pub stops: Vec<StopConfig>,
     /// What a fuller position leaves of wishes; nothing is shaped by it where absent.
@@ -90,6 +92,7 @@ impl Default for RunConfig {
             features: Vec::new(),
             limits: LimitTree::default(),
             margin: None,
+            validator: None,
             stops: Vec::new(),
             position_states: None,
             feed_ns: None,
@@ -210,6 +213,7 @@ impl RunConfig {
             return wrong("the sampling interval must be positive".into());
         }
         self.margin.as_ref().map_or(Ok(()), MarginConfig::validate)?;
+        self.validator.as_ref().map_or(Ok(()), ValidatorConfig::validate)?;
         self.position_states.as_ref().map_or(Ok(()), PositionStates::validate)?;
         self.limits.validate()
     }

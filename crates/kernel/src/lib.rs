@@ -25,6 +25,8 @@ pub mod shaping;
 mod source;
 pub mod stops;
 mod tables;
+pub mod shaping;
+pub mod stops;
 pub mod view;
 
 pub use backtest::{Progress, Watch};

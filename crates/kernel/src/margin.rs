@@ -127,6 +127,16 @@ impl Margins {
     }
 }
 
+impl Margins {
+    /// See [`MarginConfig::bound`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bound(&self, tree: &LimitTree) -> Result<LimitTree> {
+        self.config.bound(tree)
+    }
+}
+
 impl Kernel {
     /// Where the account stands with its margin, positions at the marks of the ledger.
     ///

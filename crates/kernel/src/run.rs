@@ -11,7 +11,7 @@ use mainspring_journal::Sink;
 use mainspring_sim::SimMarket;
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::OrderCounters;
-use mainspring_trading::risk::Gate;
+use mainspring_trading::risk::{Gate, SocketValidator};
 
 use crate::backtest::{Backtest, Span, Watch};
 use crate::bars::{BarBuilder, BarSpec};
@@ -208,11 +208,13 @@ pub(crate) fn assemble(
         fees,
         decision_ns: config.decision_ns,
         ledger: Ledger::new(instruments, slots.len(), &config.deposits)?,
-        max_open_orders: gate.max_live_orders(),
+        // One more: a refused order takes a place for the moment of its refusal.
+        max_open_orders: gate.max_live_orders() + 1,
         gate,
         margins,
         shaping,
         guards,
+        validator: config.validator.clone().map(|at| Box::new(SocketValidator::new(at)) as _),
         remembered_orders: REMEMBERED_IN_RUNS,
         strategies: slots,
         recorder,

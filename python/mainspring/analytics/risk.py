@@ -327,7 +327,8 @@ class Correlation(Figures):
     ``matrix`` is in the order of ``names``; a series without variance correlates with nothing (0).
     ``largest_pair`` and ``largest`` are the pair with the largest absolute correlation.
     ``effective_bets`` is ``exp`` of the entropy of the eigenvalues' shares: the number of
-    independent series that would be as diverse (Meucci 2009, on principal portfolios of equal weights).
+    independent series that would be as diverse (Meucci 2009, on principal portfolios of equal
+    weights).
     """
 
     names: list[str]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mainspring.risk.limits import Limits
 from mainspring.risk.positions import Margin, PositionStates
 from mainspring.risk.stops import Stop
+from mainspring.risk.validation import Validator
 from mainspring.written import Number, Span, decimal_text, span_ns
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ class RunSettings:
     margin: Margin | None = None
     position_states: PositionStates | None = None
     stops: Sequence[Stop] = ()
+    validator: Validator | None = None
     cash: Mapping[str, Number] | None = None
     report_currency: str | None = None
     features: Sequence[str] = ()
@@ -197,6 +199,7 @@ class RunSettings:
             "bar_spread_ticks": self.venue.bar_spread_ticks,
             "limits": self.limits.to_engine(),
             "margin": None if self.margin is None else self.margin.to_engine(),
+            "validator": None if self.validator is None else self.validator.to_engine(),
             "stops": [stop.to_engine() for stop in self.stops],
             "position_states": None if states is None else states.to_engine(),
             "start_ns": self.start_ns,

@@ -17,6 +17,7 @@ from mainspring.backtesting.storage import PartialRun
 from mainspring.errors import ConfigError, Interrupted, StrategyError
 from mainspring.risk.positions import Margin, PositionStates
 from mainspring.risk.stops import Stop
+from mainspring.risk.validation import Validator
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
 from mainspring.strategy.time_text import duration_ns
@@ -39,6 +40,7 @@ def backtest(
     margin: Margin | None = None,
     position_states: PositionStates | None = None,
     stops: Sequence[Stop] = (),
+    validator: Validator | None = None,
     reconcile: Reconcile | None = None,
     cash: Number | Mapping[str, Number] | None = None,
     report_currency: str | None = None,
@@ -64,6 +66,7 @@ def backtest(
         limits: Risk limits; they can only tighten the build's.
         margin: Leverage; without it positions are not margined.
         stops: Stops that the engine holds for the strategies.
+        validator: Is asked about every order that the limits let through.
         position_states: Shapes what the strategy wants by how full its position is.
         reconcile: Rules between wishes and orders; without them quotes are kept exactly as wished.
         cash: Money at the start, in the first instrument's settlement currency or by currency;
@@ -102,6 +105,7 @@ def backtest(
         margin=margin,
         position_states=position_states,
         stops=stops,
+        validator=validator,
         cash=None if cash is None else _cash(cash, paths),
         report_currency=report_currency,
         features=wanted_features(strategies, features),

@@ -7,13 +7,16 @@ Figures about risk that was taken (value at risk, drawdown, exposure, correlatio
 from mainspring.risk.limits import Breaker, DrawdownLadder, Limits, Rate
 from mainspring.risk.positions import Margin, PositionStates
 from mainspring.risk.stops import Stop
+from mainspring.risk.validation import CallbackServer, Validator
 
 __all__ = [
     "Breaker",
+    "CallbackServer",
     "DrawdownLadder",
     "Limits",
     "Margin",
     "PositionStates",
     "Rate",
     "Stop",
+    "Validator",
 ]

@@ -29,7 +29,7 @@ class Rate:
         """
         if isinstance(written, Rate):
             return written
-        if isinstance(written, tuple) and len(written) == 2:
+        if isinstance(written, tuple):
             return cls(*written)
         match = _RATE.match(written) if isinstance(written, str) else None
         if match is None:

@@ -58,9 +58,10 @@ class Margin:
 
     Gross exposure over `leverage` may use the equity less `buffer`: orders beyond that are refused
     as `risk_leverage`. People are warned when what is available is less than a fifth of what is
-    used. When maintenance margin reaches `emergency` of the equity, trading halts, orders are cancelled and
-    positions closed at the market; in a run the venue takes off what is left when it reaches all of
-    it.
+    used. When maintenance margin reaches `emergency` of the equity, trading halts, orders are
+    cancelled and
+    positions closed at the market; in a run the venue takes off what is left
+    when it reaches all of it.
 
     Attributes:
         leverage: Highest leverage; an instrument's own tiers may allow less.

@@ -16,7 +16,7 @@ def _floor_to_lot(qty: float, lot: float) -> float:
     lots = qty / lot
     nearest = round(lots)
     whole = nearest if abs(lots - nearest) < 1e-9 * max(1.0, lots) else math.floor(lots)
-    return round(whole * lot, 12)
+    return float(round(whole * lot, 12))
 
 
 def _positive(**values: float) -> None:

@@ -44,7 +44,8 @@ class Stop:
         """At a multiple of the average true range from the best price since the entry.
 
         The range is that of bars of the mid price, averaged with weight ``1 / period`` (Wilder
-        1978, New Concepts in Technical Trading Systems); the stop stands from the `period`-th bar on.
+        1978, New Concepts in Technical Trading Systems); the stop stands from the `period`-th
+        bar on.
         """
         rule = {
             "kind": "atr",

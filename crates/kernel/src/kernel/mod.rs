@@ -21,7 +21,7 @@ use mainspring_trading::execution::Actions;
 use mainspring_trading::fee::FeeSchedule;
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::OrderTable;
-use mainspring_trading::risk::Gate;
+use mainspring_trading::risk::{Gate, Validator};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::calls::Call;
@@ -140,6 +140,7 @@ pub struct Kernel {
     pub(crate) margins: Option<Margins>,
     pub(crate) shaping: Option<Shaping>,
     pub(crate) guards: Vec<Guard>,
+    pub(crate) validator: Option<Box<dyn Validator>>,
     pub(crate) requests: DelayQueue<VenueRequest>,
     pub(crate) answers: DelayQueue<VenueEvent>,
     pub(crate) timers: DelayQueue<Timer>,
@@ -195,6 +196,8 @@ pub struct Parts {
     pub shaping: Option<Shaping>,
     /// Stops.
     pub guards: Vec<Guard>,
+    /// A second opinion on every order.
+    pub validator: Option<Box<dyn Validator>>,
     /// Most orders open at once.
     pub max_open_orders: usize,
     /// Ended orders remembered.
@@ -256,6 +259,7 @@ impl Kernel {
             margins: parts.margins,
             shaping: parts.shaping,
             guards: parts.guards,
+            validator: parts.validator,
             requests: DelayQueue::new(MAX_IN_FLIGHT, "requests in flight"),
             answers: DelayQueue::new(MAX_IN_FLIGHT, "answers in flight"),
             timers: DelayQueue::new(MAX_IN_FLIGHT, "timers"),

@@ -10,7 +10,7 @@ use mainspring_sim::{Leg, RequestKind};
 use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::fee::FeeOutcome;
 use mainspring_trading::orders::{FillChange, Moved, Order, OrderEvent, OrderState, Purpose};
-use mainspring_trading::risk::{ApprovedOrder, Gate, Situation};
+use mainspring_trading::risk::{ApprovedOrder, Gate, LimitKind, Situation};
 
 use crate::host::Fill;
 use crate::session::mutant::{is_planted, Mutant};
@@ -185,6 +185,9 @@ impl Kernel {
         let mut order = Order::new(id, strategy, terms, self.now_ns);
         order.purpose = purpose;
         match self.gate.check(strategy, &terms, at) {
+            Ok(_) if self.validator.is_some() && !self.is_validated(&order, at) => {
+                self.refuse(order, LimitKind::Validator.bit())
+            }
             Ok(approved) => self.submit(order, &approved),
             Err(veto) => {
                 self.tell_refusal(&order, at)?;
@@ -285,6 +288,10 @@ impl Kernel {
         if self.gate.check(strategy, &wanted.terms, &at).is_err() {
             self.recorder.counts.risk_rejects += 1;
             return self.tell_refusal(&wanted, &at);
+        }
+        if self.validator.is_some() && !self.is_validated(&wanted, &at) {
+            self.recorder.counts.risk_rejects += 1;
+            return self.note(&format!("amend of order {} refused by the validator", id.0));
         }
         let moved = self.step(id, OrderEvent::ReplaceRequested { price, qty })?;
         let changed = self.orders.at(moved);

@@ -3,7 +3,7 @@
 use mainspring_core::order::OrderTerms;
 use mainspring_core::{InstrumentId, Lots, Money, Result, TimeNs};
 use mainspring_trading::orders::{Moved, Order, OrderEvent, Purpose};
-use mainspring_trading::risk::{HaltCause, Requested, Rung, Situation, Verdict};
+use mainspring_trading::risk::{HaltCause, Proposal, Requested, Rung, Situation, Verdict};
 
 use crate::session::Event;
 
@@ -52,6 +52,17 @@ impl Kernel {
             first = false;
         });
         self.recorder.notice(self.now_ns, &text)
+    }
+
+    /// Asks the validator, unless the engine closes in an emergency.
+    #[cold]
+    pub(super) fn is_validated(&mut self, order: &Order, at: &Situation) -> bool {
+        let (strategy, terms, now_ns) = (order.strategy, order.terms, self.now_ns);
+        let proposal = Proposal { order: order.id, strategy, terms, now_ns };
+        match &mut self.validator {
+            Some(validator) if !at.urgent => validator.validate(&proposal),
+            _ => true,
+        }
     }
 
     /// A step of an order, as rates and breakers count it.

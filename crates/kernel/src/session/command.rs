@@ -71,7 +71,12 @@ impl Kernel {
 
     /// Limits that cannot be are refused; those before go on.
     fn set_limits(&mut self, limits: &LimitTree, reason: &str) -> Result<()> {
-        match self.gate.reconfigure(limits, reason) {
+        // Margin bounds leverage whatever the limits are.
+        let bounded = match &self.margins {
+            Some(margins) => margins.bound(limits)?,
+            None => limits.clone(),
+        };
+        match self.gate.reconfigure(&bounded, reason) {
             Ok(()) => self.note(&format!("limits changed: {reason}")),
             Err(error) => self.note(&format!("limits stay as they are: {error}")),
         }

@@ -116,7 +116,7 @@ impl Session {
             assemble(&config.run, &instruments, strategies, recorder, sample_ns, &currency)?;
         parts.remembered_orders = REMEMBERED_IN_SESSIONS;
         // Limits may be changed while it runs, up to the ceiling.
-        parts.max_open_orders = MAX_OPEN_ORDERS;
+        parts.max_open_orders = MAX_OPEN_ORDERS + 1;
         let mut kernel = Kernel::new(parts);
         let mut outside = Outside::new(config.patience, config.foreign, &venues, venue_of);
         outside.following = true;

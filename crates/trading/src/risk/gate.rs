@@ -81,6 +81,7 @@ pub struct Gate {
     pub(super) max_live_orders: usize,
     pub(super) tracks_value: bool,
     pub(super) counts_requests: bool,
+    pub(super) counts_open: bool,
     pub(super) halt: Option<HaltCause>,
     pub(super) wake_ns: TimeNs,
     // What the check does not look at.
@@ -241,6 +242,9 @@ impl Gate {
         if orders != 0 {
             let index = self.slot_of(strategy, instrument);
             self.own[index].orders += orders;
+            if !self.counts_open {
+                return;
+            }
             for branch in self.slots[index].branches {
                 self.rooms[usize::from(branch)].open -= orders;
             }

@@ -17,6 +17,7 @@ mod scope;
 mod slot;
 mod stops;
 mod tree;
+mod validator;
 
 pub use account::{Requested, Verdict};
 pub use breaker::{Breaker, BreakerLimits, BreakerState};
@@ -30,3 +31,4 @@ pub use position_state::{by_ladder, Allowance, Forced, PositionState, PositionSt
 pub use rate::RateWindow;
 pub use stops::{Guarded, Stop, StopRule};
 pub use tree::GateImage;
+pub use validator::{Proposal, SocketValidator, Validator, ValidatorConfig};

@@ -11,6 +11,9 @@ use super::rate::RateWindow;
 /// A bound that nothing reaches, with room for sums on either side.
 pub(super) const NO_BOUND: i128 = i128::MAX / 4;
 
+/// Open orders that nothing reaches.
+const UNBOUNDED: i32 = i32::MAX / 2;
+
 /// What the check reads of a branch: how much may still be added.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
@@ -83,7 +86,7 @@ impl Scope {
             bounds: Bounds {
                 gross: money(limits.max_gross_exposure),
                 net: money(net),
-                open: limits.max_open_orders.map_or(i32::MAX / 2, |n| n as i32),
+                open: limits.max_open_orders.map_or(UNBOUNDED, |n| n as i32),
                 trades: count(limits.max_daily_trades),
                 streak: count(limits.max_losing_streak),
                 loss: money(limits.max_daily_loss),
@@ -113,6 +116,11 @@ impl Scope {
             || bounds.leverage.is_some()
             || bounds.allocation.is_some()
             || bounds.concentration.is_some()
+    }
+
+    /// Whether open orders have to be counted.
+    pub(super) fn bounds_open(&self) -> bool {
+        self.bounds.open < UNBOUNDED
     }
 
     /// Whether requests and fills have to be counted.

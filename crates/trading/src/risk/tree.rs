@@ -77,6 +77,7 @@ impl Gate {
             max_live_orders: live,
             tracks_value: scopes.iter().any(Scope::values_positions),
             counts_requests: scopes.iter().any(Scope::counts),
+            counts_open: scopes.iter().any(Scope::bounds_open),
             halt: None,
             wake_ns: TimeNs::MIN,
             slots,

@@ -1,0 +1,225 @@
+//! A hook for a second opinion from outside: bounded in time, and no answer is a no.
+
+use std::io::{ErrorKind as IoErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use mainspring_core::order::OrderTerms;
+use mainspring_core::{ClientOrderId, DurationNs, Error, ErrorKind, Result, TimeNs};
+use serde::{Deserialize, Serialize};
+
+/// An order as a validator is asked about it: the gate has let it through already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// Its id.
+    pub order: ClientOrderId,
+    /// Whose.
+    pub strategy: u16,
+    /// What it asks.
+    pub terms: OrderTerms,
+    /// Logical time.
+    pub now_ns: TimeNs,
+}
+
+/// Says yes or no to an order, within a time that it bounds itself. Asked after the gate, never
+/// instead of it; closing in an emergency does not ask.
+pub trait Validator: Send {
+    /// Whether the order may be sent.
+    fn validate(&mut self, proposal: &Proposal) -> bool;
+}
+
+/// Where a validator listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidatorConfig {
+    /// `host:port`.
+    pub address: String,
+    /// The longest that an answer is waited for.
+    pub timeout_ns: DurationNs,
+}
+
+impl ValidatorConfig {
+    /// Checks the figures.
+    ///
+    /// # Errors
+    /// When the wait is not from a microsecond to ten seconds, or the address has no port.
+    pub fn validate(&self) -> Result<()> {
+        if !(1_000..=10_000_000_000).contains(&self.timeout_ns) || !self.address.contains(':') {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "validator at {:?} within {} ns: give host:port and a wait of 1 us to 10 s",
+                    self.address, self.timeout_ns
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A validator behind a socket. For each order it is sent one line of JSON with an `id`, and answers
+/// with one line `ID ok` or `ID no`. Whatever else comes, or nothing in time, is a no.
+#[derive(Debug)]
+pub struct SocketValidator {
+    config: ValidatorConfig,
+    stream: Option<TcpStream>,
+    asked: u64,
+    received: Vec<u8>,
+}
+
+/// Longest line that is listened to.
+const MAX_LINE: usize = 256;
+
+impl SocketValidator {
+    /// A validator that connects when it is first asked.
+    #[must_use]
+    pub fn new(config: ValidatorConfig) -> Self {
+        Self { config, stream: None, asked: 0, received: Vec::with_capacity(MAX_LINE) }
+    }
+
+    fn ask(&mut self, proposal: &Proposal) -> std::io::Result<bool> {
+        let timeout = Duration::from_nanos(self.config.timeout_ns.unsigned_abs());
+        let deadline = Instant::now() + timeout;
+        if self.stream.is_none() {
+            let address = self.config.address.to_socket_addrs()?.next();
+            let address = address.ok_or(IoErrorKind::AddrNotAvailable)?;
+            let stream = TcpStream::connect_timeout(&address, timeout)?;
+            stream.set_nodelay(true)?;
+            stream.set_write_timeout(Some(timeout))?;
+            self.received.clear();
+            self.stream = Some(stream);
+        }
+        self.asked += 1;
+        let question = question(self.asked, proposal);
+        let Some(stream) = &mut self.stream else { return Ok(false) };
+        stream.write_all(question.as_bytes())?;
+        loop {
+            if let Some((id, yes)) = next_answer(&mut self.received) {
+                // Late answers to questions before are passed over.
+                if id == self.asked {
+                    return Ok(yes);
+                }
+                continue;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.received.len() > MAX_LINE {
+                return Err(IoErrorKind::TimedOut.into());
+            }
+            stream.set_read_timeout(Some(left))?;
+            let mut buffer = [0; MAX_LINE];
+            let count = stream.read(&mut buffer)?;
+            if count == 0 {
+                return Err(IoErrorKind::UnexpectedEof.into());
+            }
+            self.received.extend_from_slice(&buffer[..count]);
+        }
+    }
+}
+
+impl Validator for SocketValidator {
+    fn validate(&mut self, proposal: &Proposal) -> bool {
+        self.ask(proposal).unwrap_or_else(|_| {
+            // The next order begins with a fresh connection.
+            self.stream = None;
+            false
+        })
+    }
+}
+
+fn question(id: u64, proposal: &Proposal) -> String {
+    let Proposal { order, strategy, terms, now_ns } = proposal;
+    format!(
+        "{{\"id\":{id},\"order\":{},\"strategy\":{strategy},\"instrument\":{},\"side\":{},\"type\":{},\"price_ticks\":{},\"qty_lots\":{},\"flags\":{},\"time_ns\":{now_ns}}}\n",
+        order.0,
+        terms.instrument.0,
+        terms.side.sign(),
+        terms.order_type as u8,
+        terms.price.0,
+        terms.qty.0,
+        terms.flags.0,
+    )
+}
+
+/// The first whole line that was received, as the id it answers and whether it is a yes.
+fn next_answer(received: &mut Vec<u8>) -> Option<(u64, bool)> {
+    let end = received.iter().position(|byte| *byte == b'\n')?;
+    let line = String::from_utf8_lossy(&received[..end]).into_owned();
+    received.drain(..=end);
+    let (id, word) = line.trim().split_once(' ').unwrap_or(("0", ""));
+    Some((id.parse().unwrap_or(0), word == "ok"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mainspring_core::{InstrumentId, Lots, Side, Ticks};
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+    use std::thread;
+
+    fn proposal() -> Proposal {
+        let terms = OrderTerms::limit(InstrumentId(0), Side::Buy, Ticks(100), Lots(5));
+        Proposal { order: ClientOrderId(7), strategy: 1, terms, now_ns: 9 }
+    }
+
+    /// A server that answers the n-th question of each connection by a rule.
+    fn serve(answer: impl Fn(u64, &str) -> Option<String> + Send + 'static) -> SocketValidator {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let mut n = 0;
+                while let Some(Ok(line)) = lines.next() {
+                    n += 1;
+                    match answer(n, &line) {
+                        Some(text) => stream.write_all(text.as_bytes()).unwrap(),
+                        None => break,
+                    }
+                }
+            }
+        });
+        SocketValidator::new(ValidatorConfig { address, timeout_ns: 200_000_000 })
+    }
+
+    fn id(line: &str) -> &str {
+        line.split(&[':', ','][..]).nth(1).unwrap()
+    }
+
+    #[test]
+    fn only_a_timely_ok_of_the_question_is_a_yes() {
+        let mut yes = serve(|_, line| Some(format!("{} ok\n", id(line))));
+        assert!(yes.validate(&proposal()) && yes.validate(&proposal()));
+        let mut no = serve(|_, line| Some(format!("{} no\n", id(line))));
+        assert!(!no.validate(&proposal()));
+        let mut noise = serve(|_, _| Some("ok\nok\n\n77 ok\n".to_owned()));
+        assert!(!noise.validate(&proposal()), "answers to other questions");
+        let mut gone = serve(|_, _| None);
+        assert!(!gone.validate(&proposal()), "closed");
+        let nobody = ValidatorConfig { address: "127.0.0.1:1".into(), timeout_ns: 50_000_000 };
+        assert!(!SocketValidator::new(nobody).validate(&proposal()), "nobody listens");
+    }
+
+    #[test]
+    fn silence_is_a_no_within_the_time_and_late_answers_do_not_count_for_the_next() {
+        let mut late = serve(|n, line| {
+            if n == 1 {
+                thread::sleep(Duration::from_millis(400));
+            }
+            Some(format!("{} ok\n", id(line)))
+        });
+        let start = Instant::now();
+        assert!(!late.validate(&proposal()));
+        assert!(start.elapsed() < Duration::from_millis(390));
+    }
+
+    #[test]
+    fn nonsense_is_refused_when_it_is_configured() {
+        let wrong =
+            |address: &str, timeout_ns| ValidatorConfig { address: address.into(), timeout_ns };
+        assert!(wrong("nowhere", 1_000_000).validate().is_err());
+        assert!(wrong("a:1", 0).validate().is_err());
+        assert!(wrong("a:1", 1_000_000).validate().is_ok());
+    }
+}
