@@ -122,9 +122,6 @@ _TABLE = (
         "a message to the matching engine, in four scenarios",
         "matching:matching",
     ),
-    Benchmark(
-        "gate", ("ns_per_check", "ns_per_order"), "the risk gate with every limit", "gate:checks"
-    ),
     Benchmark("import", ("rows_per_s",), "raw Binance messages to an event file", "files:imports"),
     Benchmark("scan", ("bytes_per_s",), "touching every row of an event file", "files:scan"),
     Benchmark(
