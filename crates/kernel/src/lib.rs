@@ -25,8 +25,6 @@ pub mod shaping;
 mod source;
 pub mod stops;
 mod tables;
-pub mod shaping;
-pub mod stops;
 pub mod view;
 
 pub use backtest::{Progress, Watch};
