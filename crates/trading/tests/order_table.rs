@@ -141,3 +141,73 @@ fn an_id_in_use_or_an_unknown_place_is_refused() {
     assert!(table.insert(sent).is_err());
     assert_eq!(table.live_count(), 1);
 }
+
+#[test]
+fn an_image_goes_into_an_empty_table_and_comes_out_the_same() {
+    let mut table = OrderTable::new(4, 3, 2, 1);
+    for id in 0..6 {
+        table.insert(order(id, 0, (id % 2) as u16)).unwrap();
+        table.request(ClientOrderId(id), OrderEvent::Submit, id as i64).unwrap();
+        if id % 3 != 0 {
+            let kind = VenueEventKind::Cancelled(CancelReason::Requested);
+            table.apply(&answer(ClientOrderId(id), kind), 9).unwrap();
+        }
+    }
+    let unknown = answer(ClientOrderId(99), VenueEventKind::Accepted);
+    table.apply(&unknown, 9).unwrap_err();
+    let image = table.image();
+    let ended: Vec<_> = image.ended.iter().map(|o| o.id.0).collect();
+    assert_eq!((ended, image.live.len(), image.counters.unknown), (vec![2, 4, 5], 2, 1));
+    let mut again = OrderTable::new(4, 3, 2, 1);
+    again.restore(&image).unwrap();
+    assert_eq!((again.image(), again.capacity()), (image.clone(), 4));
+    assert!(again.restore(&image).is_err(), "not into a table that has orders");
+    let mut small = OrderTable::new(1, 3, 2, 1);
+    assert_eq!(small.restore(&image).unwrap_err().kind(), ErrorKind::Capacity);
+}
+
+#[test]
+fn an_order_is_found_once_for_several_uses() {
+    let mut table = OrderTable::new(4, 4, 1, 1);
+    table.insert(order(5, 0, 0)).unwrap();
+    table.request(ClientOrderId(5), OrderEvent::Submit, 1).unwrap();
+    let place = table.place(ClientOrderId(5)).unwrap();
+    assert_eq!(table.order(place).id, ClientOrderId(5));
+    let moved = table.apply_at(place, &answer(ClientOrderId(5), VenueEventKind::Accepted), 2);
+    let moved = moved.unwrap();
+    assert_eq!((moved.from(), moved.to()), (OrderState::Submitted, OrderState::Open));
+    assert!(format!("{moved:?}").contains("Open"));
+    assert!(table.order(place).is_open() && !OrderState::Created.is_working());
+    assert!(OrderState::PendingCancel.is_pending() && !OrderState::Open.is_pending());
+    assert!(table.place(ClientOrderId(6)).is_err());
+    assert!(matches!(table.refusal(), OrderError::UnknownOrder(ClientOrderId(6))));
+}
+
+#[test]
+fn refusals_become_errors_of_their_kind() {
+    let kind = |error: OrderError| mainspring_core::Error::from(error).kind();
+    assert_eq!(kind(OrderError::UnknownOrder(ClientOrderId(1))), ErrorKind::NotFound);
+    let bad = OrderError::BadFill { id: ClientOrderId(1), qty: Lots(2), fillable: Lots(1) };
+    assert_eq!(kind(bad), ErrorKind::Mismatch);
+    let mut table = OrderTable::new(4, 4, 1, 1);
+    let mut nothing = order(5, 0, 0);
+    nothing.terms.qty = Lots(0);
+    assert!(table.insert(nothing).is_err());
+}
+
+#[test]
+fn ids_that_share_a_bucket_are_forgotten_one_by_one() {
+    // 32 buckets for 12 slots: these ids all meet in one.
+    let ids: Vec<u64> = (0..6).map(|n| 7 + 32 * n).collect();
+    let mut table = OrderTable::new(8, 4, 1, 1);
+    for id in &ids {
+        table.insert(order(*id, 0, 0)).unwrap();
+        table.request(ClientOrderId(*id), OrderEvent::Submit, 1).unwrap();
+    }
+    let kind = VenueEventKind::Cancelled(CancelReason::Requested);
+    for id in &ids {
+        table.apply(&answer(ClientOrderId(*id), kind), 2).unwrap();
+    }
+    let known: Vec<bool> = ids.iter().map(|id| table.get(ClientOrderId(*id)).is_some()).collect();
+    assert_eq!(known, [false, false, true, true, true, true]);
+}

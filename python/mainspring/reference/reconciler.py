@@ -1,4 +1,8 @@
-"""From what a strategy wants to the fewest orders that get there."""
+"""From what a strategy wants to the fewest orders that get there.
+
+What holds without rules of reconciling; thresholds, lives of orders and rate budgets
+(`mainspring.backtesting.reconciling`) are the compiled engine's alone.
+"""
 
 from __future__ import annotations
 

@@ -294,6 +294,25 @@ mod tests {
     }
 
     #[test]
+    fn a_target_waits_for_what_is_being_cancelled_and_places_the_rest_at_its_price() {
+        let leaving = LiveOrder {
+            id: ClientOrderId(1),
+            side: Side::Buy,
+            price: Ticks(10),
+            qty: Lots(5),
+            filled: Lots(2),
+            cancelling: true,
+        };
+        let mut actions = Actions::new();
+        let live = [leaving].into_iter();
+        reconcile_target(INSTRUMENT, Lots(0), Lots(8), Some(Ticks(9)), live, &mut actions);
+        let rest = OrderTerms::limit(INSTRUMENT, Side::Buy, Ticks(9), Lots(5));
+        assert_eq!(actions.as_slice(), [Action::Place(rest)]);
+        actions.clear();
+        assert!(actions.as_slice().is_empty());
+    }
+
+    #[test]
     fn a_wrong_size_is_replaced_and_a_partly_filled_order_stands() {
         let mut order = LiveOrder {
             id: ClientOrderId(1),

@@ -729,3 +729,22 @@ fn rules_that_cannot_be_kept_are_refused() {
     let rules = rules.rules(&instrument()).unwrap();
     assert!(rules.amend == AmendRule::Always && rules.watches_queues());
 }
+
+#[test]
+fn rules_tell_what_the_kernel_asks() {
+    let config = ReconcileConfig {
+        price_threshold_bps: 20.0,
+        replenish: true,
+        min_life_ns: 5,
+        ..ReconcileConfig::default()
+    };
+    let rules = rules(&config);
+    assert!(rules.stands_for(Ticks(1_000), Ticks(1_002)));
+    assert!(!rules.stands_for(Ticks(1_000), Ticks(997)) && rules.replenishes());
+    assert_eq!(rules.lives_ns(), (5, i64::MAX));
+    let mut odd = instrument();
+    odd.min_notional = mainspring_core::Decimal::new(1, 18).unwrap();
+    odd.kind = mainspring_core::instrument::InstrumentKind::InversePerpetual;
+    odd.multiplier = mainspring_core::Decimal::new(1, 18).unwrap();
+    assert!(config.rules(&odd).is_err(), "a lot worth less than any money");
+}
