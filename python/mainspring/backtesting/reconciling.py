@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mainspring.backtesting.config import Number, Span, decimal_text
-from mainspring.errors import ConfigError
-from mainspring.strategy.time_text import duration_ns
+from mainspring.written import Number, Span, decimal_text, span_ns
 
 AmendRule = Literal["never", "keeps_priority", "always"]
 CrossRule = Literal["send", "rest", "drop"]
@@ -18,20 +15,8 @@ Rate = tuple[int, Span] | tuple[int, Span, int]
 """How many, in how long, and how many of them at once (half of them without it)."""
 
 
-def _ns(value: Span, what: str) -> int:
-    if value in (0, "0"):
-        return 0
-    try:
-        return duration_ns(value)
-    except ConfigError as error:
-        raise ConfigError(f"{what}: {error}") from None
-
-
 def _number(value: Number, what: str) -> float:
-    number = float(decimal_text(value, what))
-    if not math.isfinite(number):
-        raise ConfigError(f"{what} is {value!r}; it must be finite")
-    return number
+    return float(decimal_text(value, what))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +46,7 @@ class AdaptiveLife:
         """The engine's form."""
         return {
             "target_fill_rate": self.target_fill_rate,
-            "fill_window_ns": _ns(self.fill_window, "fill_window"),
+            "fill_window_ns": span_ns(self.fill_window, "fill_window"),
             "volatility": self.volatility,
             "volatility_unit_bps": self.volatility_unit_bps,
             "drift": self.drift,
@@ -83,7 +68,7 @@ class Urgent:
 
     def to_engine(self) -> dict[str, Any]:
         """The engine's form."""
-        return {"after_ns": _ns(self.after, "urgent: after"), "collar_bps": self.collar_bps}
+        return {"after_ns": span_ns(self.after, "urgent: after"), "collar_bps": self.collar_bps}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +105,7 @@ def _rate(rate: Rate | None, what: str) -> dict[str, Any] | None:
     if rate is None:
         return None
     burst = rate[2] if len(rate) == 3 else None
-    return {"limit": rate[0], "window_ns": _ns(rate[1], f"rate of {what}"), "burst": burst}
+    return {"limit": rate[0], "window_ns": span_ns(rate[1], f"rate of {what}"), "burst": burst}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +175,14 @@ class Reconcile:
             "amend": amend.pop("*", "never"),
             "amend_at": amend,
             "wait_for_cancel": self.wait_for_cancel,
-            "min_life_ns": _ns(self.min_life, "min_life"),
-            "max_life_ns": None if self.max_life is None else _ns(self.max_life, "max_life"),
+            "min_life_ns": span_ns(self.min_life, "min_life"),
+            "max_life_ns": None if self.max_life is None else span_ns(self.max_life, "max_life"),
             "adaptive_life": None if self.adaptive_life is None else self.adaptive_life.to_engine(),
             "queue_growth": self.queue_growth,
             "cross": self.cross,
             "below_minimum": self.below_minimum,
             "max_actions": self.max_actions,
-            "pause_ns": _ns(self.pause, "pause"),
+            "pause_ns": span_ns(self.pause, "pause"),
             "urgent": None if self.urgent is None else self.urgent.to_engine(),
             "budgets": {venue: budget.to_engine() for venue, budget in by_venue.items()},
         }
