@@ -58,6 +58,9 @@ def test_a_session_for_some_seconds_and_its_second_start(tmp_path: Path) -> None
     assert document["status"]["open_orders"] == 0
     second = run(*words)
     assert json.loads(second.stdout)["resumed"] is True
+    verified = run("replay", str(tmp_path), "--verify", "--json")
+    assert verified.returncode == 0, verified.stderr
+    assert json.loads(verified.stdout)["same"] > 0
 
 
 def test_ctrl_c_ends_in_order(tmp_path: Path) -> None:
@@ -86,7 +89,8 @@ def test_kill_from_outside_and_rearm(tmp_path: Path) -> None:
     words = ("paper", "--out", str(tmp_path), "--seconds", "1", "--speed", "20", "--json")
     still = json.loads(run(*words).stdout)
     assert still["status"]["halted"] is True
-    assert still["status"]["orders"] == 0
+    held, before = still["status"]["markets"][0], document["status"]["markets"][0]
+    assert held["position_lots"] == before["position_lots"]
     again = json.loads(run(*words, "--rearm", "looked at it").stdout)
     assert again["status"]["halted"] is False
 

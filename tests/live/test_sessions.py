@@ -10,7 +10,7 @@ from pathlib import Path
 import mainspring as ms
 import pytest
 from mainspring.errors import ConfigError, MismatchError, StrategyError
-from mainspring.live import Keep, LiveSession, PaperVenue, Status, paper
+from mainspring.live import Keep, LiveSession, PaperVenue, Status, paper, shadow, verify
 
 FAST = PaperVenue(speed=20)
 MAKER = ms.native.TouchMaker(size="0.01", max_position="0.1", every="20ms")
@@ -188,3 +188,28 @@ def test_settings_that_cannot_be_used_are_named(
 ) -> None:
     with pytest.raises(ms.errors.MainspringError, match=message):
         paper(MAKER, tmp_path, venue=venue, keep=keep)
+
+
+def test_strategies_that_run_again_ask_for_the_same(tmp_path: Path) -> None:
+    for _ in range(2):
+        with paper([Maker(), MAKER], tmp_path, venue=FAST) as session:
+            wait_for(session, "fills", lambda s: s.fills > 3)
+    found = verify(tmp_path, [Maker(), MAKER])
+    assert found.same > 5
+    assert (found.different, found.difference) == (0, None)
+    # The journal names the strategies itself.
+    assert verify(tmp_path) == found
+
+
+def test_another_version_decides_differently_and_is_told_where(tmp_path: Path) -> None:
+    with paper([Maker(), MAKER], tmp_path, venue=FAST) as session:
+        wait_for(session, "orders", lambda s: s.orders > 10)
+    smaller = ms.native.TouchMaker(size="0.005", max_position="0.1", every="20ms")
+    found = shadow(tmp_path, [Maker(), smaller])
+    assert found.different > 5
+    assert found.difference is not None
+    assert found.difference.strategy == 1
+    assert found.difference.recorded != found.difference.again
+    assert "first difference at record" in str(found)
+    assert verify(tmp_path, [Maker(), smaller]).different == 1
+    assert shadow(tmp_path, [Maker(size="0.02"), MAKER]).difference.strategy == 0

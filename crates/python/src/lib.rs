@@ -68,7 +68,7 @@ mod _core {
         PyJournalReader, PyJournalWriter,
     };
     #[pymodule_export]
-    use crate::live::{start_paper, PyLiveSession};
+    use crate::live::{rerun_session, start_paper, time_event_to_order, PyLiveSession};
     #[pymodule_export]
     use crate::models::{avellaneda_stoikov, glft_coefficients};
     #[pymodule_export]

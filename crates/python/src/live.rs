@@ -5,12 +5,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mainspring_core::{Error, ErrorKind, Instrument, Result};
+use mainspring_core::event::MarketRow;
+use mainspring_core::{Error, ErrorKind, Instrument, Result, Ticks};
+use mainspring_data::EventFile;
 use mainspring_journal::live::{Cursor, Folder, Item, Options, Start};
 use mainspring_kernel::host::{BookTrigger, Host};
 use mainspring_kernel::native::NativeConfig;
+use mainspring_kernel::session::decode::{decode, fields_to_json};
 use mainspring_kernel::session::disk::{raw, sources, upgraded, Silent};
-use mainspring_kernel::session::{Command, Image, Raw, Session, SessionConfig};
+use mainspring_kernel::session::rerun::{rerun, Rerun, Where};
+use mainspring_kernel::session::{Command, Image, Kind, Raw, Session, SessionConfig};
+use mainspring_live::bench::event_to_order;
 use mainspring_live::exchange::{Exchange, ExchangeConfig};
 use mainspring_live::{Handle, HostMaker, Plan, Status, Watch, WorkerPulse, MAX_SHOWN};
 use mainspring_sim::flow::{FlowConfig, Level};
@@ -423,6 +428,127 @@ impl PyLiveSession {
             }
         })
     }
+}
+
+/// Runs strategies again over a session's journal and compares what they ask for with what is
+/// recorded; JSON of what was found, with the first difference decoded. `strategies` are as in
+/// `start_paper`.
+#[pyfunction]
+pub fn rerun_session(
+    py: Python<'_>,
+    folder: PathBuf,
+    strategies: Vec<(Bound<'_, PyAny>, String)>,
+    base: &Bound<'_, PyAny>,
+    to_the_end: bool,
+) -> PyResult<String> {
+    let places = strategies
+        .iter()
+        .map(|(one, trigger)| Place::read(one, trigger))
+        .collect::<PyResult<Vec<_>>>()?;
+    let causes: Causes = Arc::new(Mutex::new(Vec::new()));
+    let mut found = Rerun::default();
+    for at in [Where::Inline, Where::Elsewhere] {
+        let runs = |place: &Place| place.is_elsewhere() == (at == Where::Elsewhere);
+        if !places.iter().any(runs) {
+            continue;
+        }
+        let hosts = places.iter().map(|place| -> PyResult<Option<Box<dyn Host>>> {
+            match place {
+                _ if !runs(place) => Ok(None),
+                Place::Kernel(config, trigger) => config.build(*trigger).map(Some).map_err(to_py),
+                Place::Worker(strategy, trigger, _) => {
+                    let strategy = strategy.bind(py);
+                    let host = PythonHost::new(strategy, base, *trigger, Arc::clone(&causes))?;
+                    Ok(Some(Box::new(host)))
+                }
+            }
+        });
+        let hosts = hosts.collect::<PyResult<Vec<_>>>()?;
+        let part = rerun(&folder, hosts, at, to_the_end).map_err(to_py)?;
+        found.records = found.records.max(part.records);
+        found.same += part.same;
+        found.different += part.different;
+        found.difference = found.difference.or(part.difference);
+    }
+    rerun_json(&found).map_err(to_py)
+}
+
+fn wishes_to_json(bytes: &[u8]) -> Result<Value> {
+    let raw = Raw { kind: Kind::Intents as u16, sequence: 0, time_ns: 0, cause: 0, payload: bytes };
+    Ok(fields_to_json(&decode(&raw, &[])?))
+}
+
+fn rerun_json(found: &Rerun) -> Result<String> {
+    let wishes = |bytes: &[u8]| -> Result<Value> {
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        wishes_to_json(bytes)
+    };
+    let difference = match &found.difference {
+        None => Value::Null,
+        Some(one) => json!({
+            "strategy": one.strategy,
+            "input": one.input,
+            "time_ns": one.time_ns,
+            "recorded": wishes(&one.recorded)?,
+            "again": wishes(&one.again)?,
+        }),
+    };
+    Ok(json!({
+        "records": found.records,
+        "same": found.same,
+        "different": found.different,
+        "difference": difference,
+    })
+    .to_string())
+}
+
+/// Nanoseconds from a market message to the orders that it leads to, over the messages of a market
+/// file: `(p50, p99, max, count)` of those with orders and of all, and the floor of one clock read.
+#[pyfunction]
+pub fn time_event_to_order(
+    py: Python<'_>,
+    path: PathBuf,
+    folder: PathBuf,
+    config: &str,
+    strategy: &str,
+    limit: usize,
+) -> PyResult<((u32, u32, u32, usize), (u32, u32, u32, usize))> {
+    let config: SessionConfig = parse(config, "the configuration").map_err(to_py)?;
+    let strategy: NativeConfig = parse(strategy, "the strategy").map_err(to_py)?;
+    let run = || -> Result<_> {
+        let file = EventFile::open(&path)?;
+        let messages = messages_of(&file, limit)?;
+        let instrument = &file.instruments()[0];
+        let times = event_to_order(&folder, &config, instrument, &strategy, &messages)?;
+        Ok((quantiles(&times.to_order), quantiles(&times.all)))
+    };
+    py.detach(run).map_err(to_py)
+}
+
+/// The first messages of a file.
+fn messages_of(file: &EventFile, limit: usize) -> Result<Vec<(Ticks, Vec<MarketRow>)>> {
+    let mut messages = Vec::new();
+    let mut rows = Vec::new();
+    for number in 0..file.chunks().len() {
+        let chunk = file.chunk(number)?;
+        for row in chunk.rows {
+            rows.push(*row);
+            if row.ends_message() {
+                messages.push((chunk.price_base, std::mem::take(&mut rows)));
+                if messages.len() == limit {
+                    return Ok(messages);
+                }
+            }
+        }
+    }
+    Ok(messages)
+}
+
+fn quantiles(sorted: &[u32]) -> (u32, u32, u32, usize) {
+    let at = |share: usize| sorted.get(sorted.len() * share / 100).copied().unwrap_or(0);
+    (at(50), at(99), sorted.last().copied().unwrap_or(0), sorted.len())
 }
 
 fn behind() -> Error {

@@ -239,7 +239,7 @@ def _short(value: Any) -> str:
 
 
 def _strategies(stored: Run) -> list[Strategy | Native]:
-    return [_strategy(facts) for facts in stored.facts.strategies]
+    return [strategy_of(facts) for facts in stored.facts.strategies]
 
 
 def _common_interval(stored: Run) -> int | None:
@@ -249,7 +249,7 @@ def _common_interval(stored: Run) -> int | None:
     return int(common.removeprefix("every:")) if common.startswith("every:") else None
 
 
-def _strategy(facts: Mapping[str, Any]) -> Strategy | Native:
+def strategy_of(facts: Mapping[str, Any]) -> Strategy | Native:
     """The strategy that a run's facts describe."""
     if facts["kind"] == "native":
         return _native(facts)

@@ -111,6 +111,18 @@ _TABLE = (
         "codec:codec",
     ),
     Benchmark(
+        "event_to_order",
+        ("p50_ns", "p99_ns"),
+        "from a market message to its orders, approved and journaled",
+        "live:event_to_order",
+    ),
+    Benchmark(
+        "memory",
+        ("engine_bytes", "process_bytes"),
+        "anonymous memory of a running session",
+        "live:memory",
+    ),
+    Benchmark(
         "router",
         ("ns_per_route", "ns_best_venue"),
         "a route over ten venues, with fees",

@@ -25,12 +25,14 @@ def replay(
     """Run a stored run again: the same data, configuration, strategies and parameters.
 
     With `--verify` it exits 8 at the first difference, and names it: the event, or the input that
-    has changed since.
+    has changed since. A session's folder is verified as well: its strategies run again over the
+    journal, and have to ask for the same.
 
     Parameters
     ----------
     run
-        Its folder, its name under `runs/`, the beginning of the name, or `latest`.
+        Its folder, its name under `runs/`, the beginning of the name, or `latest`; or the folder of
+        a session.
     verify
         Compare with the stored run, record by record.
     data
@@ -43,6 +45,8 @@ def replay(
     import mainspring as ms
 
     output = output or Output()
+    if is_session(Path(run)):
+        return _session(Path(run), output, verify=verify)
     stored = stored_runs.load(run)
     sources = market_data.open_all(data) if data else None
     with output.progress("replay", stored.counts.get("rows"), "rows") as bar:
@@ -57,3 +61,18 @@ def replay(
     document = {**result.to_dict(), "run": folder, "counts": result.again.counts}
     output.result(document, lambda: str(result))
     return Exit.MISMATCH if verify and not result.same else Exit.OK
+
+
+def is_session(folder: Path) -> bool:
+    """Whether a folder has a session's journal."""
+    return folder.is_dir() and any(folder.glob("*.segment"))
+
+
+def _session(folder: Path, output: Output, *, verify: bool) -> int:
+    from dataclasses import asdict
+
+    from mainspring.live import verify as rerun
+
+    found = rerun(folder)
+    output.result(asdict(found), lambda: str(found))
+    return Exit.MISMATCH if verify and found.different else Exit.OK

@@ -122,7 +122,8 @@ pub struct Resolved {
 /// The definition of one symbol from the person's, the recording's and the data's word.
 ///
 /// # Errors
-/// When the contract size of an inverse contract is nowhere stated, or the parts do not fit.
+/// When the contract size of an inverse contract or a dated future is nowhere stated, or the parts do
+/// not fit.
 pub fn resolve(
     symbol: &str,
     given: Option<&InstrumentSpec>,
@@ -143,7 +144,9 @@ pub fn resolve(
     let kind = spec.kind.unwrap_or(InstrumentKind::Spot);
     let multiplier = match spec.multiplier {
         Some(multiplier) => multiplier,
-        None if kind.is_inverse() => return Err(no_contract_size(symbol)),
+        None if kind.is_inverse() || kind == InstrumentKind::LinearFuture => {
+            return Err(no_contract_size(symbol, kind));
+        }
         None => Decimal::ONE,
     };
     let tick = spec.tick.map_or_else(|| Decimal::new(1, finest.price), Ok)?;
@@ -196,12 +199,17 @@ fn widen_lot(spec: &mut InstrumentSpec, origin: Origin, places: u8) -> Result<Or
     Ok(Origin::Widened)
 }
 
-fn no_contract_size(symbol: &str) -> Error {
+fn no_contract_size(symbol: &str, kind: InstrumentKind) -> Error {
+    let (what, example, meaning) = if kind.is_inverse() {
+        ("an inverse contract", "100", "the quote value of one contract")
+    } else {
+        ("a dated future", "50", "how much of the base one contract is")
+    };
     Error::new(
         ErrorKind::Config,
         format!(
-            "{symbol} is an inverse contract and the recording does not state its size: pass \
-             instrument={{\"multiplier\": \"100\"}} with the quote value of one contract"
+            "{symbol} is {what} and the recording does not state its size: pass \
+             instrument={{\"multiplier\": \"{example}\"}} with {meaning}"
         ),
     )
 }
@@ -262,11 +270,15 @@ mod tests {
     }
 
     #[test]
-    fn an_inverse_contract_needs_its_size() {
-        let stated =
-            InstrumentSpec { kind: Some(InstrumentKind::InversePerpetual), ..Default::default() };
-        let error = resolve("BTCUSD_PERP", None, &stated, Finest::default()).unwrap_err();
-        assert!(error.message().contains("multiplier"), "{error}");
+    fn inverse_contracts_and_dated_futures_need_their_size() {
+        for kind in [InstrumentKind::InversePerpetual, InstrumentKind::LinearFuture] {
+            let stated = InstrumentSpec { kind: Some(kind), ..Default::default() };
+            let error = resolve("BTCUSD_PERP", None, &stated, Finest::default()).unwrap_err();
+            assert!(error.message().contains("multiplier"), "{error}");
+            let given = InstrumentSpec { multiplier: Decimal::new(50, 0).ok(), ..stated.clone() };
+            let made = resolve("ESH4", Some(&given), &stated, Finest::default()).unwrap();
+            assert_eq!(made.instrument.multiplier.to_string(), "50");
+        }
     }
 
     #[test]

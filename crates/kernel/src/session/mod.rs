@@ -27,6 +27,7 @@ mod outside;
 pub mod record;
 #[cfg(unix)]
 pub mod rehearsal;
+pub mod rerun;
 mod summary;
 mod venue;
 
