@@ -398,3 +398,19 @@ fn the_engine_holds_stops_and_a_restart_keeps_them() {
     assert_eq!(world.position(), 0, "{:?}", world.memory.notes());
     world.check_followers(run, &snapshot);
 }
+
+#[test]
+fn with_as_many_orders_open_as_allowed_the_next_is_refused_and_the_run_goes_on() {
+    let script: Script = Box::new(|view| {
+        let far = OrderTerms::limit(InstrumentId(0), Side::Buy, Ticks(500), Lots(1));
+        view.place(far).map(|_| ())
+    });
+    let mut world = World::new(r#""limits":{"max_open_orders":2}"#, script);
+    for _ in 0..5 {
+        world.step(1_000);
+    }
+    assert_eq!(world.session.orders().live_count(), 2);
+    assert_eq!(world.session.counts().risk_rejects, 3);
+    let notes = world.memory.notes();
+    assert!(notes.iter().all(|note| note.contains("open_orders: 3 against 2")), "{notes:?}");
+}

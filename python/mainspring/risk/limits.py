@@ -31,7 +31,7 @@ class Rate:
             return written
         if isinstance(written, tuple):
             return cls(*written)
-        match = _RATE.match(written) if isinstance(written, str) else None
+        match = _RATE.match(str(written))
         if match is None:
             raise ConfigError(f"{what} is {written!r}; give a count in a window, such as '100/1s'")
         window = match[2] if match[2][0].isdigit() else f"1{match[2]}"
