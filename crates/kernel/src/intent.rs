@@ -3,7 +3,7 @@
 use mainspring_core::limits::{MAX_INTENTS_PER_CALL, MAX_QUOTE_LEVELS};
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Ticks, TimeNs};
-use mainspring_trading::execution::parents::{ParentId, ParentTerms};
+use mainspring_trading::execution::parents::{ParentId, ParentTerms, MAX_PARENTS};
 use mainspring_trading::execution::Level;
 
 /// One wish.
@@ -105,6 +105,8 @@ pub struct Intents {
     parents: Vec<ParentTerms>,
     next_order: u64,
     next_parent: u32,
+    /// Parent orders that are on their way to the kernel that leads, by strategy.
+    waiting: Vec<(u16, ParentId, ParentTerms)>,
 }
 
 const MAX_LEVELS: usize = 2 * MAX_QUOTE_LEVELS * 8;
@@ -117,6 +119,7 @@ impl Default for Intents {
             parents: Vec::new(),
             next_order: 1,
             next_parent: 1,
+            waiting: Vec::new(),
         }
     }
 }
@@ -136,9 +139,10 @@ impl Intents {
 
     /// Forgets the wishes and takes back the ids that they were given: a kernel that follows a journal
     /// does not carry them out, and finds in its records what was.
-    pub(crate) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self, strategy: u16) {
         if self.next_order >= FIRST_ELSEWHERE {
             // They are on their way to the kernel that leads: their ids are taken.
+            self.wait_for_parents(strategy);
             return self.clear();
         }
         for intent in self.list.iter().rev() {
@@ -151,12 +155,39 @@ impl Intents {
         self.clear();
     }
 
+    fn wait_for_parents(&mut self, strategy: u16) {
+        for intent in &self.list {
+            let Intent::Execute { id, terms } = *intent else { continue };
+            if self.waiting.len() == MAX_PARENTS {
+                self.waiting.remove(0);
+            }
+            self.waiting.push((strategy, id, self.parents[usize::from(terms)].clone()));
+        }
+    }
+
+    /// A parent order that was on its way has arrived.
+    pub(crate) fn arrived(&mut self, id: ParentId) {
+        self.waiting.retain(|(_, waiting, _)| *waiting != id);
+    }
+
+    /// Terms of a parent order of a strategy that is asked for in this callback, or on its way.
+    pub(crate) fn asked_parent(&self, strategy: u16, id: ParentId) -> Option<&ParentTerms> {
+        let now = self.list.iter().find_map(|intent| match *intent {
+            Intent::Execute { id: asked, terms } if asked == id => {
+                self.parents.get(usize::from(terms))
+            }
+            _ => None,
+        });
+        let waiting = self.waiting.iter().find(|(of, one, _)| *of == strategy && *one == id);
+        now.or(waiting.map(|(_, _, terms)| terms))
+    }
+
     /// Takes the wishes out, so that they can be carried out while ids are still given; no allocation.
     pub(crate) fn take(&mut self) -> Self {
         let (list, levels) = (std::mem::take(&mut self.list), std::mem::take(&mut self.levels));
         let parents = std::mem::take(&mut self.parents);
         let (next_order, next_parent) = (self.next_order, self.next_parent);
-        Self { list, levels, parents, next_order, next_parent }
+        Self { list, levels, parents, next_order, next_parent, waiting: Vec::new() }
     }
 
     /// Gives the buffers of taken wishes back, empty.
@@ -223,9 +254,11 @@ impl Intents {
         ParentId(self.next_parent)
     }
 
-    /// The ids given to parent orders from now on are above this one.
+    /// The ids given to parent orders from now on are above this one, if it is one of ours.
     pub(crate) fn give_parents_after(&mut self, id: ParentId) {
-        self.next_parent = self.next_parent.max(id.0.saturating_add(1));
+        if id.is_elsewhere() == self.upcoming_parent().is_elsewhere() {
+            self.next_parent = self.next_parent.max(id.0.saturating_add(1));
+        }
     }
 
     /// The next id given to a parent order is this one.

@@ -126,19 +126,15 @@ impl View<'_> {
         self.intents.push(Intent::Control { id, control })
     }
 
-    /// A parent order of this strategy, live or over not long ago; one that this callback asked for is
-    /// shown as it begins.
+    /// A parent order of this strategy, live or over not long ago; one that was asked for and has
+    /// not begun is shown as it begins.
     #[must_use]
     pub fn parent(&self, id: ParentId) -> Option<Parent> {
         let known = self.parents.and_then(|parents| parents.get(id));
         if let Some(parent) = known {
             return (parent.strategy == self.strategy).then(|| parent.clone());
         }
-        let asked = self.intents.as_slice().iter().find_map(|intent| match intent {
-            Intent::Execute { id: asked, terms } if *asked == id => Some(usize::from(*terms)),
-            _ => None,
-        });
-        let terms = self.intents.parents().get(asked?)?.clone();
+        let terms = self.intents.asked_parent(self.strategy, id)?.clone();
         Some(Parent::new(id, self.strategy, terms, self.now_ns))
     }
 

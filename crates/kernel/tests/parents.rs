@@ -559,3 +559,67 @@ fn a_kill_ends_every_parent() {
     follow(&mut follower, &records_of(&memory), 0);
     same(&follower.image(), &world.session.image(), "follower");
 }
+
+/// A strategy that must find what it asked for, from the very next callback on.
+fn plan_that_looks(n: i64, view: &mut View<'_>) -> HostResult {
+    let next = view.intents.upcoming_parent();
+    let known = ParentId(next.0 - 1);
+    if known.0 >= ParentId::FIRST_ELSEWHERE.0 {
+        assert!(view.parent(known).is_some(), "{known:?} is known while it is on its way");
+    }
+    plan_of_all(n, view)
+}
+
+#[test]
+fn strategies_that_decide_elsewhere_have_parents_with_ids_of_their_own() {
+    let config: SessionConfig =
+        serde_json::from_str(r#"{"run":{"deposits":[["USDT","100000"]]}}"#).unwrap();
+    let session_of = |plan: Plan| {
+        Session::new(config.clone(), vec![instrument()], vec![worker(plan).0]).unwrap()
+    };
+    let memory = Memory::default();
+    let mut world = leader(&memory);
+    // In the kernel's thread the strategy is silent; it runs elsewhere and follows.
+    let mut silent = session_of(|_, _| Ok(()));
+    silent.lead(Box::new(memory.clone()));
+    memory.0.lock().unwrap().clear();
+    silent.start(999 * MS, b"{}").unwrap();
+    silent.link(999 * MS, 0, true).unwrap();
+    world.session = silent;
+    let mut elsewhere = session_of(plan_that_looks);
+    elsewhere.decide_elsewhere();
+    let (mut seen, mut late) = (0, Vec::new());
+    for n in 0..1_200 {
+        world.step(n);
+        let records = records_of(&memory);
+        follow(&mut elsewhere, &records, seen);
+        seen = records.len();
+        // Wishes arrive two messages later.
+        late.push(elsewhere.take_followed());
+        if late.len() > 2 {
+            let now_ns = world.session.now_ns();
+            for followed in late.remove(0) {
+                world.session.encoded_wishes(now_ns, &followed.bytes).unwrap();
+                world.tell(now_ns, Vec::new());
+            }
+        }
+        if n == 700 {
+            // The worker is started anew from a snapshot: its ids go on.
+            let image = world.session.image();
+            elsewhere = session_of(plan_that_looks);
+            elsewhere.restore(&image).unwrap();
+            elsewhere.decide_elsewhere();
+            let records = records_of(&memory);
+            follow(&mut elsewhere, &records, image.sequence as usize);
+            (seen, late) = (records.len(), Vec::new());
+        }
+    }
+    let records = records_of(&memory);
+    follow(&mut elsewhere, &records, seen);
+    let (ours, theirs) = (world.session.image(), elsewhere.image());
+    let parents = ours.parents.as_ref().unwrap();
+    assert!(parents.ended.len() > 15, "{}", parents.ended.len());
+    assert!(parents.ended.iter().all(|parent| parent.id.is_elsewhere()));
+    assert_eq!(ours.parents, theirs.parents);
+    assert_eq!(ours.next_parent, 1, "the kernel's own are not touched");
+}

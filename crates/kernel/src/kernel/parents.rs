@@ -28,6 +28,7 @@ impl Kernel {
         terms: &ParentTerms,
     ) -> Result<()> {
         self.intents.give_parents_after(id);
+        self.intents.arrived(id);
         let now_ns = self.now_ns;
         let feed_has_own = self.outside.is_some();
         let table = || Box::new(ParentTable::new(feed_has_own));
@@ -219,13 +220,11 @@ impl Kernel {
                 continue;
             };
             let text = self.parent_in_words(parent);
-            let wanted = self.strategies[usize::from(parent.strategy)].interest.parents;
             self.note(&text)?;
-            if wanted {
-                // Like an answer of the venue: soon, but not from inside a callback.
-                let timer = Timer::ParentEnded { parent: id };
-                self.timers.push(self.now_ns + REFUSAL_NS, timer)?;
-            }
+            // Like an answer of the venue: soon, but not from inside a callback. Whether the strategy
+            // listens is known only where it runs.
+            let timer = Timer::ParentEnded { parent: id };
+            self.timers.push(self.now_ns + REFUSAL_NS, timer)?;
         }
         Ok(())
     }
@@ -257,7 +256,8 @@ impl Kernel {
     /// A strategy is told that its parent is over.
     pub(super) fn tell_parent_ended(&mut self, id: ParentId) -> Result<()> {
         let parent = self.parents.as_ref().and_then(|parents| parents.get(id)).cloned();
-        match parent {
+        let hears = |p: &Parent| self.strategies[usize::from(p.strategy)].interest.parents;
+        match parent.filter(hears) {
             Some(parent) => {
                 self.call(parent.strategy, parent.terms.instrument, &Call::Parent(&parent))
             }

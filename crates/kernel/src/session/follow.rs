@@ -231,7 +231,10 @@ impl Kernel {
         let head = record::decode_intents(payload, &mut intents);
         let mut done = head.as_ref().map(|_| ()).map_err(Clone::clone);
         if let Ok(head) = head {
-            for intent in intents.as_slice() {
+            let slot = self.strategies.get(usize::from(head.strategy));
+            // Wishes of a strategy that was stopped meanwhile are not carried out.
+            let heard = slot.is_some_and(|slot| slot.failure.is_none());
+            for intent in intents.as_slice().iter().filter(|_| heard) {
                 done = done.and_then(|()| self.follow_intent(head.strategy, intent, &intents));
             }
         }
@@ -313,7 +316,7 @@ impl Kernel {
             record::encode_intents(strategy, 0, &self.intents, &mut bytes);
             outside.followed.push(Followed { time_ns: self.now_ns, bytes });
         }
-        self.intents.forget();
+        self.intents.forget(strategy);
         Ok(())
     }
 

@@ -37,6 +37,7 @@ use mainspring_core::{
     ClientOrderId, DurationNs, Error, ErrorKind, Instrument, InstrumentId, Lots, Result, Ticks,
     TimeNs,
 };
+use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::{OrderTable, VenueOrderId};
 use mainspring_trading::risk::Gate;
@@ -364,6 +365,9 @@ impl Session {
     /// run elsewhere, and what they ask for is kept.
     pub fn decide_elsewhere(&mut self) {
         self.kernel.intents.give_ids_from(self.next_elsewhere);
+        let parents = self.kernel.parents.as_ref();
+        let next = parents.map_or(ParentId::FIRST_ELSEWHERE, |parents| parents.next_elsewhere());
+        self.kernel.intents.give_parents_from(next.0);
         self.keep_wishes();
     }
 

@@ -23,6 +23,17 @@ const MAX_DOUBLINGS: u32 = 6;
 #[serde(transparent)]
 pub struct ParentId(pub u32);
 
+impl ParentId {
+    /// Ids from here on are given by strategies that run outside the kernel's thread.
+    pub const FIRST_ELSEWHERE: Self = Self(1 << 31);
+
+    /// Whether it was given outside the kernel's thread.
+    #[must_use]
+    pub const fn is_elsewhere(self) -> bool {
+        self.0 >= Self::FIRST_ELSEWHERE.0
+    }
+}
+
 /// How a parent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

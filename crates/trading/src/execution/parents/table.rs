@@ -38,6 +38,9 @@ pub struct ParentsImage {
     pub ended: Vec<Parent>,
     /// Children and their parents, oldest first.
     pub children: Vec<(ClientOrderId, ParentId)>,
+    /// The next id for strategies that run outside the kernel's thread.
+    #[serde(default)]
+    pub next_elsewhere: u32,
 }
 
 /// The parents of a kernel. What it holds is bounded; a parent allocates when it is made, nothing
@@ -49,6 +52,7 @@ pub struct ParentTable {
     children: VecDeque<(ClientOrderId, ParentId)>,
     /// Parents that ended and were not asked for yet.
     news: VecDeque<ParentId>,
+    next_elsewhere: ParentId,
     /// Whether the feed's trades hold our own, as those of a venue outside do.
     feed_has_own: bool,
 }
@@ -62,6 +66,7 @@ impl ParentTable {
             ended: VecDeque::with_capacity(REMEMBERED),
             children: VecDeque::with_capacity(REMEMBERED_CHILDREN),
             news: VecDeque::with_capacity(MAX_PARENTS),
+            next_elsewhere: ParentId::FIRST_ELSEWHERE,
             feed_has_own,
         }
     }
@@ -87,10 +92,17 @@ impl ParentTable {
         if id.0 == 0 || self.get(id).is_some() {
             return Err(Error::new(ErrorKind::Internal, format!("parent id {} is taken", id.0)));
         }
+        self.next_elsewhere = self.next_elsewhere.max(ParentId(id.0.saturating_add(1)));
         let parent = Parent::new(id, strategy, terms, now_ns);
         let at_ns = parent.next_boundary_ns();
         self.live.push(parent);
         Ok(Wake { parent: id, at_ns })
+    }
+
+    /// The next id for strategies that run outside the kernel's thread.
+    #[must_use]
+    pub const fn next_elsewhere(&self) -> ParentId {
+        self.next_elsewhere
     }
 
     /// A parent that lives or is remembered.
@@ -229,6 +241,7 @@ impl ParentTable {
             live: self.live.clone(),
             ended: self.ended.iter().cloned().collect(),
             children: self.children.iter().copied().collect(),
+            next_elsewhere: self.next_elsewhere.0,
         }
     }
 
@@ -248,6 +261,7 @@ impl ParentTable {
                 "the snapshot's parent orders are not as this build keeps them",
             ));
         }
+        self.next_elsewhere = ParentId::FIRST_ELSEWHERE.max(ParentId(image.next_elsewhere));
         self.live.clone_from(&image.live);
         self.ended = image.ended.iter().cloned().collect();
         self.children = image.children.iter().copied().collect();
