@@ -23,6 +23,26 @@ fn word(text: &[u8], at: usize) -> Option<u128> {
     Some(u128::from_le_bytes(bytes.try_into().ok()?))
 }
 
+/// The eight bytes at a place, `'0'` taken from each by exclusive or.
+#[inline]
+fn word8(text: &[u8], at: usize) -> Option<u64> {
+    let bytes = text.get(at..at.checked_add(8)?)?;
+    Some(u64::from_le_bytes(bytes.try_into().ok()?) ^ ZEROS as u64)
+}
+
+/// As [`leading_digits`], of eight bytes.
+#[inline]
+const fn leading8(digits: u64) -> usize {
+    let other = (digits.wrapping_add(SIXES as u64) | digits) & HIGH as u64;
+    (other.trailing_zeros() / 8) as usize
+}
+
+/// As [`value_of`], of one to eight digits.
+#[inline]
+const fn value8(digits: u64, count: usize) -> u64 {
+    eight(digits << ((8 - count) * 8))
+}
+
 /// How many of the bytes in front are digits. `digits` is the word with `'0'` taken from each byte by
 /// exclusive or: a digit leaves a value under ten.
 #[inline]
@@ -56,6 +76,23 @@ const fn eight(digits: u64) -> u64 {
 #[inline]
 #[must_use]
 pub fn whole(text: &[u8], at: usize) -> Option<(i64, usize)> {
+    let Some((first, second)) = word8(text, at).zip(word8(text, at + 8)) else {
+        return whole_of_word(text, at);
+    };
+    let length = leading8(first);
+    let behind = if length == 8 { leading8(second) } else { 0 };
+    if length == 0 || behind > 7 || (first as u8 == 0 && length > 1) {
+        return whole_of_word(text, at);
+    }
+    let value = match behind {
+        0 => value8(first, length),
+        _ => eight(first) * POWERS[behind] as u64 + value8(second, behind),
+    };
+    Some((value as i64, at + length + behind))
+}
+
+/// The same for numbers that are longer, or nearer to the end of the text.
+fn whole_of_word(text: &[u8], at: usize) -> Option<(i64, usize)> {
     let digits = word(text, at)? ^ ZEROS;
     let count = leading_digits(digits);
     if count == 0 || count > 15 || (digits as u8 == 0 && count > 1) {
@@ -69,6 +106,41 @@ pub fn whole(text: &[u8], at: usize) -> Option<(i64, usize)> {
 #[inline]
 #[must_use]
 pub fn count(text: &[u8], at: usize, unit: Unit) -> Option<(i64, usize)> {
+    short_count(text, at, unit).or_else(|| long_count(text, at, unit))
+}
+
+/// Up to seven digits in front of the point and eight behind it, which is nearly all there is.
+#[inline]
+fn short_count(text: &[u8], at: usize, unit: Unit) -> Option<(i64, usize)> {
+    let front = word8(text, at)?;
+    let length = leading8(front);
+    if length == 0 || length == 8 || unit.mantissa != 1 || unit.places > 8 {
+        return None;
+    }
+    let power = POWERS[usize::from(unit.places)];
+    let whole = value8(front, length) as i64 * power;
+    let point = at + length;
+    if text[point] != b'.' {
+        return Some((whole, point));
+    }
+    let back = word8(text, point + 1)?;
+    let places = leading8(back);
+    let end = point + 1 + places;
+    if places == 0 || text.get(end).is_none_or(u8::is_ascii_digit) {
+        return None;
+    }
+    let fraction = value8(back, places) as i64;
+    let own = usize::from(unit.places);
+    let fraction = match places > own {
+        true => shortened(fraction, places - own)?,
+        false => fraction * POWERS[own - places],
+    };
+    Some((whole + fraction, end))
+}
+
+/// Every other number that fits a word of sixteen bytes.
+#[cold]
+fn long_count(text: &[u8], at: usize, unit: Unit) -> Option<(i64, usize)> {
     let digits = word(text, at)? ^ ZEROS;
     let whole = leading_digits(digits);
     if whole == 0 || whole > 15 {

@@ -220,6 +220,28 @@ impl RowSink {
         true
     }
 
+    /// Appends a level of a book whose grid is at hand. False as [`Self::push`].
+    #[inline(always)]
+    pub(crate) fn push_level(
+        &mut self,
+        (instrument, base): (InstrumentId, Ticks),
+        row_flags: u8,
+        ticks: i64,
+        lots: i64,
+    ) -> bool {
+        let Ok(price_offset) = i32::try_from(ticks - base.0) else { return false };
+        self.rows.push(MarketRow {
+            recv_ns: 0,
+            exch_ns: 0,
+            qty_lots: lots,
+            price_offset,
+            kind: RowKind::Depth as u8,
+            flags: row_flags,
+            instrument: instrument.0,
+        });
+        true
+    }
+
     /// Closes a message: stamps its rows and marks its end.
     #[inline]
     pub(crate) fn close(

@@ -359,7 +359,8 @@ fn levels(cursor: &mut Cursor<'_>, at: usize, side: u8, sink: &mut RowSink) -> O
     if cursor.literal(b"]").is_some() {
         return Some(());
     }
-    let (price, qty) = (sink.grid(at).price, sink.grid(at).qty);
+    let grid = sink.grid(at);
+    let (price, qty, place) = (grid.price, grid.qty, (grid.instrument, grid.base));
     loop {
         cursor.literal(b"[\"")?;
         let ticks = cursor.count(price)?;
@@ -367,7 +368,7 @@ fn levels(cursor: &mut Cursor<'_>, at: usize, side: u8, sink: &mut RowSink) -> O
         let (lots, next) = last_count(cursor, qty)?;
         cursor.at = next;
         cursor.literal(b"\"]")?;
-        sink.push(at, RowKind::Depth, side, ticks, lots).then_some(())?;
+        sink.push_level(place, side, ticks, lots).then_some(())?;
         match cursor.peek() {
             b',' => cursor.at += 1,
             b']' => {
