@@ -4,10 +4,16 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use mainspring_core::instrument::{InstrumentId, InstrumentKind};
-use mainspring_core::order::OrderTerms;
+use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{
     CancelReason, ClientOrderId, Decimal, Instrument, Lots, PriceGrid, Side, Ticks, VenueEvent,
     VenueEventKind,
+};
+use mainspring_trading::execution::reconcile::{
+    AmendRule, LiveQuote, Now, ReconcileConfig, Reconciler, Standing, Touch,
+};
+use mainspring_trading::execution::{
+    reconcile_quotes, Actions, BudgetConfig, Desired, Level, LiveOrder, RateBudget, RateLimit,
 };
 use mainspring_trading::fee::FeeSchedule;
 use mainspring_trading::ledger::Ledger;
@@ -97,7 +103,79 @@ fn fill(kind: InstrumentKind) -> f64 {
     })
 }
 
+/// One round over two quotes a side that stand already: exact, then under rules and a budget.
+fn rounds() -> (f64, f64) {
+    let at = InstrumentId(0);
+    let instrument = instrument(InstrumentKind::LinearPerpetual);
+    let side_levels = |from: i64, step: i64| {
+        [0, 1].map(|n| Level { price: Ticks(from + n * step), qty: Lots(5) })
+    };
+    let (bids, asks) = (side_levels(618_000, -5), side_levels(618_001, 5));
+    let desired = Desired { bids: &bids, asks: &asks, flags: OrderFlags::POST_ONLY };
+    let of_side = |side: Side, levels: &[Level; 2]| {
+        levels.map(|level| LiveQuote {
+            id: ClientOrderId(level.price.0 as u64),
+            side,
+            price: level.price,
+            qty: level.qty,
+            filled: Lots(0),
+            standing: Standing::Open,
+            created_ns: 0,
+            takes: false,
+            ahead: None,
+        })
+    };
+    let live: Vec<_> =
+        of_side(Side::Buy, &bids).into_iter().chain(of_side(Side::Sell, &asks)).collect();
+    let exact = |o: &LiveQuote| LiveOrder {
+        id: o.id,
+        side: o.side,
+        price: o.price,
+        qty: o.qty,
+        filled: o.filled,
+        cancelling: false,
+    };
+    let mut actions = Actions::new();
+    let plain = median_ns(|| {
+        for _ in 0..ROUNDS {
+            actions.clear();
+            reconcile_quotes(at, black_box(&desired), live.iter().map(exact), &mut actions);
+            assert!(actions.as_slice().is_empty());
+        }
+    });
+    let config = ReconcileConfig {
+        price_threshold_bps: 0.5,
+        amend: AmendRule::Always,
+        min_life_ns: 1_000,
+        max_life_ns: Some(i64::MAX),
+        ..ReconcileConfig::default()
+    };
+    let rules = config.rules(&instrument).expect("rules fit");
+    let limit = RateLimit { limit: 1_200, window_ns: 60_000_000_000, burst: None };
+    let budget = BudgetConfig { requests: Some(limit), ..BudgetConfig::default() };
+    let now = Now {
+        time_ns: 1_000_000,
+        touch: Touch { bid: Some(Ticks(618_000)), ask: Some(Ticks(618_001)) },
+        grid: instrument.grid(),
+        lives_ns: None,
+        budget: Some(RateBudget::new(&budget).expect("a budget")),
+    };
+    let mut reconciler = Reconciler::default();
+    let ruled = median_ns(|| {
+        for _ in 0..ROUNDS {
+            actions.clear();
+            let live = live.iter().copied();
+            reconciler.quotes(at, black_box(&desired), live, &now, &rules, &mut actions);
+            assert!(actions.as_slice().is_empty());
+        }
+    });
+    (plain, ruled)
+}
+
 fn main() {
+    let (exact, ruled) = rounds();
+    println!("round of four standing quotes, exact: {exact:.1} ns");
+    println!("round of four standing quotes, rules and budget: {ruled:.1} ns");
     println!("order life (insert, submit, accept, fill or cancel): {:.1} ns", order_life());
     println!("linear fill (fee, ledger): {:.1} ns", fill(InstrumentKind::LinearPerpetual));
     println!("spot fill (fee, ledger): {:.1} ns", fill(InstrumentKind::Spot));

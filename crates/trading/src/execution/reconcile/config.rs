@@ -256,7 +256,11 @@ impl Rules {
     /// How far from `price` an order stands for it, in ticks.
     #[inline]
     pub(super) fn price_tolerance(&self, price: Ticks) -> i64 {
-        (i128::from(price.0.abs()) * self.price_parts / WHOLE) as i64
+        // Prices of all sensible instruments fit the fast way.
+        match price.0.abs().checked_mul(self.price_parts as i64) {
+            Some(parts) => parts / WHOLE as i64,
+            None => (i128::from(price.0.abs()) * self.price_parts / WHOLE) as i64,
+        }
     }
 
     /// Whether `have` is near enough to `want`.

@@ -742,6 +742,8 @@ fn rules_tell_what_the_kernel_asks() {
     assert!(rules.stands_for(Ticks(1_000), Ticks(1_002)));
     assert!(!rules.stands_for(Ticks(1_000), Ticks(997)) && rules.replenishes());
     assert_eq!(rules.lives_ns(), (5, i64::MAX));
+    let huge = 4_000_000_000_000_000_000;
+    assert_eq!(rules.price_tolerance(Ticks(huge)), huge / 500, "too large for the fast way");
     let mut odd = instrument();
     odd.min_notional = mainspring_core::Decimal::new(1, 18).unwrap();
     odd.kind = mainspring_core::instrument::InstrumentKind::InversePerpetual;
