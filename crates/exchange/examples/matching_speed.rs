@@ -6,8 +6,9 @@ use mainspring_exchange::{bench, load::Scenario};
 fn main() -> mainspring_core::Result<()> {
     let count = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(2_000_000);
     for scenario in Scenario::ALL {
-        let (ns, tally) = bench::matching(&perpetual()?, scenario, count, 5)?;
-        println!("{:<9} {ns:6.1} ns  {tally:?}", scenario.name());
+        let (timing, tally) = bench::matching(&perpetual()?, scenario, count, 7)?;
+        let (median, quietest) = (timing.median_ns, timing.quietest_ns);
+        println!("{:<9} {median:6.1} ns ({quietest:.1})  {tally:?}", scenario.name());
     }
     Ok(())
 }
