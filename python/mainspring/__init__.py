@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from mainspring.execution.plans import Pov as Pov
     from mainspring.execution.plans import Twap as Twap
     from mainspring.execution.plans import Vwap as Vwap
+    from mainspring.risk.limits import DrawdownLadder as DrawdownLadder
+    from mainspring.risk.limits import Limits as Limits
+    from mainspring.risk.positions import Margin as Margin
+    from mainspring.risk.positions import PositionStates as PositionStates
     from mainspring.strategy import native as native
     from mainspring.strategy.base import Strategy as Strategy
     from mainspring.strategy.compiled import compiled as compiled

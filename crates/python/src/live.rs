@@ -504,8 +504,11 @@ fn rerun_json(found: &Rerun) -> Result<String> {
     .to_string())
 }
 
+/// p50, p99, the slowest, and how many.
+type Quantiles = (u32, u32, u32, usize);
+
 /// Nanoseconds from a market message to the orders that it leads to, over the messages of a market
-/// file: `(p50, p99, max, count)` of those with orders and of all, and the floor of one clock read.
+/// file: `(p50, p99, max, count)` of those with orders and of all.
 #[pyfunction]
 pub fn time_event_to_order(
     py: Python<'_>,
@@ -514,7 +517,7 @@ pub fn time_event_to_order(
     config: &str,
     strategy: &str,
     limit: usize,
-) -> PyResult<((u32, u32, u32, usize), (u32, u32, u32, usize))> {
+) -> PyResult<(Quantiles, Quantiles)> {
     let config: SessionConfig = parse(config, "the configuration").map_err(to_py)?;
     let strategy: NativeConfig = parse(strategy, "the strategy").map_err(to_py)?;
     let run = || -> Result<_> {
@@ -546,7 +549,7 @@ fn messages_of(file: &EventFile, limit: usize) -> Result<Vec<(Ticks, Vec<MarketR
     Ok(messages)
 }
 
-fn quantiles(sorted: &[u32]) -> (u32, u32, u32, usize) {
+fn quantiles(sorted: &[u32]) -> Quantiles {
     let at = |share: usize| sorted.get(sorted.len() * share / 100).copied().unwrap_or(0);
     (at(50), at(99), sorted.last().copied().unwrap_or(0), sorted.len())
 }

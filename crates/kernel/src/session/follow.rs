@@ -57,7 +57,23 @@ impl Session {
         self.kernel.outside.as_mut().map_or_else(Vec::new, |o| std::mem::take(&mut o.followed))
     }
 
+    /// Calls the strategies that decide elsewhere at their intervals up to a time: the journal has no
+    /// marks of theirs, because the session that wrote it knows them by name only.
+    fn fire_intervals(&mut self, until_ns: TimeNs) -> Result<()> {
+        loop {
+            match self.kernel.timers.iter().next() {
+                Some((due_ns, Timer::Interval { .. })) if *due_ns <= until_ns => {
+                    self.fire_timer(*due_ns)?;
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
     fn follow_input(&mut self, kind: Kind, raw: &Raw<'_>) -> Result<()> {
+        if self.elsewhere {
+            self.fire_intervals(raw.time_ns)?;
+        }
         match kind {
             Kind::Start => return self.kernel.start(raw.time_ns),
             Kind::Resume => return self.begin_again(raw.time_ns),

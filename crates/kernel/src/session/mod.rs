@@ -91,6 +91,8 @@ pub struct Session {
     states: Vec<Vec<u8>>,
     /// The id that the next order of a strategy that runs elsewhere gets at least.
     next_elsewhere: u64,
+    /// Whether the strategies here decide for a session that knows them by name only.
+    elsewhere: bool,
 }
 
 impl Session {
@@ -132,6 +134,7 @@ impl Session {
             sequence: 0,
             states,
             next_elsewhere: FIRST_ELSEWHERE,
+            elsewhere: false,
         })
     }
 
@@ -368,6 +371,7 @@ impl Session {
         let parents = self.kernel.parents.as_ref();
         let next = parents.map_or(ParentId::FIRST_ELSEWHERE, |parents| parents.next_elsewhere());
         self.kernel.intents.give_parents_from(next.0);
+        self.elsewhere = true;
         self.keep_wishes();
     }
 
