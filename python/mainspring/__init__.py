@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from mainspring.data.sample import sample as sample
     from mainspring.errors import MainspringError as MainspringError
     from mainspring.errors import StaleView as StaleView
-    from mainspring.risk.limits import DrawdownLadder as DrawdownLadder
-    from mainspring.risk.limits import Limits as Limits
-    from mainspring.risk.positions import Margin as Margin
-    from mainspring.risk.positions import PositionStates as PositionStates
     from mainspring.execution.plans import AlmgrenChriss as AlmgrenChriss
     from mainspring.execution.plans import Iceberg as Iceberg
     from mainspring.execution.plans import ImplementationShortfall as ImplementationShortfall

@@ -69,6 +69,15 @@ impl<T> DelayQueue<T> {
         self.items.iter()
     }
 
+    /// The first item with its due time.
+    #[must_use]
+    pub fn first(&self) -> Option<(TimeNs, T)>
+    where
+        T: Copy,
+    {
+        self.items.front().copied()
+    }
+
     /// Takes the first item with its due time.
     #[inline]
     pub fn pop(&mut self) -> Option<(TimeNs, T)> {

@@ -16,6 +16,9 @@ use super::layout::{
 
 pub(crate) const LAYOUT: Layout = Layout { data_start: DATA_START, published_at: PUBLISHED_AT };
 
+/// Extension of a segment's file while it is being made.
+const MAKING: &str = "making";
+
 /// A mapped segment.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -26,14 +29,22 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Makes the file of a segment that has not begun, with all its disk blocks and pages there.
+    /// Makes the file of a segment that has not begun, with all its disk blocks and pages there. It
+    /// has its name only then: a reader never meets one that is being made.
     pub(crate) fn create(folder: &Folder, number: u64, bytes: usize) -> std::io::Result<Self> {
         let path = folder.segment(number);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-        match SharedMap::create(&file, bytes, LAYOUT) {
+        if path.try_exists()? {
+            return Err(std::io::ErrorKind::AlreadyExists.into());
+        }
+        let making = path.with_extension(MAKING);
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&making)?;
+        let made = SharedMap::create(&file, bytes, LAYOUT)
+            .and_then(|map| std::fs::rename(&making, &path).map(|()| map));
+        match made {
             Ok(map) => Ok(Self { number, path, file, map: Arc::new(map) }),
             Err(error) => {
-                let _ = std::fs::remove_file(&path);
+                let _ = std::fs::remove_file(&making);
                 Err(error)
             }
         }

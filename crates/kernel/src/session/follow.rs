@@ -10,7 +10,7 @@ use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::orders::{OrderEvent, OrderState};
 
 use crate::intent::{Intent, Intents, FIRST_ELSEWHERE};
-use crate::kernel::{track_open, working_lots, Kernel};
+use crate::kernel::{track_open, working_lots, Kernel, Timer};
 use crate::market::Market;
 
 use super::image::is_kept;
@@ -60,14 +60,13 @@ impl Session {
     /// Calls the strategies that decide elsewhere at their intervals up to a time: the journal has no
     /// marks of theirs, because the session that wrote it knows them by name only.
     fn fire_intervals(&mut self, until_ns: TimeNs) -> Result<()> {
-        loop {
-            match self.kernel.timers.iter().next() {
-                Some((due_ns, Timer::Interval { .. })) if *due_ns <= until_ns => {
-                    self.fire_timer(*due_ns)?;
-                }
-                _ => return Ok(()),
+        while let Some((due_ns, timer)) = self.kernel.timers.first() {
+            if due_ns > until_ns || !matches!(timer, Timer::Interval { .. }) {
+                break;
             }
+            self.fire_timer(due_ns)?;
         }
+        Ok(())
     }
 
     fn follow_input(&mut self, kind: Kind, raw: &Raw<'_>) -> Result<()> {
