@@ -74,7 +74,7 @@ def _run(block: Block, namespace: dict[str, Any], where: str) -> str:
 
 def _run_python(block: Block, namespace: dict[str, Any]) -> str:
     # Blank lines in front keep the line numbers of the page in tracebacks.
-    code = compile("\n" * (block.line - 1) + block.code, str(block.page), "exec")
+    code = compile("\n" * (block.line - 1) + block.code, str(block.page), "exec", dont_inherit=True)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(code, namespace)
