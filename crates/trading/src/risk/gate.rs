@@ -237,6 +237,9 @@ impl Gate {
         after: Lots,
     ) {
         let change = after.0 - before.0;
+        if change == 0 {
+            return;
+        }
         let orders = i32::from(after.0 > 0) - i32::from(before.0 > 0);
         self.hold(strategy, instrument, |held| held.open[side as usize] += change);
         if orders != 0 {
@@ -263,13 +266,16 @@ impl Gate {
     fn hold(&mut self, strategy: u16, instrument: InstrumentId, change: impl Fn(&mut Held)) {
         let index = self.slot_of(strategy, instrument);
         let (net, own) = (&mut self.net[instrument.index()], &mut self.own[index]);
+        if !self.tracks_value {
+            change(net);
+            change(own);
+            return;
+        }
         let before = [*net, *own];
         change(net);
         change(own);
-        if self.tracks_value {
-            let after = [*net, *own];
-            self.move_exposure(index, instrument, &before, &after);
-        }
+        let after = [*net, *own];
+        self.move_exposure(index, instrument, &before, &after);
     }
 
     fn move_exposure(

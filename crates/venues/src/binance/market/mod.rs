@@ -205,9 +205,9 @@ impl Decoder {
 /// Milliseconds or microseconds since the epoch, told apart by their magnitude, in nanoseconds.
 fn time_ns(value: i64) -> Result<i64, &'static str> {
     match value {
-        // 2001-09-09 to 2286-11-20 in either unit.
-        1_000_000_000_000..=9_999_999_999_999 => Ok(value * 1_000_000),
-        1_000_000_000_000_000..=9_223_372_036_854_775 => Ok(value * 1_000),
+        // 2001-09-09 to 2261-07-14 in either unit: what nanoseconds can count.
+        1_000_000_000_000..9_200_000_000_000 => Ok(value * 1_000_000),
+        1_000_000_000_000_000..9_200_000_000_000_000 => Ok(value * 1_000),
         _ => Err("a time that is neither milliseconds nor microseconds since 1970"),
     }
 }
