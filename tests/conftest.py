@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,12 @@ from hypothesis import settings
 # Machines are shared: how long an example takes says nothing about the code.
 settings.register_profile("mainspring", deadline=None)
 settings.load_profile("mainspring")
+
+
+# A shell that starts the tests in the background has Ctrl-C ignored, here and in every process that
+# tests start. Tests that press it need it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
