@@ -9,6 +9,8 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name 
 RUST_TESTED := --workspace --exclude mainspring-python --locked
 MUTANTS := -p mainspring-simulation --features mutants --test mutants --locked
 PYTEST_ARGS ?=
+# Property tests try the same examples for the same commit; `make test-long` searches anew.
+PROPTEST_RNG_SEED ?= 20261121
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 60
 
@@ -27,7 +29,8 @@ build: $(STAMPS)/extension ## build the release extension into python/mainspring
 test: test-rust test-python ## all quick tests, Rust then Python
 
 test-rust: $(STAMPS)/venv
-	@if cargo nextest --version >/dev/null 2>&1; then \
+	@if [ -z "$$MAINSPRING_SEARCH" ]; then export PROPTEST_RNG_SEED=$(PROPTEST_RNG_SEED); fi; \
+	if cargo nextest --version >/dev/null 2>&1; then \
 	    cargo nextest run $(RUST_TESTED) --no-fail-fast && cargo nextest run $(MUTANTS); \
 	else \
 	    cargo test $(RUST_TESTED) --no-fail-fast && cargo test $(MUTANTS); \
@@ -36,6 +39,7 @@ test-rust: $(STAMPS)/venv
 test-python: $(STAMPS)/dev $(STAMPS)/extension
 	@$(BIN)/python -m pytest -m "not slow and not oracle" $(PYTEST_ARGS)
 
+test-long: export MAINSPRING_SEARCH = 1
 test-long: test-rust $(STAMPS)/dev $(STAMPS)/extension ## the slow tests as well
 	@$(BIN)/python -m pytest -m "not oracle" $(PYTEST_ARGS)
 

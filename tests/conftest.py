@@ -8,9 +8,11 @@ import signal
 import pytest
 from hypothesis import settings
 
-# Machines are shared: how long an example takes says nothing about the code.
-settings.register_profile("mainspring", deadline=None)
-settings.load_profile("mainspring")
+# Machines are shared: how long an example takes says nothing about the code. The same commit tries
+# the same examples wherever it is tested; `make test-long` searches anew each time.
+settings.register_profile("mainspring", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
+settings.load_profile("search" if os.environ.get("MAINSPRING_SEARCH") else "mainspring")
 
 
 # A shell that starts the tests in the background has Ctrl-C ignored, here and in every process that

@@ -279,19 +279,10 @@ impl Kernel {
         if self.gate.is_due(self.now_ns) {
             self.wake_gate();
         }
-        // The gate looks at what would be open in place of what is.
-        let mut wanted = order;
-        wanted.terms.price = price;
-        wanted.terms.qty = Lots(qty.0.saturating_sub(order.filled.0));
-        let mut at = self.situation(order.terms.instrument);
-        at.replaces = working_lots(&order);
-        if self.gate.check(strategy, &wanted.terms, &at).is_err() {
-            self.recorder.counts.risk_rejects += 1;
-            return self.tell_refusal(&wanted, &at);
-        }
-        if self.validator.is_some() && !self.is_validated(&wanted, &at) {
-            self.recorder.counts.risk_rejects += 1;
-            return self.note(&format!("amend of order {} refused by the validator", id.0));
+        // Down to what is filled already, an amend ends the order as a cancel does: nothing to veto.
+        let ends_it = qty.0 > 0 && qty <= order.filled;
+        if !ends_it && !self.may_replace(&order, price, qty)? {
+            return Ok(());
         }
         let moved = self.step(id, OrderEvent::ReplaceRequested { price, qty })?;
         let changed = self.orders.at(moved);
@@ -300,6 +291,27 @@ impl Kernel {
         self.recorder.order(changed, 0, self.now_ns)?;
         let instrument = order.terms.instrument;
         self.send(id, VenueRequestKind::Amend { instrument, price, qty }, instrument)
+    }
+
+    /// Whether the gate and the validator let `price` and `qty` take the place of what is open;
+    /// a refusal is counted and told.
+    fn may_replace(&mut self, order: &Order, price: Ticks, qty: Lots) -> Result<bool> {
+        let mut wanted = *order;
+        wanted.terms.price = price;
+        wanted.terms.qty = Lots(qty.0.saturating_sub(order.filled.0));
+        let mut at = self.situation(order.terms.instrument);
+        at.replaces = working_lots(order);
+        if self.gate.check(order.strategy, &wanted.terms, &at).is_err() {
+            self.recorder.counts.risk_rejects += 1;
+            self.tell_refusal(&wanted, &at)?;
+            return Ok(false);
+        }
+        if self.validator.is_some() && !self.is_validated(&wanted, &at) {
+            self.recorder.counts.risk_rejects += 1;
+            self.note(&format!("amend of order {} refused by the validator", order.id.0))?;
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     /// Adds a new order to the table.
