@@ -90,6 +90,19 @@ pub struct OpenOrder {
     pub filled: Lots,
 }
 
+/// What a venue knows of our account: the answer to [`Request::AccountQuery`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// When the question was sent.
+    pub as_of_ns: TimeNs,
+    /// Fills since the time that was asked for, oldest first.
+    pub fills: Vec<Report>,
+    /// Every open order.
+    pub open: Vec<OpenOrder>,
+    /// Every position.
+    pub positions: Vec<(InstrumentId, Lots)>,
+}
+
 /// A request of ours to a venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {

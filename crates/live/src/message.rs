@@ -1,27 +1,14 @@
 //! What goes between the threads.
 
 use mainspring_core::event::MarketRow;
-use mainspring_core::{
-    Answer, ClientOrderId, InstrumentId, Lots, OpenOrder, Report, Result, Ticks, TimeNs,
-};
+use mainspring_core::{Answer, ClientOrderId, InstrumentId, Report, Result, Ticks, TimeNs};
 use mainspring_kernel::session::Command;
 use std::sync::mpsc::SyncSender;
 
+pub use mainspring_core::report::Account;
+
 /// Most rows in one inbound item; a longer message is several items.
 pub const ROWS: usize = 16;
-
-/// What a venue knows of our account: the answer to an account query.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// When the question was sent.
-    pub as_of_ns: TimeNs,
-    /// Fills since the time that was asked for, oldest first.
-    pub fills: Vec<Report>,
-    /// Every open order.
-    pub open: Vec<OpenOrder>,
-    /// Every position.
-    pub positions: Vec<(InstrumentId, Lots)>,
-}
 
 /// From a link to the kernel. Market data lies in the item itself: nothing is allocated for it.
 #[derive(Clone, Debug)]

@@ -31,6 +31,7 @@ pub mod rows;
 pub mod rules;
 pub mod secp256k1;
 pub mod secret;
+pub mod session;
 pub mod sign;
 pub mod table;
 pub mod venue;
