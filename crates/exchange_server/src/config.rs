@@ -10,6 +10,8 @@ use crate::faults::Faults;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
+    /// Whose protocol is spoken: a row of [`crate::dialects::TABLE`].
+    pub dialect: String,
     /// Address to listen on. Whoever can reach it can trade, so keep it on loopback.
     pub host: String,
     /// Port; 0 takes a free one.
@@ -42,6 +44,9 @@ pub struct Member {
     pub key: String,
     /// The HMAC secret.
     pub secret: String,
+    /// The passphrase of the key, where the venue has one.
+    #[serde(default = "passphrase")]
+    pub passphrase: String,
     /// Balances of the spot wallet.
     #[serde(default)]
     pub spot: BTreeMap<String, String>,
@@ -81,6 +86,7 @@ impl Default for Limits {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
+            dialect: "binance".to_owned(),
             host: "127.0.0.1".to_owned(),
             port: 0,
             markets: vec!["btcusdt".to_owned(), "ethusdt".to_owned()],
@@ -104,8 +110,13 @@ impl Default for Member {
         Self {
             key: "simulator-key".to_owned(),
             secret: "simulator-secret".to_owned(),
+            passphrase: passphrase(),
             spot: balances(&[("USDT", "1000000"), ("BTC", "10"), ("ETH", "100")]),
             usdm: balances(&[("USDT", "1000000")]),
         }
     }
+}
+
+fn passphrase() -> String {
+    "simulator-passphrase".to_owned()
 }

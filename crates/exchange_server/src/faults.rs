@@ -30,6 +30,9 @@ pub struct Faults {
     pub maintenance: bool,
 }
 
+/// Longest delay that a draw may come to.
+const MAX_DELAY_MS: f64 = 600_000.0;
+
 /// Draws for faults (Steele's SplitMix64): the same seed, the same sequence of faults.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
@@ -56,13 +59,13 @@ impl Dice {
 
     /// A log-normal delay in milliseconds.
     pub fn delay_ms(&mut self, median: f64, log_sd: f64) -> f64 {
-        if median <= 0.0 {
+        if median.is_nan() || median <= 0.0 {
             return 0.0;
         }
         // Box and Muller (1958), the cosine branch.
         let radius = (-2.0 * self.uniform().max(1e-300).ln()).sqrt();
         let normal = radius * (std::f64::consts::TAU * self.uniform()).cos();
-        median * (log_sd * normal).exp()
+        (median * (log_sd * normal).exp()).min(MAX_DELAY_MS)
     }
 }
 
@@ -79,7 +82,30 @@ pub enum RequestFault {
     UnknownOutcome,
 }
 
+impl RequestFault {
+    /// Whether the request is carried out all the same.
+    #[must_use]
+    pub const fn is_carried_out(self) -> bool {
+        matches!(self, Self::UnknownOutcome)
+    }
+}
+
 impl Faults {
+    /// Whether any request is to suffer.
+    #[must_use]
+    pub fn touch_requests(&self) -> bool {
+        self.maintenance
+            || [
+                self.latency_ms,
+                self.too_many_requests,
+                self.banned,
+                self.server_error,
+                self.unknown_outcome,
+            ]
+            .iter()
+            .any(|share| *share > 0.0)
+    }
+
     /// The fault of the next request, if any.
     pub fn of_request(&self, dice: &mut Dice) -> Option<RequestFault> {
         if self.maintenance || dice.happens(self.server_error) {

@@ -1,13 +1,38 @@
-//! Request weight and order counts, as the venue limits them.
+//! Request weight and order counts in their intervals.
 
 use std::collections::HashMap;
 
 use crate::config::Limits;
-use crate::error::{Outcome, Refusal};
 use crate::section::Product;
 
 const MINUTE_MS: i64 = 60_000;
 const TEN_SECONDS_MS: i64 = 10_000;
+
+/// A limit that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// The weight of a minute.
+    Weight {
+        /// What a minute has.
+        most: u32,
+        /// Milliseconds until the next.
+        wait_ms: i64,
+    },
+    /// The orders of ten seconds.
+    Orders {
+        /// What ten seconds have.
+        most: u32,
+        /// Milliseconds until the next.
+        wait_ms: i64,
+    },
+    /// Too many refusals: the address is banned.
+    Banned {
+        /// Until when, in milliseconds.
+        until_ms: i64,
+        /// How long that is.
+        wait_ms: i64,
+    },
+}
 
 /// A count in the current interval.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,16 +65,16 @@ impl Usage {
     /// Takes the weight of a request, and returns what the minute has used.
     ///
     /// # Errors
-    /// -1003 with 429, or 418 for who goes on after many of those.
+    /// When it is used up, and a ban for who goes on after many of those.
     pub fn take_weight(
         &mut self,
         limits: &Limits,
         product: Product,
         weight: u32,
         now_ms: i64,
-    ) -> Outcome<u32> {
+    ) -> Result<u32, Excess> {
         if now_ms < self.banned_until_ms {
-            return Err(banned(self.banned_until_ms, now_ms));
+            return Err(self.banned(now_ms));
         }
         let most = match product {
             Product::Spot => limits.spot_weight,
@@ -61,19 +86,15 @@ impl Usage {
         }
         if self.refusals.add(now_ms, MINUTE_MS, 1) > limits.refusals {
             self.banned_until_ms = now_ms + 2 * MINUTE_MS;
-            return Err(banned(self.banned_until_ms, now_ms));
+            return Err(self.banned(now_ms));
         }
-        let message = format!(
-            "Too much request weight used; current limit is {most} request weight per 1 MINUTE. \
-             Please use WebSocket Streams for live updates to avoid polling the API."
-        );
-        Err(too_many(-1003, message, MINUTE_MS, now_ms))
+        Err(Excess::Weight { most, wait_ms: left_ms(MINUTE_MS, now_ms) })
     }
 
     /// Counts orders of a key, and returns what its ten seconds have used.
     ///
     /// # Errors
-    /// -1015 with 429.
+    /// When they are used up.
     pub fn take_orders(
         &mut self,
         limits: &Limits,
@@ -81,7 +102,7 @@ impl Usage {
         key: &str,
         count: u32,
         now_ms: i64,
-    ) -> Outcome<u32> {
+    ) -> Result<u32, Excess> {
         let most = match product {
             Product::Spot => limits.spot_orders,
             Product::Usdm => limits.usdm_orders,
@@ -95,26 +116,17 @@ impl Usage {
         if used <= most {
             return Ok(used);
         }
-        let message = format!("Too many new orders; current limit is {most} orders per 10 SECOND.");
-        Err(too_many(-1015, message, TEN_SECONDS_MS, now_ms))
+        Err(Excess::Orders { most, wait_ms: left_ms(TEN_SECONDS_MS, now_ms) })
+    }
+
+    const fn banned(&self, now_ms: i64) -> Excess {
+        let until_ms = self.banned_until_ms;
+        Excess::Banned { until_ms, wait_ms: until_ms - now_ms }
     }
 }
 
-fn too_many(code: i32, message: String, interval_ms: i64, now_ms: i64) -> Refusal {
-    let left_ms = interval_ms - now_ms.rem_euclid(interval_ms);
-    Refusal {
-        retry_after_s: Some((left_ms as u64).div_ceil(1_000)),
-        ..Refusal::with_status(429, code, message)
-    }
-}
-
-fn banned(until_ms: i64, now_ms: i64) -> Refusal {
-    let message = format!(
-        "Way too much request weight used; IP banned until {until_ms}. Please use WebSocket \
-         Streams for live updates to avoid bans."
-    );
-    let left_s = ((until_ms - now_ms) as u64).div_ceil(1_000);
-    Refusal { retry_after_s: Some(left_s), ..Refusal::with_status(418, -1003, message) }
+fn left_ms(interval_ms: i64, now_ms: i64) -> i64 {
+    interval_ms - now_ms.rem_euclid(interval_ms)
 }
 
 #[cfg(test)]
@@ -126,12 +138,13 @@ mod tests {
         let limits = Limits { spot_weight: 10, refusals: 1, ..Limits::default() };
         let mut usage = Usage::default();
         assert_eq!(usage.take_weight(&limits, Product::Spot, 10, 0), Ok(10));
-        let refused = usage.take_weight(&limits, Product::Spot, 1, 30_000).unwrap_err();
-        assert_eq!((refused.status, refused.code, refused.retry_after_s), (429, -1003, Some(30)));
+        let refused = usage.take_weight(&limits, Product::Spot, 1, 30_000);
+        assert_eq!(refused, Err(Excess::Weight { most: 10, wait_ms: 30_000 }));
         assert_eq!(usage.take_weight(&limits, Product::Usdm, 1, 30_000), Ok(1));
-        let banned = usage.take_weight(&limits, Product::Spot, 1, 30_000).unwrap_err();
-        assert_eq!((banned.status, banned.retry_after_s), (418, Some(120)));
-        assert_eq!(usage.take_weight(&limits, Product::Usdm, 1, 60_000).unwrap_err().status, 418);
+        let banned = usage.take_weight(&limits, Product::Spot, 1, 30_000);
+        assert_eq!(banned, Err(Excess::Banned { until_ms: 150_000, wait_ms: 120_000 }));
+        let banned = usage.take_weight(&limits, Product::Usdm, 1, 60_000);
+        assert_eq!(banned, Err(Excess::Banned { until_ms: 150_000, wait_ms: 90_000 }));
         assert_eq!(usage.take_weight(&limits, Product::Spot, 1, 150_000), Ok(1));
     }
 
@@ -140,8 +153,8 @@ mod tests {
         let limits = Limits { usdm_orders: 1, ..Limits::default() };
         let mut usage = Usage::default();
         assert_eq!(usage.take_orders(&limits, Product::Usdm, "a", 1, 5), Ok(1));
-        let refused = usage.take_orders(&limits, Product::Usdm, "a", 1, 6).unwrap_err();
-        assert_eq!((refused.status, refused.code), (429, -1015));
+        let refused = usage.take_orders(&limits, Product::Usdm, "a", 1, 6);
+        assert_eq!(refused, Err(Excess::Orders { most: 1, wait_ms: 9_994 }));
         assert_eq!(usage.take_orders(&limits, Product::Usdm, "b", 1, 7), Ok(1));
         assert_eq!(usage.take_orders(&limits, Product::Usdm, "a", 1, 10_000), Ok(1));
     }

@@ -13,10 +13,17 @@ use mainspring_exchange::{
 use mainspring_trading::ledger::FillEffect;
 
 use crate::config::ServerConfig;
-use crate::error::{Outcome, Refusal};
+use crate::dialects::Listing;
 use crate::flow::{listed, shapes, HouseFlow};
 use crate::records::{FillRecord, OrderRecord, Records, Status};
 use crate::tape::{Print, Tape};
+
+/// What the matching engine makes of a request, or why it refuses it.
+pub type Admitted<T> = std::result::Result<T, RejectReason>;
+
+/// No symbol has that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownSymbol;
 
 /// What is traded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +102,8 @@ pub struct Section {
     /// The rest.
     pub desk: Desk,
     flow: Option<HouseFlow>,
+    /// Whether a fill-or-kill order that cannot fill is an order that ended, or none.
+    keeps_unfilled_fok: bool,
     by_name: BTreeMap<String, usize>,
 }
 
@@ -124,14 +133,22 @@ impl Section {
     ///
     /// # Errors
     /// When a market is unknown.
-    pub fn new(product: Product, config: &ServerConfig, start: TimeNs) -> Result<Self> {
+    pub fn new(
+        product: Product,
+        listing: &Listing,
+        config: &ServerConfig,
+        start: TimeNs,
+    ) -> Result<Self> {
         let is_spot = product == Product::Spot;
-        let instruments: Vec<Instrument> = shapes(&config.markets)?
+        let mut instruments: Vec<Instrument> = shapes(&config.markets)?
             .iter()
             .map(|shape| listed(&shape.instrument, is_spot))
             .collect();
+        for instrument in &mut instruments {
+            instrument.symbol = (listing.name)(product, instrument);
+        }
         let mut exchange = Exchange::new(&instruments, MarketConfig::default())?;
-        let flow = if config.speed > 0.0 {
+        let flow = if config.speed > 0.0 && listing.products.contains(&product) {
             let seed = config.seed.wrapping_mul(2).wrapping_add(product as u64);
             let pace = (start, (config.warm_up_s.max(0.0) * 1e9) as i64, config.speed);
             Some(HouseFlow::new(&mut exchange, &config.markets, seed, pace)?)
@@ -149,16 +166,16 @@ impl Section {
             funded: Vec::new(),
             refused: None,
         };
-        Ok(Self { exchange, desk, flow, by_name })
+        let keeps_unfilled_fok = listing.keeps_unfilled_fok[product as usize];
+        Ok(Self { exchange, desk, flow, keeps_unfilled_fok, by_name })
     }
 
     /// A symbol by its name.
     ///
     /// # Errors
-    /// -1121 when there is none.
-    pub fn symbol(&self, name: &str) -> Outcome<usize> {
-        let found = self.by_name.get(name);
-        found.copied().ok_or_else(|| Refusal::new(-1121, "Invalid symbol."))
+    /// When there is none.
+    pub fn symbol(&self, name: &str) -> std::result::Result<usize, UnknownSymbol> {
+        self.by_name.get(name).copied().ok_or(UnknownSymbol)
     }
 
     /// The market of a symbol.
@@ -177,13 +194,12 @@ impl Section {
     /// Places an order.
     ///
     /// # Errors
-    /// What the matching engine refuses, in the venue's codes.
-    pub fn place(&mut self, asked: Placement, now: TimeNs) -> Outcome<OrderId> {
-        let product = self.desk.product;
+    /// What the matching engine refuses.
+    pub fn place(&mut self, asked: Placement, now: TimeNs) -> Admitted<OrderId> {
         let client_id = &asked.client_id;
         let known = self.desk.records.find(asked.account, None, Some(client_id));
         if known.is_some_and(|order| order.status.is_open()) {
-            return Err(Refusal::of_reject(RejectReason::DuplicateOrder, product));
+            return Err(RejectReason::DuplicateOrder);
         }
         let id = self.exchange.next_order_id();
         let mut order = NewOrder::new(id, asked.account, asked.terms);
@@ -194,13 +210,13 @@ impl Section {
         let sent = self.exchange.submit(order, now, &mut self.desk);
         debug_assert!(sent.is_ok(), "symbols are instruments: {sent:?}");
         match self.desk.refused.take() {
-            Some(RejectReason::FokNotFilled) if product == Product::Spot => {
+            Some(RejectReason::FokNotFilled) if self.keeps_unfilled_fok => {
                 self.desk.end(id, Status::Expired, now, UserEventKind::Expired);
                 Ok(id)
             }
             Some(reason) => {
                 self.desk.records.forget(id);
-                Err(Refusal::of_reject(reason, product))
+                Err(reason)
             }
             None => Ok(id),
         }
@@ -209,36 +225,33 @@ impl Section {
     /// Cancels an order of an account.
     ///
     /// # Errors
-    /// -2011 when it is not open.
-    pub fn cancel(&mut self, account: AccountId, id: OrderId, now: TimeNs) -> Outcome<()> {
-        let unknown = || Refusal::new(-2011, "Unknown order sent.");
-        let symbol = self.desk.records.get(id).ok_or_else(unknown)?.symbol;
+    /// When it is not open, or not the account's.
+    pub fn cancel(&mut self, account: AccountId, id: OrderId, now: TimeNs) -> Admitted<()> {
+        let symbol = self.desk.records.get(id).ok_or(RejectReason::UnknownOrder)?.symbol;
         self.desk.refused = None;
         let instrument = InstrumentId(symbol as u16);
         let sent = self.exchange.cancel(instrument, id, account, now, &mut self.desk);
         debug_assert!(sent.is_ok(), "symbols are instruments: {sent:?}");
-        self.desk.refused.take().map_or(Ok(()), |_| Err(unknown()))
+        self.desk.refused.take().map_or(Ok(()), Err)
     }
 
     /// Changes price and whole quantity of an order.
     ///
     /// # Errors
-    /// What the matching engine refuses, in the venue's codes.
+    /// What the matching engine refuses.
     pub fn amend(
         &mut self,
         account: AccountId,
         id: OrderId,
         terms: (Ticks, Lots),
         now: TimeNs,
-    ) -> Outcome<()> {
-        let product = self.desk.product;
-        let unknown = || Refusal::of_reject(RejectReason::UnknownOrder, product);
-        let symbol = self.desk.records.get(id).ok_or_else(unknown)?.symbol;
+    ) -> Admitted<()> {
+        let symbol = self.desk.records.get(id).ok_or(RejectReason::UnknownOrder)?.symbol;
         self.desk.refused = None;
         let instrument = InstrumentId(symbol as u16);
         let sent = self.exchange.amend(instrument, id, account, terms, now, &mut self.desk);
         debug_assert!(sent.is_ok(), "symbols are instruments: {sent:?}");
-        self.desk.refused.take().map_or(Ok(()), |reason| Err(Refusal::of_reject(reason, product)))
+        self.desk.refused.take().map_or(Ok(()), Err)
     }
 
     /// Cancels all orders of an account in a symbol, and returns their ids.

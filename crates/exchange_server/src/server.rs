@@ -1,4 +1,4 @@
-//! The sockets: REST, market streams, user streams and the WebSocket API on one port.
+//! The port: HTTP and WebSockets, whatever they are about.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
-use axum::extract::{FromRequestParts, Request as HttpRequest, State};
-use axum::http::{header, HeaderMap, HeaderValue, Method, StatusCode};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request as HttpRequestIn, State};
+use axum::http::{header, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Router;
 use mainspring_core::{Error, ErrorKind, Result, TimeNs};
@@ -16,31 +16,32 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::config::ServerConfig;
-use crate::faults::RequestFault;
-use crate::params::{signed_text, Params};
-use crate::venue::{Answer, Request, Venue};
-use crate::websocket;
+use crate::dialects::{self, Floor, HttpAnswer, HttpRequest, Talk};
+use crate::socket;
+use crate::venue::Venue;
 
 /// Most bytes of a request body.
 const MAX_BODY: usize = 1 << 20;
-/// How often the flow acts and depth is told.
-const FLOW_EVERY: Duration = Duration::from_millis(10);
+/// How often the flow acts, and after how many times of it depth and tickers are told.
+const FLOW_EVERY: Duration = Duration::from_millis(5);
+const DEPTH_TICKS: u32 = 20;
+const TICKER_TICKS: u32 = 200;
 
 /// What every connection shares.
 #[derive(Debug)]
 pub struct Shared {
-    venue: Mutex<Venue>,
+    floor: Mutex<Floor>,
     /// Messages that may wait for one connection.
     pub queue: usize,
     stop: Notify,
 }
 
 impl Shared {
-    /// The venue, brought up to the present.
-    pub fn venue(&self) -> MutexGuard<'_, Venue> {
-        let mut venue = self.venue.lock().unwrap_or_else(PoisonError::into_inner);
-        venue.advance(now_ns());
-        venue
+    /// The venue, at the present.
+    pub fn floor(&self) -> MutexGuard<'_, Floor> {
+        let mut floor = self.floor.lock().unwrap_or_else(PoisonError::into_inner);
+        floor.venue.set_now(now_ns());
+        floor
     }
 }
 
@@ -62,8 +63,10 @@ impl Server {
             .map_err(|e| Error::from(e).at(format!("{}:{}", config.host, config.port)))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let row = dialects::find(&config.dialect)?;
+        let venue = Venue::new(&row.listing, config, now_ns())?;
         let shared = Arc::new(Shared {
-            venue: Mutex::new(Venue::new(config, now_ns())?),
+            floor: Mutex::new(Floor { venue, dialect: (row.make)() }),
             queue: config.queue,
             stop: Notify::new(),
         });
@@ -98,7 +101,7 @@ impl Server {
     pub fn set_faults(&self, json: &str) -> Result<()> {
         let faults = serde_json::from_str(json)
             .map_err(|e| Error::new(ErrorKind::Value, format!("faults: {e}")))?;
-        self.shared.venue().faults = faults;
+        self.shared.floor().venue.faults = faults;
         Ok(())
     }
 
@@ -146,131 +149,86 @@ async fn keep_pace(shared: Arc<Shared>) {
     loop {
         every.tick().await;
         count = count.wrapping_add(1);
-        let mut venue = shared.venue();
-        if count.is_multiple_of(10) {
-            venue.tell_depth();
+        let mut floor = shared.floor();
+        let Floor { venue, dialect } = &mut *floor;
+        venue.advance(now_ns());
+        dialect.tell(venue);
+        if count.is_multiple_of(DEPTH_TICKS) {
+            dialect.tell_depth(venue);
         }
-        if count.is_multiple_of(100) {
-            venue.tell_tickers();
+        if count.is_multiple_of(TICKER_TICKS) {
+            dialect.tell_tickers(venue);
         }
     }
 }
 
 /// Answers whatever comes.
-async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Response {
+async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequestIn) -> Response {
     let (mut parts, body) = request.into_parts();
-    let path = parts.uri.path().to_owned();
     if parts.headers.contains_key(header::UPGRADE) {
-        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+        let talk = shared.floor().dialect.talk(path, query);
         return match WebSocketUpgrade::from_request_parts(&mut parts, &shared).await {
-            Ok(upgrade) => upgrade_to(upgrade, shared, path, query),
+            Ok(upgrade) => upgrade_to(upgrade, shared, talk),
             Err(refused) => refused.into_response(),
         };
     }
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    let path = parts.uri.path();
     if path.starts_with("/simulator/") {
-        return control(&shared, &parts.method, &path, &body);
+        return control(&shared, &parts.method, path, &body);
     }
-    let query = parts.uri.query().unwrap_or_default();
-    let answer = rest(&shared, &parts.method, &path, query, &parts.headers, &body).await;
-    response(&path, answer)
-}
-
-async fn rest(
-    shared: &Shared,
-    method: &Method,
-    path: &str,
-    query: &str,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Answer {
-    let body = String::from_utf8_lossy(body);
-    let mut params = Params::of_query(query);
-    params.add_query(&body);
-    let key = headers.get("x-mbx-apikey").and_then(|key| key.to_str().ok());
-    let request = Request {
-        method: method.as_str(),
+    let request = HttpRequest {
+        method: parts.method.as_str(),
         path,
-        params,
-        signed_text: signed_text(query, &body),
-        key,
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body: &String::from_utf8_lossy(&body),
     };
-    handle(shared, &request).await
+    let (fault, delay) = {
+        let mut floor = shared.floor();
+        (floor.venue.draw_fault(), floor.venue.draw_delay())
+    };
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    let answer = shared.floor().http(&request, fault);
+    response(answer)
 }
 
-/// Carries a request out, with the faults that are asked for around it.
-pub async fn handle(shared: &Shared, request: &Request<'_>) -> Answer {
-    let (fault, delay_ms) = {
-        let mut venue = shared.venue();
-        let faults = venue.faults;
-        let fault = faults.of_request(&mut venue.dice);
-        (fault, venue.dice.delay_ms(faults.latency_ms, faults.latency_log_sd))
-    };
-    if delay_ms > 0.0 {
-        tokio::time::sleep(Duration::from_secs_f64(delay_ms * 1e-3)).await;
-    }
-    let failed = |status: u16, code: i32, message: &str, wait: Option<u64>| Answer {
-        status,
-        body: serde_json::json!({"code": code, "msg": message}).to_string(),
-        used_weight: None,
-        used_orders: None,
-        retry_after_s: wait,
-    };
-    match fault {
-        None => shared.venue().handle(request),
-        Some(RequestFault::TooManyRequests) => failed(429, -1003, "Too many requests.", Some(1)),
-        Some(RequestFault::Banned) => failed(418, -1003, "Way too many requests.", Some(120)),
-        Some(RequestFault::ServerError) => {
-            failed(503, -1008, "Server is currently overloaded with other requests.", None)
-        }
-        Some(RequestFault::UnknownOutcome) => {
-            drop(shared.venue().handle(request));
-            let message = "Timeout waiting for response from backend server. Send status \
-                           unknown; execution status unknown.";
-            failed(503, -1007, message, None)
-        }
-    }
-}
-
-fn response(path: &str, answer: Answer) -> Response {
+fn response(answer: HttpAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = (status, answer.body).into_response();
     let headers = response.headers_mut();
     headers
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=UTF-8"));
-    if let Some(used) = answer.used_weight {
-        headers.insert("x-mbx-used-weight-1m", used.into());
-        if path.starts_with("/api/") {
-            headers.insert("x-mbx-used-weight", used.into());
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
         }
-    }
-    if let Some(used) = answer.used_orders {
-        headers.insert("x-mbx-order-count-10s", used.into());
-    }
-    if let Some(seconds) = answer.retry_after_s {
-        headers.insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }
 
-/// Faults and halts, for tests: `GET|POST /simulator/faults`, `POST /simulator/halt?symbol=..`.
+/// Faults and halts, for tests: `GET|POST /simulator/faults`, `POST /simulator/halt` and `open`.
 fn control(shared: &Shared, method: &Method, path: &str, body: &Bytes) -> Response {
-    let mut venue = shared.venue();
+    let mut floor = shared.floor();
     match (method.as_str(), path) {
         ("GET", "/simulator/faults") => {
-            serde_json::to_string(&venue.faults).unwrap_or_default().into_response()
+            serde_json::to_string(&floor.venue.faults).unwrap_or_default().into_response()
         }
         ("POST", "/simulator/faults") => match serde_json::from_slice(body) {
             Ok(faults) => {
-                venue.faults = faults;
+                floor.venue.faults = faults;
                 StatusCode::NO_CONTENT.into_response()
             }
             Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
         },
         ("POST", "/simulator/halt" | "/simulator/open") => {
-            venue.set_halted(path.ends_with("halt"));
+            floor.venue.set_halted(path.ends_with("halt"));
+            floor.tell();
             StatusCode::NO_CONTENT.into_response()
         }
         _ => StatusCode::NOT_FOUND.into_response(),
@@ -280,13 +238,10 @@ fn control(shared: &Shared, method: &Method, path: &str, body: &Bytes) -> Respon
 fn upgrade_to(
     upgrade: WebSocketUpgrade,
     shared: Arc<Shared>,
-    path: String,
-    query: String,
+    talk: Option<Box<dyn Talk>>,
 ) -> Response {
-    let Some(purpose) = websocket::purpose(&path, &query) else {
+    let Some(talk) = talk else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    upgrade.max_message_size(1 << 20).on_upgrade(move |socket: WebSocket| async move {
-        websocket::run(socket, shared, purpose).await;
-    })
+    upgrade.max_message_size(1 << 20).on_upgrade(move |socket| socket::run(socket, shared, talk))
 }

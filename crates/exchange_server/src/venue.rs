@@ -1,19 +1,16 @@
-//! The venue: both products, its members and their keys, limits, faults and listeners.
+//! The venue: both products, its members and their keys, faults and listeners.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
 use mainspring_core::{Decimal, Error, ErrorKind, InstrumentId, Result, TimeNs};
 use mainspring_exchange::{AccountId, TradingStatus};
-use serde_json::Value;
-use sha2::Sha256;
 
 use crate::config::{Limits, ServerConfig};
-use crate::error::{Outcome, Refusal};
-use crate::faults::{Dice, Faults};
+use crate::dialects::Listing;
+use crate::faults::{Dice, Faults, RequestFault};
 use crate::hub::Hub;
 use crate::limits::Usage;
-use crate::params::Params;
 use crate::section::{Product, Section};
 
 /// Rows of flow in one step, so that requests are not kept waiting by a catch-up.
@@ -23,16 +20,19 @@ const LISTEN_KEY_MS: i64 = 3_600_000;
 /// A member as the server knows it.
 #[derive(Clone, Debug)]
 pub struct MemberKeys {
-    /// The API key.
+    /// The API key, or the address of its wallet.
     pub key: String,
-    secret: Vec<u8>,
+    /// What its requests are signed with.
+    pub secret: Vec<u8>,
+    /// What goes with the key, where a venue asks for it.
+    pub passphrase: String,
     /// Account in each product.
     pub accounts: [AccountId; 2],
-    /// Milliseconds at which each symbol's orders are cancelled unless renewed, by product USD-M.
-    pub countdowns: HashMap<usize, i64>,
+    /// Milliseconds at which orders are cancelled unless renewed, by product and symbol.
+    pub countdowns: HashMap<(usize, usize), i64>,
 }
 
-/// Everything behind the server's lock.
+/// Everything behind the server's lock that does not depend on the dialect.
 #[derive(Debug)]
 pub struct Venue {
     /// Spot and USD-M.
@@ -44,7 +44,7 @@ pub struct Venue {
     /// Members.
     pub members: Vec<MemberKeys>,
     by_key: HashMap<String, usize>,
-    /// Listen keys of USD-M: member and expiry.
+    /// Keys that stand for a member in a stream's address: member and expiry.
     pub listen_keys: HashMap<String, (usize, i64)>,
     /// Faults now.
     pub faults: Faults,
@@ -55,44 +55,16 @@ pub struct Venue {
     now: TimeNs,
 }
 
-/// A request as it comes off the wire.
-#[derive(Debug)]
-pub struct Request<'a> {
-    /// `GET`, `POST`, `PUT` or `DELETE`.
-    pub method: &'a str,
-    /// Path without the query.
-    pub path: &'a str,
-    /// Parameters of query and body.
-    pub params: Params,
-    /// What its signature covers.
-    pub signed_text: String,
-    /// The API key.
-    pub key: Option<&'a str>,
-}
-
-/// The answer to a request.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// JSON.
-    pub body: String,
-    /// What the minute's weight and the ten seconds' orders have come to.
-    pub used_weight: Option<u32>,
-    /// See `used_weight`.
-    pub used_orders: Option<u32>,
-    /// Seconds to wait.
-    pub retry_after_s: Option<u64>,
-}
-
 impl Venue {
     /// A venue whose market opens at `now`, after its warm-up.
     ///
     /// # Errors
     /// When the configuration names unknown markets or currencies.
-    pub fn new(config: &ServerConfig, now: TimeNs) -> Result<Self> {
-        let mut sections =
-            [Section::new(Product::Spot, config, now)?, Section::new(Product::Usdm, config, now)?];
+    pub fn new(listing: &Listing, config: &ServerConfig, now: TimeNs) -> Result<Self> {
+        let mut sections = [
+            Section::new(Product::Spot, listing, config, now)?,
+            Section::new(Product::Usdm, listing, config, now)?,
+        ];
         let mut members = Vec::with_capacity(config.members.len());
         for member in &config.members {
             let accounts =
@@ -100,6 +72,7 @@ impl Venue {
             members.push(MemberKeys {
                 key: member.key.clone(),
                 secret: member.secret.as_bytes().to_vec(),
+                passphrase: member.passphrase.clone(),
                 accounts,
                 countdowns: HashMap::new(),
             });
@@ -136,8 +109,12 @@ impl Venue {
         self.now
     }
 
-    /// Lets time pass: the flow acts, countdowns run out, listeners hear what happened. Returns whether
-    /// the flow has more to do.
+    /// Sets the time of what comes next.
+    pub fn set_now(&mut self, now: TimeNs) {
+        self.now = self.now.max(now);
+    }
+
+    /// Lets time pass: the flow acts, countdowns run out. Returns whether the flow has more to do.
     pub fn advance(&mut self, now: TimeNs) -> bool {
         self.now = self.now.max(now);
         let mut is_behind = false;
@@ -147,120 +124,54 @@ impl Venue {
         self.run_countdowns();
         let now_ms = self.now_ms();
         self.listen_keys.retain(|_, (_, expires_ms)| *expires_ms > now_ms);
-        self.tell();
         is_behind
     }
 
     fn run_countdowns(&mut self) {
         let (now, now_ms) = (self.now, self.now_ms());
         for member in &mut self.members {
-            let due: Vec<usize> = member
+            let due: Vec<(usize, usize)> = member
                 .countdowns
                 .iter()
                 .filter(|(_, at_ms)| **at_ms <= now_ms)
-                .map(|(symbol, _)| *symbol)
+                .map(|(of, _)| *of)
                 .collect();
-            for symbol in due {
-                member.countdowns.remove(&symbol);
-                self.sections[1].cancel_all(member.accounts[1], symbol, now);
+            for (product, symbol) in due {
+                member.countdowns.remove(&(product, symbol));
+                self.sections[product].cancel_all(member.accounts[product], symbol, now);
             }
         }
     }
 
-    /// Answers a request, and tells listeners what it did.
-    pub fn handle(&mut self, request: &Request<'_>) -> Answer {
-        let (used_weight, outcome, used_orders) = self.carry_out(request);
-        self.tell();
-        match outcome {
-            Ok(body) => Answer {
-                status: 200,
-                body: body.to_string(),
-                used_weight,
-                used_orders,
-                retry_after_s: None,
-            },
-            Err(refusal) => Answer {
-                status: refusal.status,
-                body: refusal.json(),
-                used_weight,
-                used_orders,
-                retry_after_s: refusal.retry_after_s,
-            },
-        }
+    /// Sets or, with no time, ends the countdown of a member's orders in a symbol.
+    pub fn set_countdown(
+        &mut self,
+        member: usize,
+        product: Product,
+        symbol: usize,
+        at_ms: Option<i64>,
+    ) {
+        let Some(member) = self.members.get_mut(member) else { return };
+        match at_ms {
+            Some(at_ms) => member.countdowns.insert((product as usize, symbol), at_ms),
+            None => member.countdowns.remove(&(product as usize, symbol)),
+        };
     }
 
-    fn carry_out(&mut self, request: &Request<'_>) -> (Option<u32>, Outcome<Value>, Option<u32>) {
-        let Some(route) = crate::routes::find(request) else {
-            let refusal = Refusal::with_status(404, -5000, "Path not found or not simulated.");
-            return (None, Err(refusal), None);
-        };
-        let now_ms = self.now_ms();
-        let weight = route.weight(&request.params);
-        let weighed = self.usage.take_weight(&self.limits, route.product, weight, now_ms);
-        let used_weight = match weighed {
-            Ok(used) => used,
-            Err(refusal) => return (None, Err(refusal), None),
-        };
-        let member = match self.authorise(route.security, request) {
-            Ok(member) => member,
-            Err(refusal) => return (Some(used_weight), Err(refusal), None),
-        };
-        let mut used_orders = None;
-        if route.orders > 0 {
-            let key = request.key.unwrap_or_default();
-            let count = route.orders;
-            let taken = self.usage.take_orders(&self.limits, route.product, key, count, now_ms);
-            match taken {
-                Ok(used) => used_orders = Some(used),
-                Err(refusal) => return (Some(used_weight), Err(refusal), None),
-            }
-        }
-        let outcome = (route.run)(self, route.product, member, &request.params);
-        (Some(used_weight), outcome, used_orders)
+    /// How long the answer of the next request is kept waiting.
+    pub fn draw_delay(&mut self) -> Duration {
+        let (median, log_sd) = (self.faults.latency_ms, self.faults.latency_log_sd);
+        Duration::from_secs_f64(self.dice.delay_ms(median, log_sd) * 1e-3)
     }
 
-    /// Who asks, as far as the request must prove it.
-    fn authorise(
-        &self,
-        security: crate::routes::Security,
-        request: &Request<'_>,
-    ) -> Outcome<Option<usize>> {
-        use crate::routes::Security;
-        if security == Security::None {
-            return Ok(None);
-        }
-        let key = request
-            .key
-            .ok_or_else(|| Refusal::with_status(401, -2014, "API-key format invalid."))?;
-        let member = *self.by_key.get(key).ok_or_else(|| {
-            let message = "Invalid API-key, IP, or permissions for action.";
-            Refusal::with_status(401, -2015, message)
-        })?;
-        if security == Security::Signed {
-            self.check_signature(member, request)?;
-        }
-        Ok(Some(member))
+    /// The fault of the next request, if any.
+    pub fn draw_fault(&mut self) -> Option<RequestFault> {
+        self.faults.of_request(&mut self.dice)
     }
 
-    fn check_signature(&self, member: usize, request: &Request<'_>) -> Outcome<()> {
-        let sent = request.params.need("signature")?;
-        let sent_ms = request.params.integer("timestamp")?;
-        let sent_ms = sent_ms.ok_or_else(|| Refusal::missing("timestamp"))?;
-        let window = match request.params.get("recvWindow") {
-            Some(text) => text.parse().map_err(|_| Refusal::illegal("recvWindow"))?,
-            None => 5_000.0_f64,
-        };
-        if !(0.0..=60_000.0).contains(&window) {
-            return Err(Refusal::new(-1131, "recvWindow must be less than 60000."));
-        }
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.members[member].secret)
-            .map_err(|_| Refusal::new(-1022, "Signature for this request is not valid."))?;
-        mac.update(request.signed_text.as_bytes());
-        let given = hex(sent).unwrap_or_default();
-        if mac.verify_slice(&given).is_err() {
-            return Err(Refusal::new(-1022, "Signature for this request is not valid."));
-        }
-        check_time(sent_ms, window, self.now_ms())
+    /// Publishes a market message, with the faults that are asked for.
+    pub fn publish(&mut self, product: Product, stream: &str, message: &str) {
+        self.hub.publish(product, stream, message, &self.faults, &mut self.dice);
     }
 
     /// Halts all markets, or opens them.
@@ -273,10 +184,9 @@ impl Venue {
                 debug_assert!(set.is_ok(), "symbols are instruments: {set:?}");
             }
         }
-        self.tell();
     }
 
-    /// The member of a key, for sessions that log on once.
+    /// The member of a key.
     #[must_use]
     pub fn member_of(&self, key: &str) -> Option<usize> {
         self.by_key.get(key).copied()
@@ -293,30 +203,6 @@ impl Venue {
         self.listen_keys.insert(key.clone(), (member, expires_ms));
         key
     }
-}
-
-/// The venue takes a timestamp up to a second ahead of it, and one that is no older than the window.
-fn check_time(sent_ms: i64, window_ms: f64, now_ms: i64) -> Outcome<()> {
-    // Microseconds are told by their size.
-    let sent_ms = if sent_ms > 100_000_000_000_000 { sent_ms / 1_000 } else { sent_ms };
-    if sent_ms >= now_ms + 1_000 {
-        let message =
-            "Timestamp for this request was 1000ms ahead of the server's time.".to_owned();
-        return Err(Refusal::new(-1021, message));
-    }
-    if (now_ms - sent_ms) as f64 > window_ms {
-        return Err(Refusal::new(
-            -1021,
-            "Timestamp for this request is outside of the recvWindow.",
-        ));
-    }
-    Ok(())
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }
 
 fn open(
@@ -341,18 +227,4 @@ fn open(
         return Err(Error::new(ErrorKind::Config, message));
     }
     section.exchange.open_account(&deposits)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timestamps_are_taken_in_the_window_only() {
-        assert!(check_time(10_999, 5_000.0, 10_000).is_ok());
-        assert_eq!(check_time(11_000, 5_000.0, 10_000).unwrap_err().code, -1021);
-        assert!(check_time(5_000, 5_000.0, 10_000).is_ok());
-        assert_eq!(check_time(4_999, 5_000.0, 10_000).unwrap_err().code, -1021);
-        assert!(check_time(1_700_000_000_000_000, 5_000.0, 1_700_000_000_500).is_ok());
-    }
 }

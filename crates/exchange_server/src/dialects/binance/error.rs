@@ -2,7 +2,8 @@
 
 use mainspring_core::order::RejectReason;
 
-use crate::section::Product;
+use crate::limits::Excess;
+use crate::section::{Product, UnknownSymbol};
 
 /// A refusal: HTTP status, the venue's code and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,45 @@ impl Refusal {
             Product::Usdm => usdm(reason),
         };
         Self::new(code, message)
+    }
+}
+
+impl From<UnknownSymbol> for Refusal {
+    fn from(_: UnknownSymbol) -> Self {
+        Self::new(-1121, "Invalid symbol.")
+    }
+}
+
+impl From<Excess> for Refusal {
+    fn from(excess: Excess) -> Self {
+        let (status, code, wait_ms, message) = match excess {
+            Excess::Weight { most, wait_ms } => (
+                429,
+                -1003,
+                wait_ms,
+                format!(
+                    "Too much request weight used; current limit is {most} request weight per 1 \
+                 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API."
+                ),
+            ),
+            Excess::Orders { most, wait_ms } => (
+                429,
+                -1015,
+                wait_ms,
+                format!("Too many new orders; current limit is {most} orders per 10 SECOND."),
+            ),
+            Excess::Banned { until_ms, wait_ms } => (
+                418,
+                -1003,
+                wait_ms,
+                format!(
+                    "Way too much request weight used; IP banned until {until_ms}. Please use \
+                 WebSocket Streams for live updates to avoid bans."
+                ),
+            ),
+        };
+        let retry_after_s = Some((wait_ms as u64).div_ceil(1_000));
+        Self { retry_after_s, ..Self::with_status(status, code, message) }
     }
 }
 

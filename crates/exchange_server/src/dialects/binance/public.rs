@@ -3,9 +3,9 @@
 use mainspring_core::{GridRule, Side};
 use serde_json::{json, Value};
 
-use crate::error::{Outcome, Refusal};
-use crate::params::Params;
-use crate::publish;
+use super::error::{Outcome, Refusal};
+use super::params::Params;
+use super::publish;
 use crate::section::{Product, Section};
 use crate::tape::{interval_ms, Print};
 use crate::venue::Venue;
@@ -145,7 +145,7 @@ fn wanted_symbols(section: &Section, params: &Params) -> Outcome<Vec<usize>> {
         Some(names) => {
             let names: Vec<String> =
                 serde_json::from_str(names).map_err(|_| Refusal::illegal("symbols"))?;
-            names.iter().map(|name| section.symbol(name)).collect()
+            names.iter().map(|name| Ok(section.symbol(name)?)).collect()
         }
     }
 }

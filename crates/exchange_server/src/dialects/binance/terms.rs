@@ -4,10 +4,10 @@ use mainspring_core::order::{OrderFlags, OrderTerms, OrderType, SelfTradePrevent
 use mainspring_core::{Decimal, InstrumentId, Lots, Ticks, TimeInForce};
 use mainspring_exchange::AccountId;
 
-use crate::error::{Outcome, Refusal};
-use crate::params::Params;
-use crate::public::MAX_ORDERS;
-use crate::render::working_type;
+use super::error::{Outcome, Refusal};
+use super::params::Params;
+use super::public::MAX_ORDERS;
+use super::render::working_type;
 use crate::section::{time_in_force, Placement, Product, Section, Symbol};
 
 /// Types by the venue's names: `(name, type, whether it has a limit price, whether it has a trigger)`.

@@ -2,127 +2,119 @@
 
 use serde_json::{json, Value};
 
+use super::render;
 use crate::hub::Hub;
-use crate::render;
 use crate::section::{Product, Section, Symbol};
 use crate::tape::{interval_ms, Bar, Print};
 use crate::venue::Venue;
 
-impl Venue {
-    /// Tells members and the market what has happened since the last time.
-    pub fn tell(&mut self) {
-        let now_ms = self.now_ms();
-        for at in 0..self.sections.len() {
-            tell_members(&mut self.sections[at], &mut self.hub, now_ms);
-            for symbol in 0..self.sections[at].desk.symbols.len() {
-                self.tell_trades(at, symbol, now_ms);
-                self.tell_best(at, symbol, now_ms);
+/// Tells members and the market what has happened since the last time.
+pub fn tell(venue: &mut Venue) {
+    let now_ms = venue.now_ms();
+    for at in 0..venue.sections.len() {
+        tell_members(&mut venue.sections[at], &mut venue.hub, now_ms);
+        for symbol in 0..venue.sections[at].desk.symbols.len() {
+            tell_trades(venue, at, symbol, now_ms);
+            tell_best(venue, at, symbol, now_ms);
+        }
+    }
+}
+
+fn tell_trades(venue: &mut Venue, section: usize, symbol: usize, now_ms: i64) {
+    let product = venue.sections[section].desk.product;
+    let prints = std::mem::take(&mut venue.sections[section].desk.symbols[symbol].prints);
+    if prints.is_empty() {
+        return;
+    }
+    let (trade, aggregate) = {
+        let lower = lower(&venue.sections[section].desk.symbols[symbol]);
+        (format!("{lower}@trade"), format!("{lower}@aggTrade"))
+    };
+    let [hears_trade, hears_aggregate] =
+        [&trade, &aggregate].map(|stream| venue.hub.is_heard(product, stream));
+    for print in prints {
+        let known = &venue.sections[section].desk.symbols[symbol];
+        let (one, many) =
+            (trade_event(product, known, &print, now_ms), aggregate_event(known, &print, now_ms));
+        if hears_trade {
+            venue.publish(product, &trade, &one.to_string());
+        }
+        if hears_aggregate {
+            venue.publish(product, &aggregate, &many.to_string());
+        }
+    }
+}
+
+fn tell_best(venue: &mut Venue, section: usize, at: usize, now_ms: i64) {
+    let own = &mut venue.sections[section];
+    let product = own.desk.product;
+    let best = best(own, at);
+    let symbol = &mut own.desk.symbols[at];
+    if best.is_none() || symbol.told_best == best {
+        return;
+    }
+    symbol.told_best = best;
+    let stream = format!("{}@bookTicker", lower(symbol));
+    let event = best_event(product, symbol, now_ms);
+    if venue.hub.is_heard(product, &stream) {
+        venue.publish(product, &stream, &event.to_string());
+    }
+    if venue.hub.is_heard(product, "!bookTicker") {
+        venue.publish(product, "!bookTicker", &event.to_string());
+    }
+}
+
+/// The depth streams: changes of the last 100 ms, and partial books.
+pub fn tell_depth(venue: &mut Venue) {
+    let now_ms = venue.now_ms();
+    for section in 0..venue.sections.len() {
+        for symbol in 0..venue.sections[section].desk.symbols.len() {
+            tell_symbol_depth(venue, section, symbol, now_ms);
+        }
+    }
+}
+
+fn tell_symbol_depth(venue: &mut Venue, section: usize, at: usize, now_ms: i64) {
+    let own = &mut venue.sections[section];
+    let product = own.desk.product;
+    if own.desk.symbols[at].touched.is_empty() {
+        return;
+    }
+    let event = depth_event(own, at, now_ms);
+    let name = lower(&own.desk.symbols[at]);
+    let symbol = &mut own.desk.symbols[at];
+    symbol.touched.clear();
+    symbol.told_id = symbol.update_id;
+    for suffix in ["", "@100ms", "@250ms", "@500ms", "@0ms"] {
+        let stream = format!("{name}@depth{suffix}");
+        if venue.hub.is_heard(product, &stream) {
+            venue.publish(product, &stream, &event.to_string());
+        }
+    }
+    for levels in [5, 10, 20] {
+        for suffix in ["", "@100ms", "@250ms", "@500ms"] {
+            let stream = format!("{name}@depth{levels}{suffix}");
+            if venue.hub.is_heard(product, &stream) {
+                let event = partial_event(&venue.sections[section], at, levels, now_ms);
+                venue.publish(product, &stream, &event.to_string());
             }
         }
     }
+}
 
-    fn publish(&mut self, product: Product, stream: &str, message: &Value) {
-        self.hub.publish(product, stream, &message.to_string(), &self.faults, &mut self.dice);
-    }
-
-    fn tell_trades(&mut self, section: usize, symbol: usize, now_ms: i64) {
-        let product = self.sections[section].desk.product;
-        let prints = std::mem::take(&mut self.sections[section].desk.symbols[symbol].prints);
-        if prints.is_empty() {
-            return;
-        }
-        let (trade, aggregate) = {
-            let lower = lower(&self.sections[section].desk.symbols[symbol]);
-            (format!("{lower}@trade"), format!("{lower}@aggTrade"))
+/// Bars, tickers and mark prices: once a second.
+pub fn tell_tickers(venue: &mut Venue) {
+    let now_ms = venue.now_ms();
+    for section in 0..venue.sections.len() {
+        let product = venue.sections[section].desk.product;
+        let slow = |name: &str| {
+            ["@kline_", "iniTicker", "@ticker", "!ticker", "arkPrice"]
+                .iter()
+                .any(|part| name.contains(part))
         };
-        let [hears_trade, hears_aggregate] =
-            [&trade, &aggregate].map(|stream| self.hub.is_heard(product, stream));
-        for print in prints {
-            let known = &self.sections[section].desk.symbols[symbol];
-            let (one, many) = (
-                trade_event(product, known, &print, now_ms),
-                aggregate_event(known, &print, now_ms),
-            );
-            if hears_trade {
-                self.publish(product, &trade, &one);
-            }
-            if hears_aggregate {
-                self.publish(product, &aggregate, &many);
-            }
-        }
-    }
-
-    fn tell_best(&mut self, section: usize, at: usize, now_ms: i64) {
-        let own = &mut self.sections[section];
-        let product = own.desk.product;
-        let best = best(own, at);
-        let symbol = &mut own.desk.symbols[at];
-        if best.is_none() || symbol.told_best == best {
-            return;
-        }
-        symbol.told_best = best;
-        let stream = format!("{}@bookTicker", lower(symbol));
-        let event = best_event(product, symbol, now_ms);
-        if self.hub.is_heard(product, &stream) {
-            self.publish(product, &stream, &event);
-        }
-        if self.hub.is_heard(product, "!bookTicker") {
-            self.publish(product, "!bookTicker", &event);
-        }
-    }
-
-    /// The depth streams: changes of the last 100 ms, and partial books.
-    pub fn tell_depth(&mut self) {
-        let now_ms = self.now_ms();
-        for section in 0..self.sections.len() {
-            for symbol in 0..self.sections[section].desk.symbols.len() {
-                self.tell_symbol_depth(section, symbol, now_ms);
-            }
-        }
-    }
-
-    fn tell_symbol_depth(&mut self, section: usize, at: usize, now_ms: i64) {
-        let own = &mut self.sections[section];
-        let product = own.desk.product;
-        if own.desk.symbols[at].touched.is_empty() {
-            return;
-        }
-        let event = depth_event(own, at, now_ms);
-        let name = lower(&own.desk.symbols[at]);
-        let symbol = &mut own.desk.symbols[at];
-        symbol.touched.clear();
-        symbol.told_id = symbol.update_id;
-        for suffix in ["", "@100ms", "@250ms", "@500ms", "@0ms"] {
-            let stream = format!("{name}@depth{suffix}");
-            if self.hub.is_heard(product, &stream) {
-                self.publish(product, &stream, &event);
-            }
-        }
-        for levels in [5, 10, 20] {
-            for suffix in ["", "@100ms", "@250ms", "@500ms"] {
-                let stream = format!("{name}@depth{levels}{suffix}");
-                if self.hub.is_heard(product, &stream) {
-                    let event = partial_event(&self.sections[section], at, levels, now_ms);
-                    self.publish(product, &stream, &event);
-                }
-            }
-        }
-    }
-
-    /// Bars, tickers and mark prices: once a second.
-    pub fn tell_tickers(&mut self) {
-        let now_ms = self.now_ms();
-        for section in 0..self.sections.len() {
-            let product = self.sections[section].desk.product;
-            let slow = |name: &str| {
-                ["@kline_", "iniTicker", "@ticker", "!ticker", "arkPrice"]
-                    .iter()
-                    .any(|part| name.contains(part))
-            };
-            for stream in self.hub.heard(product, slow) {
-                if let Some(event) = slow_event(&self.sections[section], &stream, now_ms) {
-                    self.publish(product, &stream, &event);
-                }
+        for stream in venue.hub.heard(product, slow) {
+            if let Some(event) = slow_event(&venue.sections[section], &stream, now_ms) {
+                venue.publish(product, &stream, &event.to_string());
             }
         }
     }

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use crate::error::Outcome;
-use crate::params::Params;
+use super::error::Outcome;
+use super::params::Params;
+use super::request::Request;
+use super::{account, orders, public};
 use crate::section::Product;
-use crate::venue::{Request, Venue};
-use crate::{account, orders, public};
+use crate::venue::Venue;
 
 /// What a request must prove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

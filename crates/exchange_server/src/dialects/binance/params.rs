@@ -2,7 +2,7 @@
 
 use mainspring_core::Decimal;
 
-use crate::error::{Outcome, Refusal};
+use super::error::{Outcome, Refusal};
 
 /// Parameters in the order they came.
 #[derive(Clone, Debug, Default)]

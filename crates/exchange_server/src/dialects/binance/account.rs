@@ -4,9 +4,9 @@ use mainspring_core::{InstrumentId, Money};
 use mainspring_exchange::AccountId;
 use serde_json::{json, Value};
 
-use crate::error::{Outcome, Refusal};
-use crate::params::Params;
-use crate::render::{self, money};
+use super::error::{Outcome, Refusal};
+use super::params::Params;
+use super::render::{self, money};
 use crate::section::{Product, Section};
 use crate::venue::Venue;
 

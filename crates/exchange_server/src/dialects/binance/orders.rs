@@ -4,12 +4,12 @@ use mainspring_core::Lots;
 use mainspring_exchange::{AccountId, OrderId};
 use serde_json::{json, Value};
 
-use crate::error::{Outcome, Refusal};
-use crate::params::Params;
+use super::error::{Outcome, Refusal};
+use super::params::Params;
+use super::render;
+use super::terms::{placement, price_of};
 use crate::records::OrderRecord;
-use crate::render;
 use crate::section::{Product, Section};
-use crate::terms::{placement, price_of};
 use crate::venue::Venue;
 
 fn account(venue: &Venue, product: Product, member: Option<usize>) -> Outcome<AccountId> {
@@ -71,7 +71,7 @@ pub fn place(
         (Product::Spot, _) | (Product::Usdm, _) => "ACK",
     };
     let kind = params.get("newOrderRespType").unwrap_or(default).to_owned();
-    let id = section.place(asked, now)?;
+    let id = section.place(asked, now).map_err(|e| Refusal::of_reject(e, product))?;
     let order = section.desk.records.get(id).ok_or_else(unknown)?;
     Ok(match product {
         Product::Spot => render::spot_placed(section, order, &kind),
@@ -146,7 +146,7 @@ pub fn cancel(
     if !is_open || is_algo(section, order) {
         return Err(unsent());
     }
-    section.cancel(account, id, now)?;
+    section.cancel(account, id, now).map_err(|_| unsent())?;
     let mut answer = shown(section, id)?;
     if product == Product::Spot {
         // The venue names the cancelled order in one field and the cancel itself in the other.
@@ -202,7 +202,10 @@ pub fn cancel_all(
             .filter(|order| order.symbol == symbol && !order.is_armed)
             .map(|order| order.id)
             .collect();
-        ids.into_iter().for_each(|id| drop(section.cancel(account, id, now)));
+        for id in ids {
+            // One that has ended meanwhile needs no cancel.
+            let _ = section.cancel(account, id, now);
+        }
         return Ok(json!({"code": 200, "msg": "The operation of cancel all open order is done."}));
     }
     let cancelled = section.cancel_all(account, symbol, now);
@@ -278,7 +281,9 @@ pub fn amend_keep(
         let message = "The requested action would change no state; rejecting.";
         return Err(Refusal::new(-2038, message));
     }
-    section.amend(account, id, (price, Lots(qty)), now)?;
+    section
+        .amend(account, id, (price, Lots(qty)), now)
+        .map_err(|e| Refusal::of_reject(e, product))?;
     let order = section.desk.records.get(id).ok_or_else(unknown)?;
     let whole = shown(section, id)?;
     Ok(json!({
@@ -320,7 +325,9 @@ pub fn modify(
     if (order.terms.price, order.terms.qty) == (price, Lots(qty)) {
         return Err(Refusal::new(-5027, "No need to modify the order."));
     }
-    section.amend(account, id, (price, Lots(qty)), now)?;
+    section
+        .amend(account, id, (price, Lots(qty)), now)
+        .map_err(|e| Refusal::of_reject(e, product))?;
     shown(section, id)
 }
 
@@ -428,13 +435,8 @@ pub fn countdown(
     let wait = params.integer("countdownTime")?;
     let wait = wait.ok_or_else(|| Refusal::missing("countdownTime"))?;
     let at_ms = venue.now_ms().saturating_add(wait);
-    let member = member.and_then(|at| venue.members.get_mut(at));
-    let countdowns = &mut member.ok_or_else(unsent)?.countdowns;
-    if wait > 0 {
-        countdowns.insert(symbol, at_ms);
-    } else {
-        countdowns.remove(&symbol);
-    }
+    let member = member.ok_or_else(unsent)?;
+    venue.set_countdown(member, product, symbol, Some(at_ms).filter(|_| wait > 0));
     Ok(json!({"symbol": name, "countdownTime": wait.to_string()}))
 }
 
@@ -475,7 +477,7 @@ pub fn place_algo(
     let now = venue.now_ns();
     let section = &mut venue.sections[product as usize];
     let asked = placement(section, account, params, true)?;
-    let id = section.place(asked, now)?;
+    let id = section.place(asked, now).map_err(|e| Refusal::of_reject(e, product))?;
     Ok(algo(section, section.desk.records.get(id).ok_or_else(unknown)?))
 }
 
@@ -512,7 +514,7 @@ pub fn cancel_algo(
     let section = &mut venue.sections[product as usize];
     let order = named_algo(section, account, params)?;
     let (id, client_id) = (order.id, order.client_id.clone());
-    section.cancel(account, id, now)?;
+    section.cancel(account, id, now).map_err(|_| unsent())?;
     Ok(json!({"algoId": id.0, "clientAlgoId": client_id, "code": "200", "msg": "success"}))
 }
 
@@ -544,6 +546,9 @@ pub fn cancel_all_algo(
         .filter(|order| order.symbol == symbol && order.is_armed)
         .map(|order| order.id)
         .collect();
-    ids.into_iter().for_each(|id| drop(section.cancel(account, id, now)));
+    for id in ids {
+        // One that has ended meanwhile needs no cancel.
+        let _ = section.cancel(account, id, now);
+    }
     Ok(json!({"code": 200, "msg": "The operation of cancel all open order is done."}))
 }

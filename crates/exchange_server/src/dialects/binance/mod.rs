@@ -1,0 +1,77 @@
+//! Binance spot and USD-M futures: REST, market streams, user streams and the WebSocket API.
+
+use mainspring_core::Instrument;
+
+use crate::dialects::{Dialect, HttpAnswer, HttpRequest, Listing, Row, Talk};
+use crate::faults::RequestFault;
+use crate::section::Product;
+use crate::venue::Venue;
+
+use self::params::{signed_text, Params};
+use self::request::{handle, Answer, Request};
+
+mod account;
+mod error;
+mod orders;
+mod params;
+mod public;
+mod publish;
+mod render;
+mod request;
+mod routes;
+mod talk;
+mod terms;
+
+/// The row of the table.
+pub const ROW: Row = Row {
+    name: "binance",
+    listing: Listing {
+        products: &[Product::Spot, Product::Usdm],
+        name: own_name,
+        keeps_unfilled_fok: [true, false],
+    },
+    make: || Box::new(Binance),
+};
+
+/// The generator's names are the venue's.
+fn own_name(_: Product, instrument: &Instrument) -> String {
+    instrument.symbol.clone()
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Binance;
+
+impl Dialect for Binance {
+    fn http(&mut self, venue: &mut Venue, request: &HttpRequest<'_>) -> HttpAnswer {
+        let mut params = Params::of_query(request.query);
+        params.add_query(request.body);
+        let asked = Request {
+            method: request.method,
+            path: request.path,
+            params,
+            signed_text: signed_text(request.query, request.body),
+            key: request.header("x-mbx-apikey"),
+        };
+        handle(venue, &asked).over_http(request.path)
+    }
+
+    fn failed(&self, fault: RequestFault) -> HttpAnswer {
+        Answer::failed(fault).over_http("")
+    }
+
+    fn talk(&self, path: &str, query: &str) -> Option<Box<dyn Talk>> {
+        talk::open(path, query)
+    }
+
+    fn tell(&mut self, venue: &mut Venue) {
+        publish::tell(venue);
+    }
+
+    fn tell_depth(&mut self, venue: &mut Venue) {
+        publish::tell_depth(venue);
+    }
+
+    fn tell_tickers(&mut self, venue: &mut Venue) {
+        publish::tell_tickers(venue);
+    }
+}
