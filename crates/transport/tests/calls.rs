@@ -1,0 +1,195 @@
+//! HTTP requests against servers that behave well and badly.
+
+mod venue;
+
+use std::io::{Read, Write};
+use std::thread;
+use std::time::Duration;
+
+use mainspring_transport::address::Url;
+use mainspring_transport::http::Request;
+use mainspring_transport::io::Io;
+use mainspring_transport::tls::Tls;
+use mainspring_venues::outgoing::Method;
+use venue::*;
+
+fn ask(io: &mut Io, key: u64, method: Method, port: u16, body: &str) {
+    ask_at(io, key, method, &format!("http://127.0.0.1:{port}"), body);
+}
+
+fn ask_at(io: &mut Io, key: u64, method: Method, origin: &str, body: &str) {
+    let url = Url::parse(&format!("{origin}/order/{key}?signature={SECRET}")).unwrap();
+    let headers = vec![("X-MBX-APIKEY", SECRET.to_owned())];
+    io.call(key, Request { method, url, headers, body: body.to_owned() });
+}
+
+#[test]
+fn connections_are_kept_and_requests_leave_in_order() {
+    let seen = Seen::default();
+    let noted = seen.clone();
+    let port = serve(move |at, mut stream| {
+        while let Some((head, body)) = read_request(&mut stream) {
+            let path = head.split(' ').nth(1).unwrap().split('?').next().unwrap().to_owned();
+            noted.note(format!("{at} {path}"));
+            answer(&mut stream, "200 OK", &format!("{path} {body}"));
+        }
+    });
+    for busy_poll in [false, true] {
+        let mut config = config();
+        config.busy_poll = busy_poll;
+        config.calls.connections = 1;
+        let mut io = io(config);
+        for key in 0..4 {
+            ask(&mut io, key, Method::Post, port, "a=1");
+        }
+        for key in 0..4 {
+            let (status, body) = wait_answer(&mut io, key).unwrap();
+            assert_eq!(
+                (status, String::from_utf8(body).unwrap()),
+                (200, format!("/order/{key} a=1"))
+            );
+        }
+    }
+    let all = seen.all();
+    let expected: Vec<String> = (0..8).map(|at| format!("{} /order/{}", at / 4, at % 4)).collect();
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn https_and_chunks_and_ends_are_read() {
+    let certificate = certificate();
+    let root = certificate.root_pem.clone();
+    let port = serve(move |at, stream| {
+        let mut stream = certificate.wrap(stream);
+        let _ = read_request(&mut stream);
+        let text: &[u8] = match at {
+            0 => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+            _ => b"HTTP/1.1 418 Banned\r\nConnection: close\r\n\r\nabcde",
+        };
+        for byte in text {
+            let _ = stream.write_all(&[*byte]);
+            let _ = stream.flush();
+        }
+        if at > 0 {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+            return;
+        }
+        let _ = stream.read(&mut [0; 10]);
+    });
+    let mut config = config();
+    config.route.tls = Tls::new(Some(root.as_bytes())).unwrap();
+    config.calls.idle = Duration::from_millis(30);
+    let mut io = io(config);
+    ask_at(&mut io, 0, Method::Get, &format!("https://localhost:{port}"), "");
+    assert_eq!(wait_answer(&mut io, 0).unwrap(), (200, b"abcde".to_vec()));
+    // The kept connection is closed once nobody used it for a while.
+    thread::sleep(Duration::from_millis(60));
+    io.turn(Duration::ZERO).unwrap();
+    ask_at(&mut io, 1, Method::Get, &format!("https://localhost:{port}"), "");
+    assert_eq!(wait_answer(&mut io, 1).unwrap(), (418, b"abcde".to_vec()));
+}
+
+#[test]
+fn what_cannot_have_left_is_told_from_what_perhaps_did() {
+    let mut io = io(config());
+    // Nobody listens there.
+    ask(&mut io, 1, Method::Post, 1, "a");
+    let (perhaps_sent, reason) = wait_answer(&mut io, 1).unwrap_err();
+    assert!(!perhaps_sent && reason.contains("refused"), "{reason}");
+    // The request is read, and the connection closed without an answer.
+    let mute = serve(|_, mut stream| {
+        let _ = read_request(&mut stream);
+    });
+    ask(&mut io, 2, Method::Post, mute, "a");
+    let (perhaps_sent, reason) = wait_answer(&mut io, 2).unwrap_err();
+    assert!(perhaps_sent && reason.contains("closed before"), "{reason}");
+    // The request is read, and there is no answer.
+    let slow = serve(|_, mut stream| {
+        let _ = read_request(&mut stream);
+        thread::sleep(Duration::from_secs(10));
+    });
+    ask(&mut io, 3, Method::Post, slow, "a");
+    let (perhaps_sent, reason) = wait_answer(&mut io, 3).unwrap_err();
+    assert!(perhaps_sent && reason.contains("no answer in time"), "{reason}");
+    // A header that would break out of its line leaves nothing.
+    let url = Url::parse(&format!("http://127.0.0.1:{slow}/")).unwrap();
+    let headers = vec![("X", format!("{SECRET}\r\nY: z"))];
+    io.call(4, Request { method: Method::Get, url, headers, body: String::new() });
+    assert!(!wait_answer(&mut io, 4).unwrap_err().0);
+}
+
+#[test]
+fn an_answer_that_is_cut_garbled_or_too_long_is_none() {
+    let port = serve(|_, mut stream| {
+        let Some((head, _)) = read_request(&mut stream) else { return };
+        let text = match head.as_bytes()["GET /order/".len()] {
+            b'0' => "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned(),
+            b'1' => format!("{SECRET} garbage\r\n\r\n"),
+            b'2' => "HTTP/1.1 200 OK\r\nContent-Length: 10001\r\n\r\n".to_owned(),
+            b'3' => format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(20_000)),
+            _ => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(),
+        };
+        let _ = stream.write_all(text.as_bytes());
+    });
+    let mut io = io(config());
+    for (key, word) in ["closed before", "not HTTP", "longer", "longer", "size"].iter().enumerate()
+    {
+        ask(&mut io, key as u64, Method::Get, port, "");
+        let (perhaps_sent, reason) = wait_answer(&mut io, key as u64).unwrap_err();
+        assert!(perhaps_sent && reason.contains(word), "{key}: {reason}");
+    }
+}
+
+#[test]
+fn a_kept_connection_that_was_closed_is_replaced_for_reads_and_admitted_for_orders() {
+    // Each connection gives one answer and is cut when the second request has come.
+    let port = serve(|_, mut stream| {
+        if read_request(&mut stream).is_some() {
+            answer(&mut stream, "200 OK", "once");
+            let _ = read_request(&mut stream);
+        }
+    });
+    let mut config = config();
+    config.calls.connections = 1;
+    let mut io = io(config);
+    ask(&mut io, 1, Method::Get, port, "");
+    assert_eq!(wait_answer(&mut io, 1).unwrap().0, 200);
+    ask(&mut io, 2, Method::Get, port, "");
+    assert_eq!(wait_answer(&mut io, 2).unwrap().0, 200);
+    // An order is never sent twice.
+    ask(&mut io, 3, Method::Post, port, "a=1");
+    assert!(wait_answer(&mut io, 3).unwrap_err().0);
+}
+
+#[test]
+fn more_requests_than_may_wait_are_refused_unsent() {
+    let port = serve(|_, mut stream| {
+        while read_request(&mut stream).is_some() {
+            thread::sleep(Duration::from_millis(50));
+            answer(&mut stream, "200 OK", "");
+        }
+    });
+    let mut config = config();
+    config.calls.patience = Duration::from_secs(5);
+    let mut io = io(config);
+    (0..10).for_each(|key| ask(&mut io, key, Method::Get, port, ""));
+    let mut outcomes = [None; 10];
+    while outcomes.iter().any(Option::is_none) {
+        wait(&mut io, |event| {
+            match event {
+                mainspring_transport::io::IoEvent::Response { key, .. } => {
+                    outcomes[*key as usize] = Some(true);
+                }
+                mainspring_transport::io::IoEvent::Failed { key, perhaps_sent, reason } => {
+                    assert!(!perhaps_sent && reason.contains("too many"), "{reason}");
+                    outcomes[*key as usize] = Some(false);
+                }
+                _ => {}
+            }
+            Some(())
+        });
+    }
+    // Four wait; what waits while the connections are made includes the first ones.
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Some(true)).count(), 4);
+}
