@@ -25,6 +25,12 @@ pub struct ClientIds {
 
 const PREFIX: &str = "ms";
 
+/// Between the id and its version.
+const VERSION_MARK: char = 'r';
+
+/// Most versions of one order.
+const MAX_VERSION: u32 = 0xffff;
+
 impl ClientIds {
     /// Ids with this tag; choose another one per session on an account.
     #[must_use]
@@ -61,6 +67,34 @@ impl ClientIds {
         true
     }
 
+    /// Writes the id of a later version of an order, which took its place at a venue that replaces
+    /// orders instead of changing them; false where the venue's form has no room for that.
+    pub fn write_version(self, id: ClientOrderId, version: u32, text: &mut String) -> bool {
+        let written = self.write(id, text);
+        if version == 0 {
+            return written;
+        }
+        let fits = self.form == ClientIdForm::Text && version <= MAX_VERSION;
+        if fits {
+            text.push(VERSION_MARK);
+            push_hex(text, u64::from(version), 4);
+        }
+        written && fits
+    }
+
+    /// The version that a text of this session names; `None` when it is not one of this session's.
+    #[must_use]
+    pub fn version(self, text: &str) -> Option<u32> {
+        if self.form != ClientIdForm::Text {
+            return (!text.is_empty()).then_some(0);
+        }
+        self.read(text, None)?;
+        match text.get(26..) {
+            Some("") | None => Some(0),
+            Some(suffix) => u32::from_str_radix(suffix.strip_prefix(VERSION_MARK)?, 16).ok(),
+        }
+    }
+
     /// The engine's id behind a text, or `None` when it was not written by this session.
     #[must_use]
     pub fn read(self, text: &str, metadata: Option<u32>) -> Option<ClientOrderId> {
@@ -76,8 +110,11 @@ impl ClientIds {
         }
         match self.form {
             ClientIdForm::Text => {
-                let rest = text.strip_prefix(PREFIX).filter(|rest| rest.len() == 24)?;
-                tagged(&rest[..8], &rest[8..])
+                let rest = text.strip_prefix(PREFIX).filter(|rest| rest.len() >= 24)?;
+                let suffix = &rest[24..];
+                let versioned = suffix.strip_prefix(VERSION_MARK).filter(|hex| hex.len() == 4);
+                let known = suffix.is_empty() || versioned.is_some_and(|v| hex(v).is_some());
+                known.then(|| tagged(&rest[..8], &rest[8..24])).flatten()
             }
             ClientIdForm::Hex128 => {
                 let rest = text.strip_prefix("0x").filter(|rest| rest.len() == 32)?;
@@ -172,6 +209,19 @@ mod tests {
                         prop_assert_eq!(theirs, None);
                     }
                 }
+            }
+        }
+
+        #[test]
+        fn versions_of_an_order_are_one_order(id: u64, tag: u32, version in 0_u32..70_000) {
+            let ids = ClientIds::new(ClientIdForm::Text, tag);
+            let mut text = String::new();
+            let fits = ids.write_version(ClientOrderId(id), version, &mut text);
+            prop_assert_eq!(fits, version <= 0xffff);
+            if fits {
+                prop_assert!(text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric()));
+                prop_assert_eq!(ids.read(&text, None), Some(ClientOrderId(id)));
+                prop_assert_eq!(ids.version(&text), Some(version));
             }
         }
 

@@ -55,6 +55,11 @@ impl BookFollower {
         self.states.iter_mut().for_each(|state| *state = State::default());
     }
 
+    /// The book of one instrument waits for its snapshot.
+    pub fn lose(&mut self, instrument: InstrumentId) {
+        *self.state(instrument) = State::default();
+    }
+
     fn state(&mut self, instrument: InstrumentId) -> &mut State {
         if self.states.len() <= instrument.index() {
             self.states.resize(instrument.index() + 1, State::default());

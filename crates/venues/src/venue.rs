@@ -11,6 +11,7 @@ use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
 use crate::rows::RowSink;
 use crate::rules::Rules;
+use crate::session::wiring::Wiring;
 
 /// Which network of a venue: real money, or its test network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +79,13 @@ pub trait Venue: Send {
 
     /// How connections are kept alive.
     fn heartbeat(&self) -> Heartbeat;
+
+    /// How its protocol hangs together.
+    fn wiring(&self) -> Wiring;
+
+    /// The number of the request that a frame answers, as [`Via::Socket`] gave it; `None` for frames
+    /// that nobody asked for.
+    fn answered(&self, frame: &[u8]) -> Option<u64>;
 
     /// Writes the text frames that subscribe to streams of market data, each with its connection
     /// (index into [`Endpoints::market`]).

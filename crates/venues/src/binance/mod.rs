@@ -16,6 +16,7 @@ pub use sync::{DepthSync, Market, Step};
 
 use mainspring_core::{Result, TimeNs};
 
+use crate::document::Object;
 use crate::fact::OnFact;
 use crate::failure::Failure;
 use crate::feed::{OnEvent, Sides};
@@ -26,6 +27,7 @@ use crate::outgoing::{Outgoing, Reply, Via};
 use crate::params::Params;
 use crate::rows::RowSink;
 use crate::rules::Rules;
+use crate::session::wiring::Wiring;
 use crate::sign::Credentials;
 use crate::venue::{general_rows, Endpoints, Heartbeat, Network, Stream, Venue};
 
@@ -102,6 +104,15 @@ impl Venue for Binance {
 
     fn heartbeat(&self) -> Heartbeat {
         rules::HEARTBEAT
+    }
+
+    fn wiring(&self) -> Wiring {
+        rules::wiring(self.market)
+    }
+
+    fn answered(&self, frame: &[u8]) -> Option<u64> {
+        let frame = Object::read(frame).ok()?;
+        frame.has("status").then(|| frame.word("id").ok().flatten()?.parse().ok()).flatten()
     }
 
     fn subscribe(

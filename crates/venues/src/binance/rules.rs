@@ -3,6 +3,7 @@
 use super::Market;
 use crate::client_id::ClientIdForm;
 use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::session::wiring::{SnapshotBy, UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
 const TRAILING: Support = Support::Refused(
@@ -111,6 +112,22 @@ pub(super) const fn of(market: Market) -> &'static Rules {
 /// The venue pings every 20 s (spot) or 3 min (futures) and ends a connection after a day.
 pub(super) const HEARTBEAT: Heartbeat =
     Heartbeat { ping: "", every_ms: 0, silence_ms: 60_000, life_ms: 86_400_000 };
+
+/// How the protocols hang together.
+pub(super) const fn wiring(market: Market) -> Wiring {
+    let plain = Wiring {
+        snapshot: SnapshotBy::Request(1_000),
+        clock_codes: &["-1021"],
+        fills_page: 1_000,
+        ..PLAIN
+    };
+    match market {
+        // Listen keys of spot are gone since February 2026.
+        Market::Spot => Wiring { user: UserBy::Trade, positions: false, ..plain },
+        // A key lives for an hour.
+        Market::Futures => Wiring { user: UserBy::ListenKey { keep_ms: 1_800_000 }, ..plain },
+    }
+}
 
 pub(super) const fn endpoints(market: Market, network: Network) -> Endpoints {
     match (market, network) {

@@ -11,6 +11,7 @@ pub use market::decode;
 
 use mainspring_core::Result;
 
+use crate::document::Object;
 use crate::fact::OnFact;
 use crate::failure::Failure;
 use crate::feed::{OnEvent, Sides};
@@ -20,6 +21,7 @@ use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
 use crate::params::Params;
 use crate::rules::Rules;
+use crate::session::wiring::Wiring;
 use crate::sign::Credentials;
 use crate::venue::{Endpoints, Heartbeat, Network, Stream, Venue};
 
@@ -95,6 +97,14 @@ impl Venue for Bybit {
 
     fn heartbeat(&self) -> Heartbeat {
         rules::HEARTBEAT
+    }
+
+    fn wiring(&self) -> Wiring {
+        rules::wiring(self.settings.category)
+    }
+
+    fn answered(&self, frame: &[u8]) -> Option<u64> {
+        Object::read(frame).ok()?.word("reqId").ok().flatten()?.parse().ok()
     }
 
     fn subscribe(

@@ -3,6 +3,7 @@
 use super::Category;
 use crate::client_id::ClientIdForm;
 use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::session::wiring::{UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
 const fn per_second(name: &'static str, limit: u32) -> Budget {
@@ -75,6 +76,19 @@ pub(super) const fn of(category: Category) -> &'static Rules {
 
 pub(super) const HEARTBEAT: Heartbeat =
     Heartbeat { ping: "{\"op\":\"ping\"}", every_ms: 20_000, silence_ms: 60_000, life_ms: 0 };
+
+/// How the protocol hangs together.
+pub(super) const fn wiring(category: Category) -> Wiring {
+    Wiring {
+        user: UserBy::LogIn,
+        trade_log_in: true,
+        unsubscribe: ("\"op\":\"subscribe\"", "\"op\":\"unsubscribe\""),
+        clock_codes: &["10002"],
+        positions: !matches!(category, Category::Spot),
+        fills_page: 100,
+        ..PLAIN
+    }
+}
 
 pub(super) const fn endpoints(category: Category, network: Network) -> Endpoints {
     let public = match (category, network) {

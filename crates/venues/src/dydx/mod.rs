@@ -26,6 +26,7 @@ use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
 use crate::rules::Rules;
 use crate::secp256k1::Secp256k1Key;
+use crate::session::wiring::Wiring;
 use crate::venue::{Endpoints, Heartbeat, Network, Stream, Venue};
 
 /// Settings of a connection to dYdX.
@@ -145,6 +146,14 @@ impl Venue for Dydx {
 
     fn heartbeat(&self) -> Heartbeat {
         rules::HEARTBEAT
+    }
+
+    fn wiring(&self) -> Wiring {
+        rules::WIRING
+    }
+
+    fn answered(&self, _frame: &[u8]) -> Option<u64> {
+        None
     }
 
     fn subscribe(

@@ -2,6 +2,7 @@
 
 use crate::client_id::ClientIdForm;
 use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::session::wiring::{UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
 pub(super) const RULES: Rules = Rules {
@@ -52,6 +53,14 @@ pub(super) const RULES: Rules = Rules {
 
 pub(super) const HEARTBEAT: Heartbeat =
     Heartbeat { ping: "", every_ms: 0, silence_ms: 60_000, life_ms: 0 };
+
+/// How the protocol hangs together.
+pub(super) const WIRING: Wiring = Wiring {
+    user: UserBy::Address,
+    unsubscribe: ("\"type\":\"subscribe\"", "\"type\":\"unsubscribe\""),
+    fills_page: 100,
+    ..PLAIN
+};
 
 pub(super) const fn endpoints(network: Network) -> Endpoints {
     match network {

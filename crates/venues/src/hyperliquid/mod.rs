@@ -13,6 +13,7 @@ pub use market::decode;
 
 use mainspring_core::Result;
 
+use crate::document::Object;
 use crate::fact::OnFact;
 use crate::failure::Failure;
 use crate::feed::{OnEvent, Sides};
@@ -22,6 +23,7 @@ use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
 use crate::rules::Rules;
 use crate::secp256k1::Secp256k1Key;
+use crate::session::wiring::Wiring;
 use crate::venue::{Endpoints, Heartbeat, Network, Stream, Venue};
 
 /// Settings of a connection to Hyperliquid.
@@ -89,6 +91,19 @@ impl Venue for Hyperliquid {
 
     fn heartbeat(&self) -> Heartbeat {
         rules::HEARTBEAT
+    }
+
+    fn wiring(&self) -> Wiring {
+        rules::wiring(self.settings.spot)
+    }
+
+    fn answered(&self, frame: &[u8]) -> Option<u64> {
+        let frame = Object::read(frame).ok()?;
+        if frame.word("channel").ok().flatten() != Some("post") {
+            return None;
+        }
+        let id = frame.object("data").ok().flatten()?.integer("id").ok().flatten()?;
+        u64::try_from(id).ok()
     }
 
     fn subscribe(

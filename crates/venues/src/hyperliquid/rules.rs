@@ -2,6 +2,7 @@
 
 use crate::client_id::ClientIdForm;
 use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::session::wiring::{UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
 pub(super) const RULES: Rules = Rules {
@@ -50,6 +51,17 @@ pub(super) const RULES: Rules = Rules {
 
 pub(super) const HEARTBEAT: Heartbeat =
     Heartbeat { ping: "{\"method\":\"ping\"}", every_ms: 30_000, silence_ms: 60_000, life_ms: 0 };
+
+/// How the protocol hangs together.
+pub(super) const fn wiring(spot: bool) -> Wiring {
+    Wiring {
+        user: UserBy::Address,
+        unsubscribe: ("\"method\":\"subscribe\"", "\"method\":\"unsubscribe\""),
+        positions: !spot,
+        fills_page: 2_000,
+        ..PLAIN
+    }
+}
 
 pub(super) const fn endpoints(network: Network) -> Endpoints {
     match network {

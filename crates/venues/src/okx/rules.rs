@@ -1,7 +1,9 @@
 //! What OKX takes, and where it is.
 
+use super::Product;
 use crate::client_id::ClientIdForm;
 use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::session::wiring::{UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
 const fn per_2s(name: &'static str, limit: u32) -> Budget {
@@ -49,6 +51,19 @@ pub(super) const RULES: Rules = Rules {
 
 pub(super) const HEARTBEAT: Heartbeat =
     Heartbeat { ping: "ping", every_ms: 20_000, silence_ms: 30_000, life_ms: 0 };
+
+/// How the protocol hangs together.
+pub(super) const fn wiring(product: Product) -> Wiring {
+    Wiring {
+        user: UserBy::LogIn,
+        trade_log_in: true,
+        unsubscribe: ("\"op\":\"subscribe\"", "\"op\":\"unsubscribe\""),
+        clock_codes: &["50102", "50112", "60006"],
+        positions: !matches!(product, Product::Spot),
+        fills_page: 100,
+        ..PLAIN
+    }
+}
 
 pub(super) const fn endpoints(network: Network) -> Endpoints {
     match network {

@@ -17,15 +17,32 @@
 //! * A timer fires once, at or after its time; asking for the same [`TimerId`] again moves it.
 //! * Frames of a socket end with [`Effect::Close`]; `Closed` follows all the same.
 
+mod account;
+mod book;
+pub mod budget;
+mod calls;
+pub mod clock;
+mod conclude;
+mod connect;
 mod effect;
 mod input;
+mod machine;
+mod ours;
+mod send;
+mod settings;
 mod told;
+mod trading;
+mod wires;
+pub mod wiring;
 
 use mainspring_core::report::Account;
 use mainspring_core::{Request, TimeNs};
 
+pub use book::MarketCounts;
 pub use effect::{Addresses, Effect, Message, Outbox};
 pub use input::{CallId, Input, Sent, SocketId, TimerId};
+pub use machine::VenueSession;
+pub use settings::{OnDisconnect, SessionSettings};
 pub use told::{Balance, Level, Note, Told};
 
 /// A session with one venue.

@@ -1,0 +1,296 @@
+//! The books of one venue: what of its messages may be told, and when a snapshot is needed.
+
+use std::collections::VecDeque;
+
+use mainspring_core::event::flags;
+use mainspring_core::{InstrumentId, MarketRow, RowKind, Side, Ticks, TimeNs};
+
+use super::effect::Outbox;
+use crate::binance::Step;
+use crate::feed::{BookEvent, FeedEvent, Sides};
+use crate::follow::BookFollower;
+use crate::json::{Refusal, Scan};
+use crate::listing::{Listing, Listings};
+use crate::rows::{RowMessage, RowMessageKind, RowSink};
+use crate::venue::Venue;
+
+/// Changes of one book that wait for its snapshot; the oldest go first when there are more, and the
+/// snapshot then shows whether that was too early.
+const MAX_HELD: usize = 4_096;
+
+/// How long a first change is waited for before the snapshot is asked for all the same.
+const QUIET_NS: i64 = 1_000_000_000;
+
+/// A snapshot that does not come within so long is asked for again.
+const GIVEN_UP_NS: i64 = 10_000_000_000;
+
+/// What is to be done for a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Nothing,
+    /// A snapshot, from this time on.
+    From(TimeNs),
+    /// It was asked for, at this time.
+    Asked(TimeNs),
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    message: RowMessage,
+    rows: Vec<MarketRow>,
+}
+
+#[derive(Clone, Debug)]
+struct Book {
+    instrument: InstrumentId,
+    wanted: Wanted,
+    /// The newest price of a trade or a best quote.
+    price: Option<Ticks>,
+    held: VecDeque<Held>,
+}
+
+/// What happened on the way, for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketCounts {
+    /// Messages told.
+    pub messages: u64,
+    /// Messages that were older than the book, or heard twice.
+    pub old: u64,
+    /// Gaps found.
+    pub gaps: u64,
+    /// Snapshots taken.
+    pub snapshots: u64,
+    /// Messages that could not be read.
+    pub refused: u64,
+}
+
+/// The books of one venue.
+pub(super) struct Books {
+    follower: BookFollower,
+    sink: RowSink,
+    sides: Sides,
+    /// By index in the engine.
+    books: Vec<Option<Book>>,
+    by_request: bool,
+    pub(super) counts: MarketCounts,
+}
+
+impl Books {
+    pub(super) fn new(listings: &Listings, by_request: bool) -> Self {
+        let len = listings.all().iter().map(|one| one.id.index() + 1).max().unwrap_or(0);
+        let mut books = vec![None; len];
+        for listing in listings.all() {
+            books[listing.id.index()] = Some(Book {
+                instrument: listing.id,
+                wanted: Wanted::Nothing,
+                price: None,
+                held: VecDeque::new(),
+            });
+        }
+        Self {
+            follower: BookFollower::new(),
+            sink: RowSink::new(listings),
+            sides: Sides::default(),
+            books,
+            by_request,
+            counts: MarketCounts::default(),
+        }
+    }
+
+    /// Reads one frame of market data. Says whether it held any.
+    pub(super) fn frame(
+        &mut self,
+        venue: &mut dyn Venue,
+        text: &[u8],
+        (recv_ns, now_ns): (TimeNs, TimeNs),
+        out: &mut Outbox,
+    ) -> Scan<bool> {
+        if let Err(refusal) = venue.rows(text, recv_ns, &mut self.sides, &mut self.sink) {
+            self.counts.refused += 1;
+            return Err(refusal);
+        }
+        let mut any = false;
+        for (message, rows) in self.sink.messages() {
+            any = true;
+            match self.follower.judge(message) {
+                Step::Apply => {
+                    self.counts.messages += 1;
+                    out.market(message.instrument, message.base, rows);
+                    if let Some(Some(book)) = self.books.get_mut(message.instrument.index()) {
+                        book.heard(message, rows);
+                    }
+                }
+                Step::Old => self.counts.old += 1,
+                step => {
+                    let book = self.books.get_mut(message.instrument.index());
+                    let Some(Some(book)) = book else { continue };
+                    if step == Step::Gap {
+                        self.counts.gaps += 1;
+                        mark_gap(book.instrument, recv_ns, out);
+                    }
+                    if self.by_request {
+                        book.hold(message, rows);
+                    }
+                    book.want(now_ns);
+                }
+            }
+        }
+        Ok(any)
+    }
+
+    /// A connection with books begins: each is wanted soon, at the latest when its first change comes.
+    pub(super) fn begin(&mut self, now_ns: TimeNs) {
+        if self.by_request {
+            self.books
+                .iter_mut()
+                .flatten()
+                .for_each(|book| book.wanted = Wanted::From(now_ns + QUIET_NS));
+        }
+    }
+
+    /// Nothing of what was heard can be gone on from.
+    pub(super) fn lose_all(&mut self, recv_ns: TimeNs, out: &mut Outbox) {
+        for book in self.books.iter_mut().flatten() {
+            if self.follower.is_synced(book.instrument) {
+                mark_gap(book.instrument, recv_ns, out);
+            }
+            book.held.clear();
+            book.wanted = Wanted::Nothing;
+        }
+        self.follower.lose_all();
+    }
+
+    /// The kernel lost rows of one instrument, and has marked the gap itself.
+    pub(super) fn lose(&mut self, instrument: InstrumentId, now_ns: TimeNs) {
+        let Some(Some(book)) = self.books.get_mut(instrument.index()) else { return };
+        self.follower.lose(instrument);
+        book.held.clear();
+        if !matches!(book.wanted, Wanted::Asked(_)) {
+            book.wanted = Wanted::From(now_ns);
+        }
+    }
+
+    /// The next instrument whose snapshot is due, noted as asked for.
+    pub(super) fn due(&mut self, now_ns: TimeNs) -> Option<InstrumentId> {
+        let is_due = |book: &&mut Book| match book.wanted {
+            Wanted::Nothing => false,
+            Wanted::From(at_ns) => at_ns <= now_ns,
+            Wanted::Asked(at_ns) => now_ns - at_ns > GIVEN_UP_NS,
+        };
+        let book = self.books.iter_mut().flatten().find(is_due)?;
+        book.wanted = Wanted::Asked(now_ns);
+        Some(book.instrument)
+    }
+
+    /// A snapshot is wanted again, at this time.
+    pub(super) fn again(&mut self, instrument: InstrumentId, at_ns: TimeNs) {
+        if let Some(Some(book)) = self.books.get_mut(instrument.index()) {
+            book.wanted = Wanted::From(at_ns);
+        }
+    }
+
+    /// The price that a market order may go to at the worst: so many percent from the newest price.
+    pub(super) fn worst(
+        &self,
+        instrument: InstrumentId,
+        side: Side,
+        percent: i64,
+    ) -> Option<Ticks> {
+        let price = self.books.get(instrument.index())?.as_ref()?.price?;
+        Some(side.inward(price, price.0.saturating_mul(percent) / 100))
+    }
+
+    /// Takes a snapshot that was asked for. False when it is older than what was kept: ask again.
+    pub(super) fn snapshot(
+        &mut self,
+        venue: &mut dyn Venue,
+        listing: &Listing,
+        body: &[u8],
+        recv_ns: TimeNs,
+        out: &mut Outbox,
+    ) -> Scan<bool> {
+        self.read_snapshot(venue, listing, body, recv_ns)?;
+        let Some(Some(book)) = self.books.get_mut(listing.id.index()) else { return Ok(true) };
+        let Some((message, rows)) = self.sink.messages().next() else {
+            return Err(Refusal { what: "an answer without a book", at: 0 });
+        };
+        let mut trial = self.follower.clone();
+        trial.lose(listing.id);
+        trial.judge(message);
+        if book.held.iter().any(|held| trial.judge(&held.message) == Step::Gap) {
+            return Ok(false);
+        }
+        self.counts.snapshots += 1;
+        self.follower.lose(listing.id);
+        self.follower.judge(message);
+        out.market(message.instrument, message.base, rows);
+        for held in std::mem::take(&mut book.held) {
+            if self.follower.judge(&held.message) == Step::Apply {
+                self.counts.messages += 1;
+                out.market(held.message.instrument, held.message.base, &held.rows);
+            }
+        }
+        book.wanted = Wanted::Nothing;
+        Ok(true)
+    }
+
+    /// The answer to a request for a book does not name it.
+    fn read_snapshot(
+        &mut self,
+        venue: &mut dyn Venue,
+        listing: &Listing,
+        body: &[u8],
+        recv_ns: TimeNs,
+    ) -> Scan<()> {
+        self.sink.clear();
+        let (sink, mut refused) = (&mut self.sink, None);
+        venue.market(body, &mut self.sides, &mut |event| {
+            let FeedEvent::Book(book) = event else { return };
+            let named = BookEvent { symbol: listing.symbol(), snapshot: true, ..book };
+            refused = refused.take().or(sink.take(&FeedEvent::Book(named), recv_ns).err());
+        })?;
+        refused.map_or(Ok(()), Err)
+    }
+}
+
+impl Book {
+    fn hold(&mut self, message: &RowMessage, rows: &[MarketRow]) {
+        if self.held.len() == MAX_HELD {
+            self.held.pop_front();
+        }
+        self.held.push_back(Held { message: *message, rows: rows.to_vec() });
+    }
+
+    fn want(&mut self, now_ns: TimeNs) {
+        self.wanted = match self.wanted {
+            Wanted::Nothing => Wanted::From(now_ns),
+            Wanted::From(at_ns) => Wanted::From(at_ns.min(now_ns)),
+            asked @ Wanted::Asked(_) => asked,
+        };
+    }
+
+    /// A message was told.
+    fn heard(&mut self, message: &RowMessage, rows: &[MarketRow]) {
+        match message.kind {
+            RowMessageKind::Book { snapshot: true, .. } => self.wanted = Wanted::Nothing,
+            RowMessageKind::Trade | RowMessageKind::Best => {
+                self.price = rows.first().map(|row| row.price(message.base)).or(self.price);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Says that rows are missing.
+fn mark_gap(instrument: InstrumentId, at_ns: TimeNs, out: &mut Outbox) {
+    let row = MarketRow {
+        recv_ns: at_ns,
+        exch_ns: at_ns,
+        qty_lots: 0,
+        price_offset: 0,
+        kind: RowKind::Gap as u8,
+        flags: flags::END_OF_MESSAGE,
+        instrument: instrument.0,
+    };
+    out.market(instrument, Ticks(0), &[row]);
+}

@@ -1,0 +1,141 @@
+//! Requests that are on their way.
+
+use std::collections::BTreeMap;
+
+use mainspring_core::{Answer, ClientOrderId, InstrumentId, Lots, Ticks, TimeNs};
+
+use super::input::SocketId;
+use crate::outgoing::Outgoing;
+
+/// What a request is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Time,
+    Instruments,
+    Snapshot(InstrumentId),
+    ListenKey,
+    KeepAlive,
+    /// A log-in or a subscription on a connection.
+    Stream,
+    Place(ClientOrderId),
+    Cancel {
+        order: ClientOrderId,
+        instrument: InstrumentId,
+        attempt: u32,
+    },
+    Amend {
+        order: ClientOrderId,
+        /// Version that takes the order's place, where the venue replaces.
+        version: Option<u32>,
+    },
+    CancelAll(InstrumentId),
+    ForeignCancel(u64),
+    Query(Query),
+    Countdown(InstrumentId),
+    /// A part of the answer to a question about the account, by the number of that question.
+    Account(u64, Part),
+}
+
+/// A question about one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Query {
+    pub(super) order: ClientOrderId,
+    pub(super) instrument: InstrumentId,
+    pub(super) version: u32,
+    /// What the version before it is, while later ones are looked for.
+    pub(super) before: Option<Answer>,
+    pub(super) attempt: u32,
+    /// A cancel that has no answer is sent again when the order still works.
+    pub(super) cancels: bool,
+    /// The question about the account that waits for it.
+    pub(super) account: Option<u64>,
+}
+
+/// A part of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Open,
+    Fills { instrument: InstrumentId, since_ms: i64 },
+    Positions,
+    Balances,
+}
+
+/// A request without its answer.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) about: About,
+    /// How the answer is read: the request without its contents.
+    pub(super) shape: Outgoing,
+    pub(super) sent_ns: TimeNs,
+    /// The connection it went by; `None` for HTTP.
+    pub(super) socket: Option<SocketId>,
+}
+
+/// The requests that are on their way, by number: HTTP and websocket share the numbers.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    last: u64,
+    open: BTreeMap<u64, Call>,
+}
+
+impl Calls {
+    pub(super) fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    pub(super) fn note(&mut self, id: u64, call: Call) {
+        self.open.insert(id, call);
+    }
+
+    pub(super) fn take(&mut self, id: u64) -> Option<Call> {
+        self.open.remove(&id)
+    }
+
+    /// Requests by a connection that ended.
+    pub(super) fn of_socket(&mut self, socket: SocketId) -> Vec<Call> {
+        let ids: Vec<u64> = self
+            .open
+            .iter()
+            .filter(|(_, call)| call.socket == Some(socket))
+            .map(|(id, _)| *id)
+            .collect();
+        ids.into_iter().filter_map(|id| self.open.remove(&id)).collect()
+    }
+
+    /// Requests by connections that are not answered since before `sent_ns`.
+    pub(super) fn overdue(&mut self, sent_ns: TimeNs) -> Vec<Call> {
+        let late = |call: &Call| call.socket.is_some() && call.sent_ns < sent_ns;
+        let ids: Vec<u64> =
+            self.open.iter().filter(|(_, call)| late(call)).map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| self.open.remove(&id)).collect()
+    }
+
+    pub(super) fn is_open(&self, about: &About) -> bool {
+        self.open.values().any(|call| call.about == *about)
+    }
+}
+
+/// Something to do at a later time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Later {
+    Time,
+    Instruments,
+    ListenKey,
+    KeepAlive,
+    Countdown,
+    Query(Query),
+    Cancel { order: ClientOrderId, instrument: InstrumentId, attempt: u32 },
+    ForeignCancel(u64, InstrumentId),
+    CancelAll(InstrumentId),
+    Account(TimeNs),
+}
+
+/// A change that is on its way at a venue that replaces orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Replacing {
+    pub(super) version: u32,
+    pub(super) price: Ticks,
+    /// Quantity of the order that takes the place.
+    pub(super) placed: Lots,
+}

@@ -1,0 +1,536 @@
+//! Our orders at one venue: facts about them as statements for the kernel.
+//!
+//! A venue that replaces orders gives a changed one another id. Its texts carry a version, so that all
+//! of them are one order here: the end of a version that was replaced is no end, and what traded of
+//! earlier ones counts.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use mainspring_core::order::OrderTerms;
+use mainspring_core::report::Account;
+use mainspring_core::{
+    Answer, CancelReason, ClientOrderId, Decimal, InstrumentId, Lots, OpenOrder, RejectReason,
+    Report, TimeNs, VenueEvent, VenueEventKind,
+};
+
+use super::calls::Replacing;
+use super::effect::Outbox;
+use super::told::{Balance, Level, Note, Told};
+use crate::amount::add;
+use crate::client_id::ClientIds;
+use crate::fact::{Fact, FillFact, FillOrigin, Notice, OrderFact, OrderStatus};
+use crate::listing::Listings;
+use crate::reports::{id_number, Reports, Statement};
+
+/// Ended orders that questions can still be asked about.
+const REMEMBERED: usize = 16_384;
+
+/// Fills whose fee in the base currency is remembered to be counted.
+const REMEMBERED_FEES: usize = 16_384;
+
+/// Something about the connection that a fact said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    LoggedIn,
+    LogInFailed(String),
+    Subscribed,
+    SubscriptionFailed(String),
+    StreamExpired,
+    ReconnectSoon,
+    ListenKey(String),
+    ServerTime(TimeNs),
+}
+
+/// One order of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Tracked {
+    pub(super) terms: OrderTerms,
+    /// Placed before this process: not everything about it is known.
+    pub(super) adopted: bool,
+    pub(super) version: u32,
+    pub(super) replacing: Option<Replacing>,
+    /// What traded of versions that were replaced.
+    before: Lots,
+    /// What traded of this version, as far as the venue said.
+    filled: Lots,
+    /// The end of a version that may have been replaced.
+    held_end: Option<Report>,
+    pub(super) ended: bool,
+    pub(super) named: bool,
+}
+
+impl Tracked {
+    const fn new(terms: OrderTerms) -> Self {
+        Self {
+            terms,
+            adopted: false,
+            version: 0,
+            replacing: None,
+            before: Lots::ZERO,
+            filled: Lots::ZERO,
+            held_end: None,
+            ended: false,
+            named: false,
+        }
+    }
+
+    /// What traded in all.
+    pub(super) fn total(&self) -> Lots {
+        Lots(self.before.0 + self.filled.0)
+    }
+}
+
+/// Our orders at one venue.
+pub(super) struct Ours {
+    reports: Reports,
+    pub(super) clients: ClientIds,
+    listings: Arc<Listings>,
+    orders: BTreeMap<ClientOrderId, Tracked>,
+    ended: VecDeque<ClientOrderId>,
+    pub(super) signals: Vec<Signal>,
+    /// Open orders that are not ours: the number they are told by, and the venue's text.
+    foreign: BTreeMap<u64, String>,
+    /// Fees taken in the base currency, by instrument.
+    base_fees: BTreeMap<InstrumentId, Decimal>,
+    fees_seen: BTreeSet<(InstrumentId, u64)>,
+    fees_order: VecDeque<(InstrumentId, u64)>,
+    /// Statements about orders of others.
+    pub(super) others: u64,
+}
+
+impl Ours {
+    pub(super) fn new(listings: &Arc<Listings>, clients: ClientIds) -> Self {
+        Self {
+            reports: Reports::new((**listings).clone(), clients),
+            clients,
+            listings: Arc::clone(listings),
+            orders: BTreeMap::new(),
+            ended: VecDeque::new(),
+            signals: Vec::new(),
+            foreign: BTreeMap::new(),
+            base_fees: BTreeMap::new(),
+            fees_seen: BTreeSet::new(),
+            fees_order: VecDeque::new(),
+            others: 0,
+        }
+    }
+
+    /// Orders that were open before this process.
+    pub(super) fn adopt(&mut self, account: &Account) {
+        for open in &account.open {
+            if self.listings.of_id(open.instrument).is_none() {
+                continue;
+            }
+            let terms = OrderTerms::limit(open.instrument, open.side, open.price, open.qty);
+            let tracked = Tracked { adopted: true, ..Tracked::new(terms) };
+            self.orders.insert(open.order, tracked);
+        }
+    }
+
+    pub(super) fn placed(&mut self, order: ClientOrderId, terms: &OrderTerms) {
+        self.orders.insert(order, Tracked::new(*terms));
+    }
+
+    pub(super) fn get(&self, order: ClientOrderId) -> Option<&Tracked> {
+        self.orders.get(&order)
+    }
+
+    /// A change leaves for a venue that replaces.
+    pub(super) fn replaces(&mut self, order: ClientOrderId, replacing: Replacing) {
+        if let Some(tracked) = self.orders.get_mut(&order) {
+            tracked.replacing = Some(replacing);
+        }
+    }
+
+    /// Live orders of which the venue's id is not known since before this process.
+    pub(super) fn unnamed(&self) -> Vec<(ClientOrderId, InstrumentId)> {
+        let unnamed =
+            |(_, one): &(&ClientOrderId, &Tracked)| one.adopted && !one.named && !one.ended;
+        let list = self.orders.iter().filter(unnamed);
+        list.map(|(id, one)| (*id, one.terms.instrument)).collect()
+    }
+
+    /// Instruments with orders that may be open.
+    pub(super) fn instruments(&self) -> BTreeSet<InstrumentId> {
+        let live = self.orders.values().filter(|one| !one.ended);
+        live.map(|one| one.terms.instrument).collect()
+    }
+
+    /// The venue's text of an order that is not ours.
+    pub(super) fn foreign(&self, venue_order: u64) -> Option<String> {
+        self.foreign.get(&venue_order).cloned()
+    }
+
+    /// Takes a fact of the user stream, or of the answer to an order request.
+    pub(super) fn take(&mut self, fact: &Fact<'_>, now_ns: TimeNs, out: &mut Outbox) {
+        match fact {
+            Fact::Order(order) => self.order(order, now_ns, out),
+            Fact::Fill(fill) => self.fill(fill, now_ns, out),
+            Fact::Balance(balance) => out.tell(Told::Balance(Balance {
+                currency: balance.currency.to_owned(),
+                total: balance.total,
+                free: balance.free,
+            })),
+            Fact::Payment { currency, amount } => out.tell(Told::Payment {
+                currency: (*currency).to_owned(),
+                amount: *amount,
+                recv_ns: now_ns,
+            }),
+            Fact::Notice(notice) => self.notice(notice, out),
+            Fact::Position(_) | Fact::Failed { .. } | Fact::Other(_) => {}
+        }
+    }
+
+    fn notice(&mut self, notice: &Notice<'_>, out: &mut Outbox) {
+        self.signals.push(match notice {
+            Notice::LoggedIn => Signal::LoggedIn,
+            Notice::LogInFailed(why) => Signal::LogInFailed((*why).to_owned()),
+            Notice::Subscribed(_) => Signal::Subscribed,
+            Notice::SubscriptionFailed(why) => Signal::SubscriptionFailed((*why).to_owned()),
+            Notice::StreamExpired => Signal::StreamExpired,
+            Notice::ReconnectSoon => Signal::ReconnectSoon,
+            Notice::ListenKey(key) => Signal::ListenKey((*key).to_owned()),
+            Notice::ServerTime(time_ns) => Signal::ServerTime(*time_ns),
+            Notice::MarginCall => {
+                let text = "the venue warns that the margin is nearly used up".to_owned();
+                return out.tell(Told::Note(Note { level: Level::Error, topic: "margin", text }));
+            }
+            Notice::Settings => {
+                let text = "leverage or margin mode was changed at the venue".to_owned();
+                return out.tell(Told::Note(Note {
+                    level: Level::Warning,
+                    topic: "account",
+                    text,
+                }));
+            }
+            Notice::Pong | Notice::Countdown(_) => return,
+        });
+    }
+
+    fn order(&mut self, fact: &OrderFact<'_>, now_ns: TimeNs, out: &mut Outbox) {
+        let found = self.reports.order(fact.symbol, fact.client, fact.venue_id, fact.metadata);
+        let Some(id) = found else {
+            self.others += 1;
+            return;
+        };
+        self.name(id, fact.venue_id, out);
+        let version = self.clients.version(fact.client);
+        if version.is_some_and(|version| !self.is_news(id, version, fact, now_ns, out)) {
+            return;
+        }
+        let filled = fact.filled.and_then(|filled| self.lots(fact.symbol, filled));
+        let mut before = Lots::ZERO;
+        if let Some(tracked) = self.orders.get_mut(&id) {
+            tracked.filled = Lots(tracked.filled.0.max(filled.unwrap_or_default().0));
+            before = tracked.before;
+        }
+        match self.reports.of_order(fact, now_ns) {
+            Statement::Report(mut report) => {
+                report.filled = report.filled.map(|filled| Lots(filled.0 + before.0));
+                let ends = matches!(
+                    report.event.kind,
+                    VenueEventKind::Cancelled(_) | VenueEventKind::Rejected(_)
+                );
+                out.tell(Told::Report(report));
+                if ends {
+                    self.end(id);
+                }
+            }
+            Statement::OffGrid => off_grid(fact.symbol, out),
+            Statement::Nothing | Statement::Foreign | Statement::OtherInstrument => {}
+        }
+        if fact.status == OrderStatus::Filled {
+            out.tell(Told::Ended(id));
+            self.end(id);
+        }
+    }
+
+    /// Whether a fact about a version of an order says something about the order.
+    fn is_news(
+        &mut self,
+        id: ClientOrderId,
+        version: u32,
+        fact: &OrderFact<'_>,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) -> bool {
+        let Some(tracked) = self.orders.get(&id) else { return true };
+        if version < tracked.version {
+            return false;
+        }
+        if version > tracked.version {
+            self.replaced(id, version, fact.time_ns.unwrap_or(now_ns), now_ns, out);
+            return !matches!(fact.status, OrderStatus::Open | OrderStatus::Received);
+        }
+        let ends = matches!(fact.status, OrderStatus::Cancelled(_));
+        if !ends || tracked.replacing.is_none() {
+            return true;
+        }
+        // It may have made room for the version that takes its place: whether it did is told next.
+        let filled = fact.filled.and_then(|filled| self.lots(fact.symbol, filled));
+        let Statement::Report(mut report) = self.reports.of_order(fact, now_ns) else {
+            return true;
+        };
+        let Some(tracked) = self.orders.get_mut(&id) else { return true };
+        tracked.filled = Lots(tracked.filled.0.max(filled.unwrap_or_default().0));
+        report.filled = Some(tracked.total());
+        tracked.held_end = Some(report);
+        false
+    }
+
+    /// Another version has taken the place of the one that we knew.
+    fn replaced(
+        &mut self,
+        id: ClientOrderId,
+        version: u32,
+        exch_ns: TimeNs,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        tracked.before = tracked.total();
+        tracked.filled = Lots::ZERO;
+        tracked.version = version;
+        tracked.held_end = None;
+        let Some(change) = tracked.replacing.take().filter(|change| change.version == version)
+        else {
+            return;
+        };
+        let qty = Lots(tracked.before.0 + change.placed.0);
+        (tracked.terms.price, tracked.terms.qty) = (change.price, qty);
+        let kind = VenueEventKind::Amended { price: change.price, qty };
+        let event = VenueEvent { order: id, exch_ns, recv_ns: now_ns, kind };
+        out.tell(Told::Report(Report::plain(event)));
+    }
+
+    /// A change did not come about: the order stands as it was, or has ended meanwhile.
+    pub(super) fn not_replaced(
+        &mut self,
+        id: ClientOrderId,
+        reason: Option<RejectReason>,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        tracked.replacing = None;
+        let held = tracked.held_end.take();
+        if let Some(mut report) = held {
+            report.event.recv_ns = now_ns;
+            out.tell(Told::Report(report));
+            return self.end(id);
+        }
+        let kind = VenueEventKind::AmendRejected(reason.unwrap_or(RejectReason::VenueRule));
+        refuse(id, kind, now_ns, out);
+    }
+
+    /// An order made room for a change that was then refused: it is over.
+    pub(super) fn half_replaced(&mut self, id: ClientOrderId, now_ns: TimeNs, out: &mut Outbox) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        tracked.replacing = None;
+        match tracked.held_end.take() {
+            Some(report) => out.tell(Told::Report(report)),
+            None => refuse(id, VenueEventKind::Cancelled(CancelReason::Requested), now_ns, out),
+        }
+        self.end(id);
+    }
+
+    fn name(&mut self, id: ClientOrderId, venue_id: &str, out: &mut Outbox) {
+        let number = id_number(venue_id);
+        if number == 0 {
+            return;
+        }
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        if !tracked.named {
+            tracked.named = true;
+            out.tell(Told::Named { order: id, venue_order: number });
+        }
+    }
+
+    /// The order is at the venue no more; it is remembered for a while.
+    pub(super) fn end(&mut self, id: ClientOrderId) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        if std::mem::replace(&mut tracked.ended, true) {
+            return;
+        }
+        self.ended.push_back(id);
+        if self.ended.len() > REMEMBERED {
+            if let Some(oldest) = self.ended.pop_front() {
+                self.orders.remove(&oldest);
+            }
+        }
+    }
+
+    fn fill(&mut self, fact: &FillFact<'_>, now_ns: TimeNs, out: &mut Outbox) {
+        match self.reports.of_fill(fact, now_ns) {
+            Statement::Report(report) => self.own_fill(fact, report, now_ns, out),
+            Statement::OffGrid => off_grid(fact.symbol, out),
+            Statement::Foreign if fact.origin != FillOrigin::Book => {
+                let text = format!(
+                    "{}: the venue itself traded {} at {} ({:?}); the position is no longer what our \
+                     orders made it",
+                    fact.symbol, fact.qty, fact.price, fact.origin
+                );
+                out.tell(Told::Note(Note { level: Level::Error, topic: "liquidation", text }));
+            }
+            Statement::Foreign => self.others += 1,
+            Statement::Nothing | Statement::OtherInstrument => {}
+        }
+    }
+
+    fn own_fill(&mut self, fact: &FillFact<'_>, report: Report, now_ns: TimeNs, out: &mut Outbox) {
+        let mut report = report;
+        let id = report.event.order;
+        self.count_fee(fact, report.trade_id);
+        let version = self.clients.version(fact.client);
+        let newer = |tracked: &Tracked| version.is_some_and(|version| version > tracked.version);
+        if self.orders.get(&id).is_some_and(newer) {
+            let exch_ns = report.event.exch_ns;
+            self.replaced(id, version.unwrap_or(0), exch_ns, now_ns, out);
+        }
+        let Some(tracked) = self.orders.get_mut(&id) else {
+            return out.tell(Told::Report(report));
+        };
+        let current = version.is_none_or(|version| version == tracked.version);
+        report.filled = report.filled.filter(|_| current).map(|filled| {
+            tracked.filled = Lots(tracked.filled.0.max(filled.0));
+            tracked.total()
+        });
+        let whole = current && report.filled.is_some_and(|filled| filled >= tracked.terms.qty);
+        out.tell(Told::Report(report));
+        if whole {
+            out.tell(Told::Ended(id));
+            self.end(id);
+        }
+    }
+
+    /// A fee in the base currency makes what is held less than what was traded.
+    fn count_fee(&mut self, fact: &FillFact<'_>, trade_id: u64) {
+        let Some(listing) = self.listings.of_symbol(fact.symbol) else { return };
+        let Some(fee) = fact.fee.filter(|_| fact.fee_currency == listing.instrument.base) else {
+            return;
+        };
+        let key = (listing.id, trade_id);
+        if trade_id == 0 || !self.fees_seen.insert(key) {
+            return;
+        }
+        self.fees_order.push_back(key);
+        if self.fees_order.len() > REMEMBERED_FEES {
+            if let Some(oldest) = self.fees_order.pop_front() {
+                self.fees_seen.remove(&oldest);
+            }
+        }
+        let sum = self.base_fees.entry(listing.id).or_default();
+        *sum = add(*sum, fee).unwrap_or(*sum);
+    }
+
+    /// What was paid in fees of an instrument's base currency.
+    pub(super) fn base_fee(&self, instrument: InstrumentId) -> Decimal {
+        self.base_fees.get(&instrument).copied().unwrap_or_default()
+    }
+
+    fn lots(&self, symbol: &str, qty: Decimal) -> Option<Lots> {
+        self.listings.of_symbol(symbol).and_then(|listing| listing.lots(qty))
+    }
+
+    /// The state of one order as the answer to a question about one of its versions.
+    pub(super) fn answer(&mut self, fact: &OrderFact<'_>, out: &mut Outbox) -> Option<Answer> {
+        let id = self.reports.order(fact.symbol, fact.client, fact.venue_id, fact.metadata)?;
+        self.name(id, fact.venue_id, out);
+        let answer = self.reports.answer(fact)?;
+        let version = self.clients.version(fact.client);
+        let Some(tracked) = self.orders.get_mut(&id) else { return Some(answer) };
+        if version.is_some_and(|version| version != tracked.version) {
+            return Some(answer);
+        }
+        tracked.filled = Lots(tracked.filled.0.max(answer.filled().0));
+        let total = tracked.total();
+        Some(with_filled(answer, total))
+    }
+
+    /// A question found a version that we did not know to be there.
+    pub(super) fn found_version(
+        &mut self,
+        id: ClientOrderId,
+        version: u32,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        if self.orders.get(&id).is_some_and(|tracked| version > tracked.version) {
+            self.replaced(id, version, now_ns, now_ns, out);
+        }
+    }
+
+    /// An open order of a list, ours or not.
+    pub(super) fn open_order(
+        &mut self,
+        fact: &OrderFact<'_>,
+        out: &mut Outbox,
+    ) -> Option<OpenOrder> {
+        let mut open = self.reports.open_order(fact)?;
+        match self.orders.get_mut(&open.order) {
+            Some(tracked) => {
+                if let Some(version) = self.clients.version(fact.client) {
+                    tracked.version = tracked.version.max(version);
+                }
+                open.filled = Lots(open.filled.0 + tracked.before.0);
+                open.qty = Lots(open.qty.0 + tracked.before.0);
+                self.name(open.order, fact.venue_id, out);
+            }
+            None if open.order.0 == 0 => {
+                self.foreign.insert(open.venue_order, fact.venue_id.to_owned());
+            }
+            None => {}
+        }
+        Some(open)
+    }
+
+    /// A new list of open orders begins.
+    pub(super) fn forget_foreign(&mut self) {
+        self.foreign.clear();
+    }
+
+    /// A fill of a list as a statement, when it is of one of our orders.
+    pub(super) fn listed_fill(&mut self, fact: &FillFact<'_>, now_ns: TimeNs) -> Option<Report> {
+        match self.reports.of_fill(fact, now_ns) {
+            Statement::Report(report) => {
+                self.count_fee(fact, report.trade_id);
+                Some(Report { filled: None, ..report })
+            }
+            _ => None,
+        }
+    }
+
+    /// A position of a list.
+    pub(super) fn position(
+        &self,
+        fact: &crate::fact::PositionFact<'_>,
+    ) -> Option<(InstrumentId, Lots)> {
+        self.reports.position(fact)
+    }
+}
+
+const fn with_filled(answer: Answer, filled: Lots) -> Answer {
+    match answer {
+        Answer::NotFound => Answer::NotFound,
+        Answer::Rejected => Answer::Rejected,
+        Answer::Working { .. } => Answer::Working { filled },
+        Answer::Cancelled { .. } => Answer::Cancelled { filled },
+        Answer::Expired { .. } => Answer::Expired { filled },
+        Answer::Filled { .. } => Answer::Filled { filled },
+    }
+}
+
+fn off_grid(symbol: &str, out: &mut Outbox) {
+    let text = format!(
+        "{symbol}: the venue names a price or quantity off the grid that the session started with; \
+         start it again with the venue's new rules"
+    );
+    out.tell(Told::Note(Note { level: Level::Error, topic: "instruments", text }));
+}
+
+/// Tells that a request was refused.
+pub(super) fn refuse(order: ClientOrderId, kind: VenueEventKind, now_ns: TimeNs, out: &mut Outbox) {
+    let event = VenueEvent { order, exch_ns: now_ns, recv_ns: now_ns, kind };
+    out.tell(Told::Report(Report::plain(event)));
+}

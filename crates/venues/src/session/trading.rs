@@ -1,0 +1,308 @@
+//! What the kernel asks for on its way to the venue.
+
+use std::sync::Arc;
+
+use mainspring_core::{
+    ClientOrderId, InstrumentId, Lots, RejectReason, Request, Ticks, TimeNs, VenueEventKind,
+    VenueRequest, VenueRequestKind,
+};
+
+use super::calls::{About, Later, Query, Replacing};
+use super::effect::Outbox;
+use super::machine::{note, VenueSession, AGAIN_NS, MS};
+use super::ours::refuse;
+use super::send::Sending;
+use super::settings::OnDisconnect;
+use super::told::Level;
+use crate::listing::{Listing, Listings};
+use crate::operation::{Amend, Cancel, Operation, OrderKey, Place};
+use crate::rules::{AmendRule, Support};
+
+/// How far a price may move against a market order where the venue has none, in percent.
+const WORST_PERCENT: i64 = 5;
+
+impl VenueSession {
+    pub(super) fn serve(&mut self, request: &Request, now_ns: TimeNs, out: &mut Outbox) {
+        match *request {
+            Request::Order(request) => self.order(&request, now_ns, out),
+            Request::OrderQuery { order, instrument } => {
+                let version = self.version_to_ask(order);
+                let query = Query {
+                    order,
+                    instrument,
+                    version,
+                    before: None,
+                    attempt: 0,
+                    cancels: false,
+                    account: None,
+                };
+                self.query(query, now_ns, out);
+            }
+            Request::ForeignCancel { venue_order, instrument } => {
+                self.cancel_foreign(venue_order, instrument, now_ns, out);
+            }
+            Request::AccountQuery { since_ns, .. } => self.ask_account(since_ns, now_ns, out),
+        }
+    }
+
+    fn order(&mut self, request: &VenueRequest, now_ns: TimeNs, out: &mut Outbox) {
+        let listings = Arc::clone(&self.listings);
+        let (id, instrument) = (request.order, request.kind.instrument());
+        let Some(listing) = listings.of_id(instrument) else { return };
+        match &request.kind {
+            VenueRequestKind::New(terms) => {
+                let refused = self.place(listing, id, terms, now_ns, out);
+                if let Err((reason, why)) = refused {
+                    note(out, Level::Warning, "order", format!("{}: {why}", listing.symbol()));
+                    refuse(id, VenueEventKind::Rejected(reason), now_ns, out);
+                    self.ours.end(id);
+                }
+            }
+            VenueRequestKind::Cancel { .. } => self.cancel(id, instrument, 0, now_ns, out),
+            VenueRequestKind::Amend { price, qty, .. } => {
+                if let Err((reason, why)) = self.amend(listing, id, *price, *qty, now_ns, out) {
+                    note(out, Level::Warning, "order", format!("{}: {why}", listing.symbol()));
+                    refuse(id, VenueEventKind::AmendRejected(reason), now_ns, out);
+                }
+            }
+        }
+    }
+
+    /// Why nothing that adds risk may leave for an instrument now.
+    fn closed_for(&self, listing: &Listing) -> Option<(RejectReason, String)> {
+        let place = self.listings.all().iter().position(|one| one.id == listing.id);
+        if !self.up {
+            return Some((RejectReason::Halted, "the venue cannot be heard".to_owned()));
+        }
+        if !place.is_some_and(|at| self.tradable[at]) {
+            let why = "the venue takes no orders in it, or its rules have changed".to_owned();
+            return Some((RejectReason::Halted, why));
+        }
+        None
+    }
+
+    fn place(
+        &mut self,
+        listing: &Listing,
+        id: ClientOrderId,
+        terms: &mainspring_core::order::OrderTerms,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) -> Result<(), (RejectReason, String)> {
+        if let Some(closed) = self.closed_for(listing) {
+            return Err(closed);
+        }
+        // The venue's word of whether it trades is in `closed_for`; the listing may be old.
+        let now_trading = Listing { trading: true, ..listing.clone() };
+        if let Err(broken) = self.venue.rules().check(&now_trading, terms) {
+            return Err((broken.reason.unwrap_or(RejectReason::VenueRule), broken.why.to_owned()));
+        }
+        let mut client = String::with_capacity(36);
+        if !self.ours.clients.write(id, &mut client) {
+            let why = "the order's id does not fit the venue's form".to_owned();
+            return Err((RejectReason::VenueRule, why));
+        }
+        self.ours.placed(id, terms);
+        let worst = self.books.worst(listing.id, terms.side, WORST_PERCENT);
+        let place = Place { worst, ..Place::new(listing, *terms, &client) };
+        let by_socket = self.settings.orders_by_socket;
+        let sent = self.send(&Operation::Place(place), About::Place(id), by_socket, now_ns, out);
+        not_sent(sent)
+    }
+
+    /// Cancels never wait for the link and are never dropped: one that cannot go now goes later.
+    pub(super) fn cancel(
+        &mut self,
+        order: ClientOrderId,
+        instrument: InstrumentId,
+        attempt: u32,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let listings: Arc<Listings> = Arc::clone(&self.listings);
+        let Some(listing) = listings.of_id(instrument) else { return };
+        if attempt > 0 && self.ours.get(order).is_some_and(|one| one.ended) {
+            return;
+        }
+        let version = self.ours.get(order).map_or(0, |one| one.version);
+        let mut client = String::with_capacity(36);
+        self.ours.clients.write_version(order, version, &mut client);
+        let operation =
+            Operation::Cancel(Cancel { listing, order: OrderKey::Client(&client), good_till_s: 0 });
+        let about = About::Cancel { order, instrument, attempt };
+        let by_socket = self.settings.orders_by_socket;
+        let sending = if self.clock.is_known() {
+            self.send(&operation, about, by_socket, now_ns, out)
+        } else {
+            Sending::Limited
+        };
+        match sending {
+            Sending::Gone => {}
+            Sending::Limited => {
+                let at_ns = self.budgets.blocked_until_ns().max(now_ns + 100 * MS);
+                self.later(at_ns, Later::Cancel { order, instrument, attempt });
+            }
+            Sending::Broken(why) => {
+                note(out, Level::Error, "order", format!("a cancel cannot be sent: {why}"));
+                let kind = VenueEventKind::CancelRejected(RejectReason::VenueRule);
+                refuse(order, kind, now_ns, out);
+            }
+        }
+    }
+
+    pub(super) fn cancel_foreign(
+        &mut self,
+        venue_order: u64,
+        instrument: InstrumentId,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let listings = Arc::clone(&self.listings);
+        let Some(listing) = listings.of_id(instrument) else { return };
+        let text = self.ours.foreign(venue_order).unwrap_or_else(|| venue_order.to_string());
+        let cancel = Cancel { listing, order: OrderKey::Venue(&text), good_till_s: 0 };
+        let about = About::ForeignCancel(venue_order);
+        if self.send(&Operation::Cancel(cancel), about, false, now_ns, out) == Sending::Limited {
+            self.later(now_ns + AGAIN_NS, Later::ForeignCancel(venue_order, instrument));
+        }
+    }
+
+    fn amend(
+        &mut self,
+        listing: &Listing,
+        id: ClientOrderId,
+        price: Ticks,
+        qty: Lots,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) -> Result<(), (RejectReason, String)> {
+        if let Some(closed) = self.closed_for(listing) {
+            return Err(closed);
+        }
+        let Some(tracked) = self.ours.get(id).filter(|one| !one.ended).cloned() else {
+            let why = format!("order {} is not open here", id.0);
+            return Err((RejectReason::UnknownOrder, why));
+        };
+        if tracked.replacing.is_some() {
+            let why = format!("a change of order {} is on its way already", id.0);
+            return Err((RejectReason::VenueRule, why));
+        }
+        let mut terms = tracked.terms;
+        if tracked.adopted {
+            // What else was asked when it was placed is not known here: the safe assumption is that it
+            // must not take.
+            terms.flags = terms.flags.with(mainspring_core::OrderFlags::POST_ONLY);
+        }
+        let replaces = self.venue.rules().amend == AmendRule::Replace
+            && !(price == terms.price && qty < terms.qty);
+        let version = replaces.then_some(tracked.version + 1);
+        let (mut now, mut next) = (String::with_capacity(36), String::with_capacity(36));
+        self.ours.clients.write_version(id, tracked.version, &mut now);
+        if let Some(version) = version {
+            if !self.ours.clients.write_version(id, version, &mut next) {
+                let why = format!("order {} was changed too often", id.0);
+                return Err((RejectReason::VenueRule, why));
+            }
+        }
+        let amend = Amend {
+            listing,
+            order: OrderKey::Client(&now),
+            side: terms.side,
+            terms,
+            price,
+            qty,
+            filled: tracked.total(),
+            client: &next,
+        };
+        let about = About::Amend { order: id, version };
+        let by_socket = self.settings.orders_by_socket;
+        let sent = self.send(&Operation::Amend(amend), about, by_socket, now_ns, out);
+        if let (Some(version), Sending::Gone) = (version, &sent) {
+            let placed = Lots(qty.0 - tracked.total().0);
+            self.ours.replaces(id, Replacing { version, price, placed });
+        }
+        not_sent(sent)
+    }
+
+    /// The version of an order that a question has to be about: the newest that may be there.
+    pub(super) fn version_to_ask(&self, order: ClientOrderId) -> u32 {
+        self.ours.get(order).map_or(0, |one| {
+            one.replacing.map_or(one.version, |change| change.version.max(one.version))
+        })
+    }
+
+    /// Asks what became of an order.
+    pub(super) fn query(&mut self, query: Query, now_ns: TimeNs, out: &mut Outbox) {
+        let listings = Arc::clone(&self.listings);
+        let Some(listing) = listings.of_id(query.instrument) else { return };
+        let mut client = String::with_capacity(36);
+        self.ours.clients.write_version(query.order, query.version, &mut client);
+        let operation = Operation::Query { listing, order: OrderKey::Client(&client) };
+        let sent = self.clock.is_known()
+            && self.send(&operation, About::Query(query), false, now_ns, out) == Sending::Gone;
+        if !sent {
+            self.later(now_ns + AGAIN_NS, Later::Query(query));
+        }
+    }
+
+    /// The venue cannot be heard: what that means for our orders.
+    pub(super) fn on_loss(&mut self, now_ns: TimeNs, out: &mut Outbox) {
+        if self.settings.on_disconnect == OnDisconnect::Cancel {
+            for instrument in self.ours.instruments() {
+                self.cancel_all(instrument, now_ns, out);
+            }
+        }
+    }
+
+    /// Cancels everything in an instrument, by HTTP.
+    pub(super) fn cancel_all(
+        &mut self,
+        instrument: InstrumentId,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let listings = Arc::clone(&self.listings);
+        let Some(listing) = listings.of_id(instrument) else { return };
+        let has = self.venue.rules().cancel_all.is_there() && self.clock.is_known();
+        let operation = Operation::CancelAll(listing);
+        let about = About::CancelAll(instrument);
+        if has && self.send(&operation, about, false, now_ns, out) == Sending::Limited {
+            self.later(now_ns + 200 * MS, Later::CancelAll(instrument));
+        }
+    }
+
+    /// Tells the venue to go on waiting, while we are there to be waited for.
+    pub(super) fn keep_countdown(&mut self, now_ns: TimeNs, out: &mut Outbox) {
+        let wanted = self.settings.on_disconnect == OnDisconnect::Cancel
+            && self.settings.countdown_ms > 0
+            && self.venue.rules().countdown == Support::Native;
+        if !wanted || !self.up {
+            return;
+        }
+        let timeout_ms = self.settings.countdown_ms.max(self.venue.rules().min_countdown_ms);
+        self.set_countdown(timeout_ms, now_ns, out);
+        self.later(now_ns + timeout_ms as i64 * MS / 3, Later::Countdown);
+    }
+
+    pub(super) fn set_countdown(&mut self, timeout_ms: u64, now_ns: TimeNs, out: &mut Outbox) {
+        if self.venue.rules().countdown != Support::Native || self.settings.countdown_ms == 0 {
+            return;
+        }
+        let listings = Arc::clone(&self.listings);
+        for listing in listings.all() {
+            let operation = Operation::Countdown { listing: Some(listing), timeout_ms };
+            self.send(&operation, About::Countdown(listing.id), false, now_ns, out);
+        }
+    }
+}
+
+fn not_sent(sent: Sending) -> Result<(), (RejectReason, String)> {
+    match sent {
+        Sending::Gone => Ok(()),
+        Sending::Limited => {
+            let why = "the venue's budget has nothing left for it now".to_owned();
+            Err((RejectReason::Overloaded, why))
+        }
+        Sending::Broken(why) => Err((RejectReason::VenueRule, why)),
+    }
+}
