@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mainspring import data as data
     from mainspring import execution as execution
+    from mainspring import features as features
     from mainspring import journal as journal
     from mainspring import live as live
     from mainspring import models as models
@@ -82,6 +83,7 @@ _LAZY = {
     "PositionStates": "mainspring.risk.positions:PositionStates",
     "StaleView": "mainspring.errors:StaleView",
     "execution": "mainspring.execution",
+    "features": "mainspring.features",
     "AlmgrenChriss": "mainspring.execution.plans:AlmgrenChriss",
     "Iceberg": "mainspring.execution.plans:Iceberg",
     "ImplementationShortfall": "mainspring.execution.plans:ImplementationShortfall",

@@ -3,7 +3,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, final
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mainspring.execution.plans import Plan
 
@@ -527,6 +527,49 @@ def first_difference(left: bytes, right: bytes, /) -> tuple[int, str | None, str
 def mid_changes(
     paths: Sequence[_Path], config: str, max_changes: int
 ) -> list[tuple[Table, int]]: ...
+def compute_features(file: EventFile, instrument: int, features: str, every_ns: int) -> Table: ...
+def fit_microprice(
+    file: EventFile, instrument: int, imbalances: int, spreads: int
+) -> tuple[int, str]: ...
+def ewma_variance(
+    returns: ArrayLike, dt: ArrayLike | None, decay: float, initial: float
+) -> list[float]: ...
+def range_variance(
+    open: ArrayLike,  # noqa: A002 - the names of the prices of a bar
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+) -> tuple[float, float, float, float]: ...
+def realized_measures(
+    prices: ArrayLike, grids: int
+) -> tuple[float, float, float, float, float]: ...
+def garch_fit(returns: ArrayLike) -> tuple[float, float, float, float, float, float]: ...
+def garch_filter(
+    parameters: tuple[float, float, float, float], returns: ArrayLike, initial: float
+) -> tuple[list[float], float, float]: ...
+def kyle_lambda(
+    signed_volume: ArrayLike, price_change: ArrayLike
+) -> tuple[float, float, float, float]: ...
+def roll_spread(prices: ArrayLike) -> tuple[float, float]: ...
+def spread_components(
+    side: ArrayLike,
+    price: ArrayLike,
+    qty: ArrayLike,
+    mid: ArrayLike,
+    mid_after: ArrayLike,
+) -> tuple[float, float, float]: ...
+def vpin(signed_volumes: ArrayLike, bucket: float, window: int) -> list[float]: ...
+def bulk_volume_classification(
+    closes: ArrayLike, volumes: ArrayLike
+) -> tuple[list[float], list[float]]: ...
+
+@final
+class ParticleFilter:
+    def __new__(
+        cls, mu: float, phi: float, sigma_eta: float, particles: int, seed: int
+    ) -> ParticleFilter: ...
+    def update(self, y: float, dt: float) -> tuple[float, float, float, float]: ...
+
 def avellaneda_stoikov(
     *, gamma: float, sigma: float, k: float, inventory: float, time_left: float
 ) -> tuple[float, float]: ...

@@ -159,6 +159,6 @@ impl FeatureChain {
 
 /// A book that was built by hand, without a feed, has no state of trust and is taken as it is.
 #[inline]
-fn is_untrusted(book: &L2Book) -> bool {
+pub(crate) fn is_untrusted(book: &L2Book) -> bool {
     matches!(book.trust(), Trust::Gapped | Trust::Snapshotting | Trust::Crossed)
 }

@@ -6,7 +6,8 @@ use mainspring_core::event::{MarketRow, RowKind};
 use mainspring_core::instrument::Instrument;
 use mainspring_core::units::{DurationNs, Ticks, TimeNs};
 
-use crate::chain::FeatureChain;
+use crate::chain::{is_untrusted, quote_of, FeatureChain};
+use crate::quote::Quote;
 use crate::spec::FeatureSpec;
 
 /// Computes features over rows that come in pieces, such as the chunks of an event file.
@@ -109,5 +110,46 @@ impl FeatureScan {
     #[must_use]
     pub fn values(&self) -> &[f64] {
         &self.values
+    }
+}
+
+/// Collects the best quotes of one instrument, in ticks and lots, each time one has changed.
+///
+/// What a fit over quotes needs, such as [`crate::microprice::microprice_fit`] with a tick of one.
+#[derive(Clone, Debug, Default)]
+pub struct QuoteScan {
+    book: L2Book,
+    instrument: u16,
+    quotes: Vec<Quote>,
+}
+
+impl QuoteScan {
+    /// A scan of the rows of one instrument of a file, by its index there.
+    #[must_use]
+    pub fn new(instrument: u16) -> Self {
+        Self { instrument, ..Self::default() }
+    }
+
+    /// Takes in the next rows; their prices are relative to `base`.
+    pub fn scan(&mut self, rows: &[MarketRow], base: Ticks) {
+        let instrument = self.instrument;
+        for row in rows.iter().filter(|row| row.instrument == instrument) {
+            self.book.apply(row, base);
+            if row.ends_message() && !is_untrusted(&self.book) {
+                self.note(quote_of(&self.book));
+            }
+        }
+    }
+
+    fn note(&mut self, quote: Quote) {
+        if quote.is_two_sided() && self.quotes.last() != Some(&quote) {
+            self.quotes.push(quote);
+        }
+    }
+
+    /// The quotes.
+    #[must_use]
+    pub fn quotes(&self) -> &[Quote] {
+        &self.quotes
     }
 }

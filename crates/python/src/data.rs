@@ -20,6 +20,13 @@ pub struct PyEventFile {
     file: Arc<EventFile>,
 }
 
+impl PyEventFile {
+    /// The file.
+    pub fn file(&self) -> &EventFile {
+        &self.file
+    }
+}
+
 #[pymethods]
 impl PyEventFile {
     /// Opens a file; raises NotFoundError, StorageError or DataError with what is wrong.

@@ -8,6 +8,7 @@ pub mod data;
 pub mod errors;
 pub mod exchange;
 pub mod execution;
+pub mod features;
 pub mod flow;
 pub mod follower;
 pub mod host;
@@ -56,6 +57,12 @@ mod _core {
     use crate::execution::parent::PyParent;
     #[pymodule_export]
     use crate::execution::routes::{route_levels, time_routes, PyRoute, PyRoutePart};
+    #[pymodule_export]
+    use crate::features::{
+        bulk_volume_classification, compute_features, ewma_variance, fit_microprice, garch_filter,
+        garch_fit, kyle_lambda, range_variance, realized_measures, roll_spread, spread_components,
+        vpin, PyParticleFilter,
+    };
     #[pymodule_export]
     use crate::flow::{flow_markets, flow_version, generate_flow};
     #[pymodule_export]

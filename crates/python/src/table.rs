@@ -302,6 +302,16 @@ fn values<T: Element>(array: &Bound<'_, PyAny>, dtype: &str) -> PyResult<Vec<T>>
     PyBuffer::<T>::get(&array)?.to_vec(array.py())
 }
 
+/// Numbers of a one-dimensional array or sequence.
+pub fn floats(data: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+    let array = data.py().import("numpy")?.call_method1("ascontiguousarray", (data, "float64"))?;
+    if array.getattr("ndim")?.extract::<usize>()? != 1 {
+        let what = "the values are not one-dimensional; pass one array of numbers";
+        return Err(to_py(Error::new(ErrorKind::Value, what)));
+    }
+    values(&array, "float64")
+}
+
 /// First rows of a table as aligned text.
 fn show(table: &Table) -> String {
     let rows = table.rows().min(SHOWN_ROWS);

@@ -10,6 +10,7 @@ from mainspring.risk.limits import Limits
 from mainspring.risk.positions import Margin, PositionStates
 from mainspring.risk.stops import Stop
 from mainspring.risk.validation import Validator
+from mainspring.strategy.base import Feature
 from mainspring.written import Number, Span, decimal_text, span_ns
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class RunSettings:
     validator: Validator | None = None
     cash: Mapping[str, Number] | None = None
     report_currency: str | None = None
-    features: Sequence[str] = ()
+    features: Sequence[Feature] = ()
     bars: Sequence[str] = ()
     start_ns: int | None = None
     end_ns: int | None = None

@@ -18,7 +18,7 @@ from mainspring.errors import ConfigError, Interrupted, StrategyError
 from mainspring.risk.positions import Margin, PositionStates
 from mainspring.risk.stops import Stop
 from mainspring.risk.validation import Validator
-from mainspring.strategy.base import Strategy
+from mainspring.strategy.base import Feature, Strategy
 from mainspring.strategy.native import Native
 from mainspring.strategy.time_text import duration_ns
 
@@ -44,7 +44,7 @@ def backtest(
     reconcile: Reconcile | None = None,
     cash: Number | Mapping[str, Number] | None = None,
     report_currency: str | None = None,
-    features: Sequence[str] = (),
+    features: Sequence[Feature] = (),
     bars: Sequence[str] | str = (),
     every: Span | None = None,
     start_ns: int | None = None,
@@ -74,7 +74,7 @@ def backtest(
         report_currency: Currency of the equity curve; the settlement currency without it.
         features: Features of every instrument, beside those that strategies name and the ones
             that cost nothing until they are read (`DEFAULT_FEATURES`), such as ``"ofi"`` or
-            ``"ewma_volatility:halflife=60s"``.
+            ``"ewma_volatility:halflife=60s"``, or what `ms.features.fit_microprice` gives.
         bars: Bars that the kernel builds beside those that strategies name, such as ``"1m"`` or
             ``"volume:10"``.
         every: Calls `on_book` at this interval, whatever the strategy says.
@@ -226,12 +226,21 @@ def _cash(cash: Number | Mapping[str, Number], paths: Sequence[Path]) -> Mapping
     return cash if isinstance(cash, Mapping) else {_settle(paths): cash}
 
 
-def wanted_features(strategies: Sequence[Strategy | Native], asked: Sequence[str]) -> list[str]:
+def wanted_features(
+    strategies: Sequence[Strategy | Native], asked: Sequence[Feature]
+) -> list[Feature]:
     """What is asked for, then the defaults of sorts that nobody asked for in another form."""
     declared = [f for one in strategies if isinstance(one, Strategy) for f in one.features]
-    named = list(dict.fromkeys([*asked, *declared]))
-    sorts = {text.partition(":")[0] for text in named}
-    return [*named, *(f for f in DEFAULT_FEATURES if f.partition(":")[0] not in sorts)]
+    named: list[Feature] = []
+    for feature in [*asked, *declared]:
+        if feature not in named:
+            named.append(feature)
+    sorts = {_sort(feature) for feature in named}
+    return [*named, *(f for f in DEFAULT_FEATURES if _sort(f) not in sorts)]
+
+
+def _sort(feature: Feature) -> str:
+    return feature.partition(":")[0] if isinstance(feature, str) else next(iter(feature), "")
 
 
 def wanted_bars(strategies: Sequence[Strategy | Native], asked: Sequence[str]) -> list[str]:

@@ -168,11 +168,11 @@ class Dataset:
                 instrument or kind.
             DataError, StorageError: the file is damaged or was cut.
         """
-        file = self._single("read")
+        file = self.single_file("read")
         return file.read(
             None if start is None else to_ns(start),
             None if end is None else to_ns(end),
-            self._index(instrument),
+            self.instrument_index(instrument),
             [int(_kind(kind)) for kind in kinds],
             skip,
             limit,
@@ -180,7 +180,7 @@ class Dataset:
 
     def head(self, rows: int = 5) -> Table:
         """The first rows."""
-        return self._single("head").read(limit=rows)
+        return self.single_file("head").read(limit=rows)
 
     def to_arrow(self, **selection: Any) -> Table:
         """Rows as a table that polars, pandas, pyarrow and duckdb take without a copy.
@@ -206,7 +206,7 @@ class Dataset:
             ConfigError: pyarrow is not installed.
             InvalidValue: the data set has several files.
         """
-        file = self._single("to_parquet")
+        file = self.single_file("to_parquet")
         arrow, parquet = pyarrow_modules()
         target = Path(path)
         partial = target.with_name(f".{target.name}.partial")
@@ -245,7 +245,12 @@ class Dataset:
         lines.append(f"hash {self.hash}")
         return "\n".join(lines)
 
-    def _single(self, doing: str) -> EventFile:
+    def single_file(self, doing: str) -> EventFile:
+        """The only file; `doing` is what needs it.
+
+        Raises:
+            InvalidValue: there are several.
+        """
         if len(self.files) != 1:
             raise InvalidValue(
                 f"{doing} works on one file and this data set has {len(self.files)}; "
@@ -253,7 +258,12 @@ class Dataset:
             )
         return self.files[0]
 
-    def _index(self, instrument: str | int | None) -> int | None:
+    def instrument_index(self, instrument: str | int | None) -> int | None:
+        """The index of an instrument by its symbol; an index or None as it is.
+
+        Raises:
+            InvalidValue: no instrument of this name.
+        """
         if instrument is None or isinstance(instrument, int):
             return instrument
         symbols = [definition["symbol"] for definition in json.loads(self.files[0].instruments)]

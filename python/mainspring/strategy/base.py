@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mainspring.errors import ConfigError
@@ -12,6 +12,9 @@ from mainspring.strategy.time_text import duration_ns
 
 if TYPE_CHECKING:
     from mainspring._core import Bar, Fill, Market, Order, Parent, Trade
+
+Feature = str | Mapping[str, Any]
+"""A feature as text, ``"ofi:window=5s"``, or what a fit gives (`Microprice.feature`)."""
 
 Trigger = Literal["message", "best", "trade"]
 """When `on_book` is called: after each message that changed the book, after each that moved a best
@@ -42,7 +45,7 @@ class Strategy:
     _every_ns: ClassVar[int | None] = None
     _trigger: ClassVar[Trigger] = "message"
     _compiled: ClassVar[bool] = False
-    features: ClassVar[Sequence[str]] = ()
+    features: ClassVar[Sequence[Feature]] = ()
     """Features that the strategy reads as `m.features.NAME`, such as ``("ofi:window=5s",)``."""
     bars: ClassVar[Sequence[str]] = ()
     """Bars that the kernel builds for `on_bar`, such as ``("1m",)``."""
