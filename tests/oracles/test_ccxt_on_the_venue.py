@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ccxt_clients import KINDS, SYMBOL, client
 from mainspring.exchange import VenueServer
 
 pytestmark = pytest.mark.oracle
@@ -15,33 +15,10 @@ pytestmark = pytest.mark.oracle
 ccxt = pytest.importorskip("ccxt", reason="ccxt is not installed here")
 pro = pytest.importorskip("ccxt.pro", reason="ccxt.pro is not installed here")
 
-KINDS = ["spot", "swap"]
-SYMBOL = {"spot": "BTC/USDT", "swap": "BTC/USDT:USDT"}
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[VenueServer]:
     with VenueServer(warm_up_s=120) as running:
         yield running
-
-
-def redirect(urls: dict[str, Any], server: VenueServer) -> None:
-    """Every address of the venue becomes the server's; ccxt tells spot streams by `/stream`."""
-    for name, url in urls.items():
-        if isinstance(url, dict):
-            redirect(url, server)
-        elif url.startswith("wss"):
-            under = "/stream" if "stream.binance" in url and "fstream" not in url else ""
-            urls[name] = re.sub(r"wss://[^/]+", server.ws_url + under, url)
-        else:
-            urls[name] = re.sub(r"https://[^/]+", server.url, url)
-
-
-def client(module: Any, kind: str, server: VenueServer, secret: str = "simulator-secret") -> Any:
-    maker = module.binance if kind == "spot" else module.binanceusdm
-    made = maker({"apiKey": "simulator-key", "secret": secret, "enableRateLimit": False})
-    redirect(made.urls["api"], server)
-    return made
 
 
 @pytest.mark.parametrize("kind", KINDS)

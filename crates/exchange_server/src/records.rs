@@ -212,7 +212,7 @@ impl Records {
     }
 
     /// Fills of an account, oldest first.
-    pub fn fills_of(&self, account: AccountId) -> impl Iterator<Item = &FillRecord> {
+    pub fn fills_of(&self, account: AccountId) -> impl DoubleEndedIterator<Item = &FillRecord> {
         self.fills.iter().filter(move |fill| fill.account == account)
     }
 }

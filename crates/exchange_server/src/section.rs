@@ -39,6 +39,8 @@ pub enum Product {
 pub struct Symbol {
     /// The instrument.
     pub instrument: Instrument,
+    /// Decimals that the venue fills up with zeros.
+    decimals: usize,
     /// Public trades.
     pub tape: Tape,
     /// Grows with every change of a level.
@@ -157,7 +159,8 @@ impl Section {
         };
         let by_name = instruments.iter().enumerate().map(|(at, i)| (i.symbol.clone(), at));
         let by_name = by_name.collect();
-        let symbols = instruments.into_iter().map(Symbol::new).collect();
+        let decimals = listing.decimals[product as usize];
+        let symbols = instruments.into_iter().map(|one| Symbol::new(one, decimals)).collect();
         let desk = Desk {
             product,
             symbols,
@@ -285,9 +288,10 @@ impl Section {
 }
 
 impl Symbol {
-    fn new(instrument: Instrument) -> Self {
+    fn new(instrument: Instrument, decimals: usize) -> Self {
         Self {
             instrument,
+            decimals,
             tape: Tape::default(),
             update_id: 1,
             told_id: 1,
@@ -307,14 +311,33 @@ impl Symbol {
     /// A price as text.
     #[must_use]
     pub fn price(&self, ticks: i64) -> String {
-        self.instrument.tick().times(ticks)
+        padded(self.instrument.tick().times(ticks), self.decimals)
     }
 
     /// A quantity as text.
     #[must_use]
     pub fn qty(&self, lots: i64) -> String {
-        self.instrument.lot.times(lots)
+        padded(self.instrument.lot.times(lots), self.decimals)
     }
+
+    /// Nobody is told of what has happened so far.
+    pub fn forget(&mut self) {
+        self.prints.clear();
+        self.touched.clear();
+        self.told_id = self.update_id;
+    }
+}
+
+/// A decimal with zeros up to so many places.
+fn padded(mut text: String, decimals: usize) -> String {
+    let have = text.find('.').map_or(0, |at| text.len() - at - 1);
+    if have < decimals {
+        if have == 0 {
+            text.push('.');
+        }
+        text.extend(std::iter::repeat_n('0', decimals - have));
+    }
+    text
 }
 
 impl Desk {

@@ -11,7 +11,7 @@ use crate::dialects::Listing;
 use crate::faults::{Dice, Faults, RequestFault};
 use crate::hub::Hub;
 use crate::limits::Usage;
-use crate::section::{Product, Section};
+use crate::section::{Product, Section, Symbol};
 
 /// Rows of flow in one step, so that requests are not kept waiting by a catch-up.
 const FLOW_STEP: usize = 2_000;
@@ -92,7 +92,7 @@ impl Venue {
         };
         for section in &mut venue.sections {
             while section.advance(now, FLOW_STEP) {}
-            section.desk.symbols.iter_mut().for_each(|symbol| symbol.prints.clear());
+            section.desk.symbols.iter_mut().for_each(Symbol::forget);
         }
         Ok(venue)
     }

@@ -21,6 +21,8 @@ pub struct Listing {
     pub name: fn(Product, &Instrument) -> String,
     /// By product: whether a fill-or-kill order that cannot fill is an order that ended, or none.
     pub keeps_unfilled_fok: [bool; 2],
+    /// By product: decimals that prices and quantities are filled up to.
+    pub decimals: [usize; 2],
 }
 
 /// A row of the table.

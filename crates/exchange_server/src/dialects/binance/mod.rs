@@ -29,6 +29,7 @@ pub const ROW: Row = Row {
         products: &[Product::Spot, Product::Usdm],
         name: own_name,
         keeps_unfilled_fok: [true, false],
+        decimals: [8, 0],
     },
     make: || Box::new(Binance),
 };

@@ -189,6 +189,8 @@ pub fn position(section: &Section, account: AccountId, at: usize) -> Value {
     let leverage = accounts.leverage(account, id).unwrap_or(1);
     let margin = notional.abs() / f64::from(leverage);
     let liquidation = liquidation_price(section, account, at, entry, qty);
+    let mut fills = section.desk.records.fills_of(account).rev();
+    let changed_ms = fills.find(|fill| fill.symbol == at).map_or(0, |fill| fill.time_ms);
     json!({
         "symbol": symbol.instrument.symbol,
         "positionSide": "BOTH",
@@ -216,7 +218,7 @@ pub fn position(section: &Section, account: AccountId, at: usize) -> Value {
         "askNotional": "0",
         "marginAsset": symbol.instrument.quote,
         "adl": 0,
-        "updateTime": 0,
+        "updateTime": changed_ms,
     })
 }
 
