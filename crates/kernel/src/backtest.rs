@@ -3,7 +3,7 @@
 use mainspring_core::event::{MarketRow, OrderRow};
 use mainspring_core::{Error, ErrorKind, InstrumentId, Result, TimeNs};
 
-use crate::kernel::Kernel;
+use crate::kernel::{Due, Kernel};
 use crate::market::Changes;
 use crate::merge::Tournament;
 use crate::source::{Clocks, Feed, Pair, Source};
@@ -23,13 +23,19 @@ pub type Watch<'w> = dyn FnMut(Progress) -> Result<()> + 'w;
 /// Market messages between two calls of the watch.
 const WATCH_EVERY: u32 = 4_096;
 
+/// What is done to a run from outside at times of its own: commands of a session that is run again.
+pub(crate) trait Script {
+    /// When the next thing is done; `TimeNs::MAX` for never.
+    fn next_ns(&self) -> TimeNs;
+    /// Does it.
+    fn act(&mut self, kernel: &mut Kernel) -> Result<()>;
+}
+
 /// What comes next. The order of the variants is the order of work at equal times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    Request,
-    VenueTimer,
-    Answer,
-    Timer,
+    Due(Due),
+    Script,
     VenueRow,
     LocalRow,
 }
@@ -43,6 +49,9 @@ pub struct Backtest<'a, 'w> {
     span: Span,
     watch: &'a mut Watch<'w>,
     until_watch: u32,
+    script: Option<&'a mut dyn Script>,
+    /// When the script has something to do; `TimeNs::MAX` without one.
+    script_ns: TimeNs,
 }
 
 /// Which part of the data strategies see.
@@ -68,7 +77,16 @@ impl<'a, 'w> Backtest<'a, 'w> {
             venue.set(i, source.next_venue_ns());
             local.set(i, source.next_local_ns());
         }
-        Self { kernel, sources, venue, local, span, watch, until_watch: WATCH_EVERY }
+        let (script, script_ns) = (None, TimeNs::MAX);
+        let until_watch = WATCH_EVERY;
+        Self { kernel, sources, venue, local, span, watch, until_watch, script, script_ns }
+    }
+
+    /// A run that a script starts, changes and ends: it goes on to the end of the span.
+    pub(crate) fn scripted(mut self, script: &'a mut dyn Script) -> Self {
+        self.script_ns = script.next_ns();
+        self.script = Some(script);
+        self
     }
 
     /// Runs to the end of the data, or to the end that the watch or a strategy asked for.
@@ -80,10 +98,11 @@ impl<'a, 'w> Backtest<'a, 'w> {
     #[inline(never)]
     pub fn run(&mut self) -> Result<()> {
         let first = self.venue.next_ns().min(self.local.next_ns());
-        if first == TimeNs::MAX {
+        let scripted = self.script.is_some();
+        if first == TimeNs::MAX && !scripted {
             return Err(Error::new(ErrorKind::Data, "the data has no rows to run over"));
         }
-        if self.span.start_ns <= first {
+        if self.span.start_ns <= first && !scripted {
             self.kernel.start(first)?;
         }
         loop {
@@ -102,14 +121,18 @@ impl<'a, 'w> Backtest<'a, 'w> {
             }
             self.kernel.now_ns = self.kernel.now_ns.max(at_ns);
             match next {
-                Next::Request => self.request()?,
-                Next::VenueTimer => self.venue_timer(at_ns)?,
-                Next::Answer => self.answer()?,
-                Next::Timer => self.timer()?,
+                Next::Due(Due::Request) => self.request()?,
+                Next::Due(Due::VenueTimer) => self.venue_timer(at_ns)?,
+                Next::Due(Due::Answer) => self.answer()?,
+                Next::Due(Due::Timer) => self.timer()?,
+                Next::Script => self.act()?,
                 Next::VenueRow => self.venue_rows(self.next_due_ns())?,
                 Next::LocalRow => self.local_messages(self.next_due_ns())?,
             }
             self.check_interrupted()?;
+        }
+        if scripted {
+            return Ok(());
         }
         self.kernel.stop()
     }
@@ -144,11 +167,10 @@ impl<'a, 'w> Backtest<'a, 'w> {
     #[inline]
     fn next(&self) -> Option<(TimeNs, Next)> {
         let kernel = &*self.kernel;
-        let mut best = (kernel.requests.next_ns(), Next::Request);
+        let (at_ns, due) = kernel.next_due();
+        let mut best = (at_ns, Next::Due(due));
         for candidate in [
-            (kernel.next_venue_timer_ns(), Next::VenueTimer),
-            (kernel.answers.next_ns(), Next::Answer),
-            (kernel.timers.next_ns(), Next::Timer),
+            (self.script_ns, Next::Script),
             (self.venue.next_ns(), Next::VenueRow),
             (self.local.next_ns(), Next::LocalRow),
         ] {
@@ -160,6 +182,7 @@ impl<'a, 'w> Backtest<'a, 'w> {
             && self.venue.next_ns() == TimeNs::MAX
             && kernel.requests.is_empty()
             && kernel.answers.is_empty()
+            && (self.script.is_none() || best.0 == TimeNs::MAX)
         {
             return None;
         }
@@ -179,6 +202,7 @@ impl<'a, 'w> Backtest<'a, 'w> {
             .min(kernel.answers.next_ns())
             .min(kernel.timers.next_ns())
             .min(kernel.next_venue_timer_ns())
+            .min(self.script_ns)
             .min(self.span.end_ns.saturating_add(1))
     }
 
@@ -205,6 +229,14 @@ impl<'a, 'w> Backtest<'a, 'w> {
             Some((at_ns, timer)) => self.kernel.timer(at_ns, timer),
             None => Ok(()),
         }
+    }
+
+    #[cold]
+    fn act(&mut self) -> Result<()> {
+        let Some(script) = &mut self.script else { return Ok(()) };
+        script.act(self.kernel)?;
+        self.script_ns = script.next_ns();
+        Ok(())
     }
 
     /// How far a source may be read before something else comes first. `others` is the tournament

@@ -13,6 +13,18 @@ use crate::bars::MAX_BAR_SPECS;
 use crate::margin::MarginConfig;
 use crate::stops::StopConfig;
 
+/// When the simulated venue sees a row of the feed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VenueClock {
+    /// At the time that the exchange gives.
+    #[default]
+    Exchange,
+    /// When we receive it, as in a paper session: the way of the feed is then part of the entry
+    /// latency, and an answer takes at least a nanosecond.
+    Receive,
+}
+
 /// Configuration of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -47,6 +59,9 @@ pub struct RunConfig {
     /// Feed latency in place of what was recorded: we receive each row this long after its
     /// exchange time.
     pub feed_ns: Option<DurationNs>,
+    /// When the simulated venue sees a row.
+    #[serde(skip_serializing_if = "is_exchange_clock")]
+    pub venue_clock: VenueClock,
     /// Strategies start here; the books are built from what comes before.
     pub start_ns: Option<TimeNs>,
     /// The run ends here.
@@ -96,6 +111,7 @@ impl Default for RunConfig {
             stops: Vec::new(),
             position_states: None,
             feed_ns: None,
+            venue_clock: VenueClock::Exchange,
             start_ns: None,
             end_ns: None,
             bars: Vec::new(),
@@ -104,6 +120,10 @@ impl Default for RunConfig {
             reconcile: None,
         }
     }
+}
+
+fn is_exchange_clock(clock: &VenueClock) -> bool {
+    *clock == VenueClock::Exchange
 }
 
 /// What the venue charges for fills.

@@ -205,7 +205,7 @@ impl Kernel {
 
     /// Under the maintenance margin the venue takes every order off.
     fn liquidate_rest(&mut self, ratio: i128) -> Result<()> {
-        if ratio < 10_000 || self.outside.is_some() {
+        if ratio < 10_000 || self.has_venues_outside() || self.is_following() {
             return Ok(());
         }
         for index in 0..self.venues.len() {

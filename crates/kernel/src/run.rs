@@ -101,9 +101,7 @@ fn run_beside(
     let sources = files
         .iter()
         .zip(maps)
-        .map(|(file, map)| {
-            Source::new(file, read_ahead, map, config.feed_ns, config.bar_spread_ticks)
-        })
+        .map(|(file, map)| Source::new(file, read_ahead, map, config))
         .collect::<Result<Vec<_>>>()?;
     let sample_ns = config.sample_ns.unwrap_or_else(|| sample_interval(files));
     let report_currency =
@@ -207,6 +205,7 @@ pub(crate) fn assemble(
         latency,
         fees,
         decision_ns: config.decision_ns,
+        venue_clock: config.venue_clock,
         ledger: Ledger::new(instruments, slots.len(), &config.deposits)?,
         // One more: a refused order takes a place for the moment of its refusal.
         max_open_orders: gate.max_live_orders() + 1,

@@ -5,6 +5,7 @@ use mainspring_core::{DurationNs, InstrumentId, Result, Ticks, TimeNs};
 use mainspring_data::{EventFile, Row, Schema};
 
 use crate::bar_path::BarPath;
+use crate::config::{RunConfig, VenueClock};
 use crate::read_ahead::ReadAhead;
 
 /// A position in a file's rows.
@@ -118,6 +119,8 @@ pub struct Clocks {
     pub local_ns: TimeNs,
     /// Feed latency in place of the recorded one.
     feed_ns: Option<DurationNs>,
+    /// Whether the venue sees a row when we do.
+    receive: bool,
 }
 
 impl Clocks {
@@ -125,6 +128,9 @@ impl Clocks {
     #[inline]
     #[must_use]
     pub fn at_venue<R: Row>(&self, row: &R) -> TimeNs {
+        if self.receive {
+            return row.recv_ns().max(self.venue_ns);
+        }
         row.exch_ns().max(self.venue_ns)
     }
 
@@ -148,9 +154,10 @@ impl<'a> Source<'a> {
         file: &'a EventFile,
         read_ahead: &'a ReadAhead,
         instruments: Vec<InstrumentId>,
-        feed_ns: Option<DurationNs>,
-        bar_spread_ticks: i64,
+        config: &RunConfig,
     ) -> Result<Self> {
+        let feed_ns = config.feed_ns;
+        let bar_spread_ticks = config.bar_spread_ticks;
         let (feed, feed_ns) = match file.schema() {
             Schema::Market => (Feed::Market(Pair::new(file, read_ahead)?), feed_ns),
             Schema::Order => (Feed::Orders(Pair::new(file, read_ahead)?), feed_ns),
@@ -159,7 +166,12 @@ impl<'a> Source<'a> {
                 (Feed::Bars(Pair::new(file, read_ahead)?, BarPath::new(bar_spread_ticks)), None)
             }
         };
-        let clocks = Clocks { venue_ns: TimeNs::MIN, local_ns: TimeNs::MIN, feed_ns };
+        let clocks = Clocks {
+            venue_ns: TimeNs::MIN,
+            local_ns: TimeNs::MIN,
+            feed_ns,
+            receive: config.venue_clock == VenueClock::Receive,
+        };
         Ok(Self { feed, clocks, instruments })
     }
 

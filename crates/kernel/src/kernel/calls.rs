@@ -37,6 +37,9 @@ impl Kernel {
         instrument: InstrumentId,
         call: &Call<'_>,
     ) -> Result<()> {
+        if self.apart.is_some() && self.is_apart(strategy) {
+            return self.call_apart(strategy, instrument, call);
+        }
         let slot = &mut self.strategies[usize::from(strategy)];
         if slot.failure.is_some() || self.started_ns == TimeNs::MIN {
             return Ok(());
@@ -203,7 +206,7 @@ pub(super) fn live_orders<'a>(
 }
 
 #[inline]
-pub(super) fn dispatch(host: &mut dyn Host, view: &mut View<'_>, call: &Call<'_>) -> HostResult {
+pub(crate) fn dispatch(host: &mut dyn Host, view: &mut View<'_>, call: &Call<'_>) -> HostResult {
     match call {
         Call::Start => host.on_start(view),
         Call::Book => host.on_book(view),

@@ -24,11 +24,12 @@ use mainspring_trading::orders::OrderTable;
 use mainspring_trading::risk::{Gate, Validator};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::calls::Call;
+pub(crate) use self::calls::{dispatch, Call};
 pub(crate) use self::orders::{track_open, working_lots};
 pub use self::rounds::RoundCounts;
 pub(crate) use self::rounds::Rounds;
 use crate::bars::BarBuilder;
+use crate::config::VenueClock;
 use crate::delay::DelayQueue;
 use crate::host::{BookTrigger, Host, Interest};
 use crate::intent::Intents;
@@ -36,7 +37,7 @@ use crate::margin::Margins;
 use crate::market::{Market, Trade};
 use crate::recorder::Recorder;
 use crate::routing::{route_groups, RouteGroup};
-use crate::session::Outside;
+use crate::session::{Apart, Outside};
 use crate::shaping::Shaping;
 use crate::stops::Guard;
 
@@ -113,6 +114,20 @@ pub enum Timer {
     },
 }
 
+/// What is due next in a kernel whose venue is inside. The order of the variants is the order of work
+/// at equal times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// A request reaches the venue.
+    Request,
+    /// Something at the venue runs out.
+    VenueTimer,
+    /// An answer reaches us.
+    Answer,
+    /// A timer of ours.
+    Timer,
+}
+
 /// One strategy in the kernel.
 pub struct Slot {
     /// The strategy.
@@ -134,6 +149,8 @@ pub struct Kernel {
     pub(crate) latency: Vec<LatencyModel>,
     pub(crate) fees: Vec<FeeSchedule>,
     pub(crate) decision_ns: DurationNs,
+    /// Whether the venue sees rows when we receive them.
+    pub(crate) receive_clock: bool,
     pub(crate) orders: OrderTable,
     pub(crate) ledger: Ledger,
     pub(crate) gate: Gate,
@@ -159,17 +176,19 @@ pub struct Kernel {
     /// Rules of reconciling and rate budgets; `None` where wishes are carried out as they are.
     pub(crate) rounds: Option<Box<Rounds>>,
     /// Instruments of several venues that are the same thing.
-    groups: Vec<RouteGroup>,
+    pub(crate) groups: Vec<RouteGroup>,
     bar_builders: Vec<Vec<BarBuilder>>,
     done_bars: Vec<BarRow>,
     wants_trades: bool,
     venue_timer_ns: TimeNs,
+    /// Strategies whose wishes are kept apart, in a parity run.
+    pub(crate) apart: Option<Box<Apart>>,
     pub(crate) intents: Intents,
     actions: Actions,
     venue_out: Vec<VenueEvent>,
     request_sequence: u64,
-    last_arrival_ns: Vec<TimeNs>,
-    last_answer_ns: Vec<TimeNs>,
+    pub(crate) last_arrival_ns: Vec<TimeNs>,
+    pub(crate) last_answer_ns: Vec<TimeNs>,
     ids: Vec<ClientOrderId>,
     message_trades: Vec<Trade>,
 }
@@ -186,6 +205,8 @@ pub struct Parts {
     pub fees: Vec<FeeSchedule>,
     /// Time a strategy takes to decide.
     pub decision_ns: DurationNs,
+    /// When the venue sees rows.
+    pub venue_clock: VenueClock,
     /// Money.
     pub ledger: Ledger,
     /// Limits.
@@ -253,6 +274,7 @@ impl Kernel {
             latency: parts.latency,
             fees: parts.fees,
             decision_ns: parts.decision_ns,
+            receive_clock: parts.venue_clock == VenueClock::Receive,
             orders,
             ledger: parts.ledger,
             gate: parts.gate,
@@ -278,6 +300,7 @@ impl Kernel {
             done_bars: Vec::with_capacity(16),
             wants_trades,
             venue_timer_ns: TimeNs::MAX,
+            apart: None,
             intents: Intents::default(),
             actions: Actions::new(),
             venue_out: Vec::with_capacity(64),
@@ -287,6 +310,22 @@ impl Kernel {
             ids: Vec::with_capacity(64),
             message_trades: Vec::with_capacity(64),
         }
+    }
+
+    /// What is due next and when; `TimeNs::MAX` for nothing.
+    #[inline]
+    pub(crate) fn next_due(&self) -> (TimeNs, Due) {
+        let mut best = (self.requests.next_ns(), Due::Request);
+        for candidate in [
+            (self.venue_timer_ns, Due::VenueTimer),
+            (self.answers.next_ns(), Due::Answer),
+            (self.timers.next_ns(), Due::Timer),
+        ] {
+            if candidate.0 < best.0 {
+                best = candidate;
+            }
+        }
+        best
     }
 
     /// Whether the strategies have been started.

@@ -219,7 +219,8 @@ impl Kernel {
         let order = *self.orders.at(moved);
         self.recorder.counts.risk_rejects += 1;
         self.recorder.order(&order, reason, self.now_ns)?;
-        if self.strategies[usize::from(order.strategy)].interest.orders {
+        let heard = self.strategies[usize::from(order.strategy)].interest.orders;
+        if heard && !self.is_apart(order.strategy) {
             // Told like an answer of the venue: soon, but not from inside the callback.
             let timer = Timer::Refusal { strategy: order.strategy, order: order.id };
             self.timers.push(self.now_ns + REFUSAL_NS, timer)?;
@@ -355,8 +356,11 @@ impl Kernel {
         instrument: InstrumentId,
     ) -> Result<()> {
         let sent_ns = self.now_ns + self.decision_ns;
-        if let Some(outside) = &mut self.outside {
+        if let Some(outside) = self.outside.as_mut().filter(|outside| !outside.inside) {
             return outside.send(VenueRequest { order, sent_ns, kind });
+        }
+        if self.is_following() {
+            return Ok(());
         }
         let index = instrument.index();
         self.request_sequence += 1;

@@ -30,7 +30,7 @@ impl Kernel {
         self.intents.give_parents_after(id);
         self.intents.arrived(id);
         let now_ns = self.now_ns;
-        let feed_has_own = self.outside.is_some();
+        let feed_has_own = self.has_venues_outside();
         let table = || Box::new(ParentTable::new(feed_has_own));
         let parents = self.parents.get_or_insert_with(table);
         match parents.add(id, strategy, terms.clone(), now_ns) {
@@ -267,7 +267,7 @@ impl Kernel {
 
     /// Takes the parents of a snapshot.
     pub(crate) fn restore_parents(&mut self, image: &ParentsImage) -> Result<()> {
-        let mut parents = Box::new(ParentTable::new(self.outside.is_some()));
+        let mut parents = Box::new(ParentTable::new(self.has_venues_outside()));
         parents.restore(image)?;
         self.parents = Some(parents);
         Ok(())

@@ -31,9 +31,10 @@ impl Kernel {
         let out = &mut self.venue_out;
         let of = rows.first().map_or(0, |row| row.instrument);
         let mut clock = *clock_ns;
+        let receive = self.receive_clock;
         let mut used = 0;
         for row in rows {
-            let at_ns = row.exch_ns.max(clock);
+            let at_ns = if receive { row.recv_ns } else { row.exch_ns }.max(clock);
             // The first row is due in any case.
             if used > 0 && (at_ns >= horizon_ns || row.instrument != of) {
                 break;
@@ -110,7 +111,7 @@ impl Kernel {
     }
 
     /// Orders with an expiry are few: their times are looked up when one came or may have gone.
-    pub(super) fn look_up_venue_timers(&mut self) {
+    pub(crate) fn look_up_venue_timers(&mut self) {
         let times = self.venues.iter().filter_map(SimMarket::next_timer_ns);
         self.venue_timer_ns = times.min().unwrap_or(TimeNs::MAX);
     }
@@ -127,6 +128,8 @@ impl Kernel {
                 self.markets[index].feed_latency_ns,
                 self.request_sequence,
             );
+            // A venue that sees what we see says nothing in the instant in which we see it.
+            let delay = delay.max(i64::from(self.receive_clock));
             // One connection: an answer never overtakes the one before it.
             let at = (event.exch_ns + delay).max(self.last_answer_ns[index]);
             self.last_answer_ns[index] = at;

@@ -190,6 +190,7 @@ impl Session {
     /// declared, and what they had timed is gone.
     pub(super) fn begin_again(&mut self, now_ns: TimeNs) -> Result<()> {
         self.changes.iter_mut().for_each(|changes| *changes = Default::default());
+        self.pieces.iter_mut().for_each(|piece| *piece = Default::default());
         let mut markets = Vec::with_capacity(self.instruments.len());
         for (index, instrument) in self.instruments.iter().enumerate() {
             let features =
@@ -197,6 +198,7 @@ impl Session {
             markets.push(Market::new(InstrumentId(index as u16), instrument.clone(), features));
         }
         self.kernel.markets = markets;
+        self.begin_venues_again(now_ns)?;
         for (slot, state) in self.kernel.strategies.iter_mut().zip(&self.states) {
             if slot.interest.state && !state.is_empty() {
                 if let Err(failure) = slot.host.load(state) {

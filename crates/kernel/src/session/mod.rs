@@ -12,6 +12,7 @@
 //! strategies declared. Books and features are not in it, because after a restart the feed starts
 //! anew; a book is not shown until its snapshot has come.
 
+mod apart;
 #[cfg(unix)]
 pub mod bench;
 mod command;
@@ -22,8 +23,11 @@ mod event;
 mod follow;
 mod image;
 mod ink;
+mod inside;
 pub mod mutant;
 mod outside;
+#[cfg(unix)]
+pub mod parity;
 pub mod record;
 #[cfg(unix)]
 pub mod rehearsal;
@@ -53,6 +57,7 @@ use crate::run::assemble;
 
 pub use mainspring_core::{Answer, OpenOrder, Report, Request};
 
+pub(crate) use apart::Apart;
 pub use command::Command;
 pub use event::{Event, OrderAnomaly};
 pub use image::{Image, StrategyImage, IMAGE_VERSION};
@@ -71,6 +76,9 @@ pub struct SessionConfig {
     pub patience: Patience,
     /// What to do with orders that were not placed here.
     pub foreign: ForeignOrders,
+    /// Whether the venues are simulated in the kernel, by the models of `run`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paper: bool,
 }
 
 /// Interval of equity samples where none is given.
@@ -86,6 +94,8 @@ pub struct Session {
     instruments: Vec<Instrument>,
     /// What the unfinished message of each instrument changed so far.
     changes: Vec<Changes>,
+    /// Rows of each instrument that wait for the end of their message, where venues are inside.
+    pieces: Vec<inside::Piece>,
     /// Sequence of the last record applied.
     sequence: u64,
     states: Vec<Vec<u8>>,
@@ -124,13 +134,17 @@ impl Session {
         let mut kernel = Kernel::new(parts);
         let mut outside = Outside::new(config.patience, config.foreign, &venues, venue_of);
         outside.following = true;
+        outside.inside = config.paper;
         kernel.outside = Some(Box::new(outside));
+        kernel.receive_clock = config.paper;
         let changes = vec![Changes::default(); instruments.len()];
+        let pieces = vec![inside::Piece::default(); instruments.len()];
         Ok(Self {
             kernel,
             config,
             instruments,
             changes,
+            pieces,
             sequence: 0,
             states,
             next_elsewhere: FIRST_ELSEWHERE,
@@ -168,7 +182,7 @@ impl Session {
     /// # Errors
     /// When the journal cannot be written.
     pub fn resume(&mut self, now_ns: TimeNs, facts: &[u8]) -> Result<()> {
-        let now_ns = now_ns.max(self.kernel.now_ns);
+        let now_ns = self.input_ns(now_ns);
         self.write(Kind::Resume, now_ns, &[facts])?;
         self.begin_again(now_ns)?;
         self.settle()
@@ -184,6 +198,9 @@ impl Session {
         base: Ticks,
         rows: &[MarketRow],
     ) -> Result<()> {
+        if self.config.paper {
+            return self.market_inside(instrument, base, rows);
+        }
         let mut rest = rows;
         while let Some(first) = rest.first() {
             let len = message_len(rest).min(ROWS_PER_RECORD);
@@ -405,7 +422,7 @@ impl Session {
     /// # Errors
     /// When the journal cannot be written, or a broken promise inside shows.
     pub fn advance(&mut self, now_ns: TimeNs) -> Result<()> {
-        if self.kernel.timers.next_ns() > now_ns {
+        if self.next_due_ns() > now_ns {
             return Ok(());
         }
         self.pass_time(now_ns)?;
@@ -433,7 +450,10 @@ impl Session {
 
     /// When something is due next by itself; `TimeNs::MAX` for never.
     #[must_use]
-    pub const fn next_due_ns(&self) -> TimeNs {
+    pub fn next_due_ns(&self) -> TimeNs {
+        if self.config.paper {
+            return self.kernel.next_due().0;
+        }
         self.kernel.timers.next_ns()
     }
 
@@ -520,7 +540,7 @@ impl Session {
 
     /// Journals an input and lets time pass up to it.
     fn input(&mut self, kind: Kind, recv_ns: TimeNs, payload: &[&[u8]]) -> Result<()> {
-        let now_ns = recv_ns.max(self.kernel.now_ns);
+        let now_ns = self.input_ns(recv_ns);
         self.pass_time(now_ns)?;
         self.write(kind, now_ns, payload)?;
         self.kernel.now_ns = now_ns;
@@ -530,6 +550,9 @@ impl Session {
     /// Does what is due up to `now_ns`, each at its own time and with a record of its own: what
     /// follows from it comes before what follows from the next.
     fn pass_time(&mut self, now_ns: TimeNs) -> Result<()> {
+        if self.config.paper {
+            return self.pass_time_inside(now_ns);
+        }
         while self.kernel.timers.next_ns() <= now_ns {
             let at_ns = self.kernel.timers.next_ns().max(self.kernel.now_ns);
             self.write(Kind::Clock, at_ns, &[])?;

@@ -185,6 +185,8 @@ pub(crate) struct Outside {
     pub(crate) ids: OrderIds,
     /// Whether the kernel repeats a journal: it decides nothing, it applies what was decided.
     pub(crate) following: bool,
+    /// Whether the venues are simulated in this kernel: nothing is asked of anybody outside.
+    pub(crate) inside: bool,
     /// Whether what strategies ask for while following is kept, to be compared.
     pub(crate) keep_followed: bool,
     pub(crate) followed: Vec<Followed>,
@@ -215,6 +217,7 @@ impl Outside {
             seen: SeenTrades::new(),
             ids: OrderIds::new(REMEMBERED_NAMES),
             following: false,
+            inside: false,
             keep_followed: false,
             followed: Vec::new(),
             failures: Vec::new(),

@@ -69,7 +69,9 @@ impl Kernel {
 
     /// Sees to it that a request which is never answered is noticed.
     pub(crate) fn watch_for_answer(&mut self, id: ClientOrderId, state: OrderState) -> Result<()> {
-        let Some(outside) = &self.outside else { return Ok(()) };
+        let Some(outside) = self.outside.as_ref().filter(|outside| !outside.inside) else {
+            return Ok(());
+        };
         let wait_ns = match state {
             OrderState::Submitted => outside.patience.creation_ns,
             OrderState::PendingCancel | OrderState::PendingReplace => outside.patience.cancel_ns,
@@ -137,7 +139,7 @@ impl Kernel {
 
     /// Asks about an order, whatever its state.
     fn query(&mut self, order: &Order, attempt: u32) -> Result<()> {
-        if is_planted(Mutant::NeverAsks) {
+        if is_planted(Mutant::NeverAsks) || self.has_venues_inside() {
             return Ok(());
         }
         let instrument = order.terms.instrument;
@@ -408,7 +410,7 @@ impl Kernel {
         let connection = link.connections;
         let name = link.name.clone();
         self.note(&format!("{name}: {}", if up { "connected" } else { "disconnected" }))?;
-        if came {
+        if came && !self.has_venues_inside() {
             // What happened while nobody listened.
             self.reconcile(venue, connection)?;
         }

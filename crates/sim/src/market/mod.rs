@@ -3,6 +3,7 @@
 //! The rules are in `docs/explanation/simulated-venue.md`; this file holds the state and the way
 //! of a row through it, its children one part of the rules each.
 
+mod adopt;
 mod arrival;
 mod hft;
 mod making;

@@ -119,7 +119,7 @@ impl SimMarket {
     }
 
     /// Takes an order in that passed every check.
-    fn open(&mut self, id: ClientOrderId, terms: OrderTerms, partner: Slot) -> Slot {
+    pub(super) fn open(&mut self, id: ClientOrderId, terms: OrderTerms, partner: Slot) -> Slot {
         let mut order = Order::new(id, terms);
         order.partner = partner;
         if order.reduce_only() {
