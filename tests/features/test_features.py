@@ -11,7 +11,7 @@ import mainspring as ms
 import numpy as np
 import pytest
 from mainspring import features as ft
-from mainspring.data import Dataset, instrument
+from mainspring.data import Dataset, RowKind, instrument
 from mainspring.errors import ConfigError, InvalidValue
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -49,6 +49,30 @@ def test_a_scan_gives_what_a_strategy_sees(data: Dataset) -> None:
             np.testing.assert_array_equal(at[time], values)
             compared += 1
     assert compared > 2_000
+
+
+def test_a_book_has_the_levels_that_its_rows_say(data: Dataset) -> None:
+    table = ft.book(data, 3)
+    rows = data.read()
+    columns = [rows[name].tolist() for name in ("recv_ns", "kind", "flags", "side", "price", "qty")]
+    levels: dict[int, dict[float, float]] = {1: {}, -1: {}}
+    at, touched = 0, False
+    for recv_ns, kind, flags, side, price, qty in zip(*columns, strict=True):
+        if kind == RowKind.CLEAR:
+            levels = {1: {}, -1: {}}
+        elif kind == RowKind.DEPTH:
+            levels[side].pop(price, None)
+            levels[side] |= {price: qty} if qty else {}
+        touched |= kind != RowKind.TRADE
+        if flags & 1 and touched:
+            touched = False
+            assert table["time_ns"][at] == recv_ns
+            for name, own, best in (("bid", levels[1], -1), ("ask", levels[-1], 1)):
+                for level, shown in enumerate(sorted(own, key=lambda p: best * p)[:3]):
+                    assert table[f"{name}_{level}"][at] == shown
+                    assert table[f"{name}_qty_{level}"][at] == own[shown]
+            at += 1
+    assert at == len(table) > 1_000
 
 
 def test_samples_are_thinned(data: Dataset) -> None:
@@ -254,6 +278,8 @@ def test_bad_scans_are_refused(data: Dataset, tmp_path: Path) -> None:
         ft.compute(data, ["mid"], instrument=7)
     with pytest.raises(InvalidValue, match="XRP"):
         ft.compute(data, ["mid"], instrument="XRP")
+    with pytest.raises(InvalidValue, match="1 to 64"):
+        ft.book(data, 65)
     with pytest.raises(InvalidValue, match="states"):
         ft.fit_microprice(data, imbalances=0)
     bars = {"time": [0, 60_000_000_000], "open": [1.0, 1.0], "high": [2.0, 2.0]}

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.oracle
 ccxt = pytest.importorskip("ccxt", reason="ccxt is not installed here")
 pro = pytest.importorskip("ccxt.pro", reason="ccxt.pro is not installed here")
 
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[VenueServer]:
     with VenueServer(warm_up_s=120) as running:

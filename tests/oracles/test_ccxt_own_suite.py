@@ -155,9 +155,7 @@ def test_async(server: VenueServer, kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_orders(
-    sync_clients: dict[str, Any], kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_orders(sync_clients: dict[str, Any], kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scenarios of ccxt's test of orders, without its frame: that adds text to numbers, and its
     amounts are rounded in a mode that ccxt's Python has not.
     """

@@ -21,5 +21,5 @@ mod window;
 pub use chain::FeatureChain;
 pub use microprice::MicropriceTable;
 pub use quote::Quote;
-pub use scan::{FeatureScan, QuoteScan};
+pub use scan::{DepthScan, FeatureScan, QuoteScan};
 pub use spec::{FeatureSpec, MAX_FEATURE_LEVELS};

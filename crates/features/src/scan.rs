@@ -4,11 +4,12 @@ use mainspring_book::L2Book;
 use mainspring_core::error::{Error, ErrorKind, Result};
 use mainspring_core::event::{MarketRow, RowKind};
 use mainspring_core::instrument::Instrument;
-use mainspring_core::units::{DurationNs, Ticks, TimeNs};
+use mainspring_core::order::Side;
+use mainspring_core::units::{DurationNs, Lots, Ticks, TimeNs};
 
 use crate::chain::{is_untrusted, quote_of, FeatureChain};
 use crate::quote::Quote;
-use crate::spec::FeatureSpec;
+use crate::spec::{FeatureSpec, MAX_FEATURE_LEVELS};
 
 /// Computes features over rows that come in pieces, such as the chunks of an event file.
 ///
@@ -85,9 +86,7 @@ impl FeatureScan {
         if now_ns < self.next_ns {
             return;
         }
-        if self.every_ns > 0 {
-            self.next_ns = (now_ns.div_euclid(self.every_ns) + 1).saturating_mul(self.every_ns);
-        }
+        self.next_ns = next_sample(now_ns, self.every_ns);
         self.times.push(now_ns);
         let from = self.values.len();
         self.values.resize(from + self.chain.len(), f64::NAN);
@@ -111,6 +110,96 @@ impl FeatureScan {
     pub fn values(&self) -> &[f64] {
         &self.values
     }
+}
+
+/// Collects the best levels of one instrument's book: prices in ticks and quantities in lots.
+///
+/// A level that is not there has the quantity zero and the price zero. A book that cannot be
+/// trusted gives no sample. Memory grows with the samples, which `every_ns` thins.
+#[derive(Clone, Debug)]
+pub struct DepthScan {
+    book: L2Book,
+    instrument: u16,
+    levels: usize,
+    every_ns: DurationNs,
+    next_ns: TimeNs,
+    touched: bool,
+    times: Vec<TimeNs>,
+    sides: [Vec<(Ticks, Lots)>; 2],
+}
+
+impl DepthScan {
+    /// A scan of the rows of one instrument of a file, by its index there; samples as those of
+    /// [`FeatureScan::new`].
+    ///
+    /// # Errors
+    /// When there are no levels or more than [`MAX_FEATURE_LEVELS`], or `every_ns` is negative.
+    pub fn new(instrument: u16, levels: usize, every_ns: DurationNs) -> Result<Self> {
+        if every_ns < 0 || !(1..=MAX_FEATURE_LEVELS).contains(&levels) {
+            return Err(Error::new(
+                ErrorKind::Value,
+                format!(
+                    "levels must be 1 to {MAX_FEATURE_LEVELS} and the span between samples not \
+                     negative, not {levels} and {every_ns} ns"
+                ),
+            ));
+        }
+        Ok(Self {
+            book: L2Book::default(),
+            instrument,
+            levels,
+            every_ns,
+            next_ns: TimeNs::MIN,
+            touched: false,
+            times: Vec::new(),
+            sides: [Vec::new(), Vec::new()],
+        })
+    }
+
+    /// Takes in the next rows; their prices are relative to `base`.
+    pub fn scan(&mut self, rows: &[MarketRow], base: Ticks) {
+        let instrument = self.instrument;
+        for row in rows.iter().filter(|row| row.instrument == instrument) {
+            self.touched |= RowKind::from_byte(row.kind) != Some(RowKind::Trade);
+            self.book.apply(row, base);
+            if row.ends_message() && std::mem::take(&mut self.touched) {
+                self.sample(row.recv_ns);
+            }
+        }
+    }
+
+    fn sample(&mut self, now_ns: TimeNs) {
+        if now_ns < self.next_ns || is_untrusted(&self.book) {
+            return;
+        }
+        self.next_ns = next_sample(now_ns, self.every_ns);
+        self.times.push(now_ns);
+        for (levels, side) in self.sides.iter_mut().zip([Side::Buy, Side::Sell]) {
+            let from = levels.len();
+            levels.resize(from + self.levels, (Ticks(0), Lots(0)));
+            self.book.top(side, &mut levels[from..]);
+        }
+    }
+
+    /// Receive time of each sample.
+    #[must_use]
+    pub fn times(&self) -> &[TimeNs] {
+        &self.times
+    }
+
+    /// The levels of a side, best first, as many as were asked for a sample.
+    #[must_use]
+    pub fn side(&self, side: Side) -> &[(Ticks, Lots)] {
+        &self.sides[usize::from(side == Side::Sell)]
+    }
+}
+
+/// When the next sample is due after one at `now_ns`.
+fn next_sample(now_ns: TimeNs, every_ns: DurationNs) -> TimeNs {
+    if every_ns == 0 {
+        return TimeNs::MIN;
+    }
+    (now_ns.div_euclid(every_ns) + 1).saturating_mul(every_ns)
 }
 
 /// Collects the best quotes of one instrument, in ticks and lots, each time one has changed.

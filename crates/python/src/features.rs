@@ -1,7 +1,8 @@
 //! Features over stored rows and the estimators behind them, for research in Python.
 
 use mainspring_core::instrument::Instrument;
-use mainspring_core::{Error, ErrorKind, Result};
+use mainspring_core::{Error, ErrorKind, MarketRow, Result, Side, Ticks};
+use mainspring_data::columns::to_f64;
 use mainspring_data::{Column, EventFile, Schema, Table};
 use mainspring_features::impact::{self, TradeWithMids};
 use mainspring_features::microprice::microprice_fit;
@@ -11,7 +12,7 @@ use mainspring_features::volatility::garch_fit::fit;
 use mainspring_features::volatility::range::{ohlc_variance, Ohlc};
 use mainspring_features::volatility::realized;
 use mainspring_features::volatility::stochastic::{ParticleFilter, StochasticVolatility};
-use mainspring_features::{toxicity, FeatureScan, FeatureSpec, QuoteScan};
+use mainspring_features::{toxicity, DepthScan, FeatureScan, FeatureSpec, QuoteScan};
 use pyo3::prelude::*;
 use serde::Deserialize;
 
@@ -77,14 +78,60 @@ pub fn compute_features(
     let specs = specs(features).map_err(to_py)?;
     let definition = definition(file, instrument).map_err(to_py)?;
     let mut scan = FeatureScan::new(&specs, definition, instrument, every_ns).map_err(to_py)?;
+    each_chunk(py, file, |rows, base| scan.scan(rows, base))?;
+    as_table(&scan).map(PyTable::from).map_err(to_py)
+}
+
+/// Shows every chunk of a file to `scan`; Ctrl-C ends it.
+fn each_chunk(
+    py: Python<'_>,
+    file: &EventFile,
+    mut scan: impl FnMut(&[MarketRow], Ticks) + Send,
+) -> PyResult<()> {
     for chunk in 0..file.chunks().len() {
         if chunk % CHUNKS_A_LOOK == 0 {
             py.check_signals()?;
         }
-        py.detach(|| file.chunk(chunk).map(|chunk| scan.scan(chunk.rows, chunk.price_base)))
+        py.detach(|| file.chunk(chunk).map(|chunk| scan(chunk.rows, chunk.price_base)))
             .map_err(to_py)?;
     }
-    as_table(&scan).map(PyTable::from).map_err(to_py)
+    Ok(())
+}
+
+/// The best levels of a book over a file, one row a sample: `time_ns`, then price, quantity, ticks
+/// and lots of each level of each side.
+#[pyfunction]
+pub fn book_levels(
+    py: Python<'_>,
+    file: &Bound<'_, PyEventFile>,
+    instrument: u16,
+    levels: usize,
+    every_ns: i64,
+) -> PyResult<PyTable> {
+    let file = file.get().file();
+    market(file).map_err(to_py)?;
+    let definition = definition(file, instrument).map_err(to_py)?;
+    let mut scan = DepthScan::new(instrument, levels, every_ns).map_err(to_py)?;
+    each_chunk(py, file, |rows, base| scan.scan(rows, base))?;
+    levels_table(&scan, definition, levels).map(PyTable::from).map_err(to_py)
+}
+
+fn levels_table(scan: &DepthScan, definition: &Instrument, levels: usize) -> Result<Table> {
+    let mut table = Table::new("book");
+    table.push("time_ns", Column::I64(scan.times().to_vec()))?;
+    for (name, side) in [("bid", Side::Buy), ("ask", Side::Sell)] {
+        for level in 0..levels {
+            let at = || scan.side(side).iter().skip(level).step_by(levels);
+            let prices = at().map(|(price, qty)| match qty.0 {
+                0 => f64::NAN,
+                _ => to_f64(price.0, definition.tick()),
+            });
+            table.push(format!("{name}_{level}"), Column::F64(prices.collect()))?;
+            let sizes = at().map(|(_, qty)| to_f64(qty.0, definition.lot));
+            table.push(format!("{name}_qty_{level}"), Column::F64(sizes.collect()))?;
+        }
+    }
+    Ok(table)
 }
 
 fn as_table(scan: &FeatureScan) -> Result<Table> {

@@ -59,7 +59,7 @@ mod _core {
     use crate::execution::routes::{route_levels, time_routes, PyRoute, PyRoutePart};
     #[pymodule_export]
     use crate::features::{
-        bulk_volume_classification, compute_features, ewma_variance, fit_microprice, garch_filter,
+        book_levels, bulk_volume_classification, compute_features, ewma_variance, fit_microprice, garch_filter,
         garch_fit, kyle_lambda, range_variance, realized_measures, roll_spread, spread_components,
         vpin, PyParticleFilter,
     };

@@ -1,8 +1,8 @@
 """Features of the market, over stored data and by hand.
 
-`compute` gives the features that strategies see, row by row of a data set; `fit_microprice` fits
-the table that the feature `microprice` prices with. The estimators behind them work on arrays:
-volatility, price impact, spreads and toxicity.
+`compute` gives the features that strategies see, row by row of a data set, `book` the levels they
+are made of; `fit_microprice` fits the table that the feature `microprice` prices with. The
+estimators behind them work on arrays: volatility, price impact, spreads and toxicity.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mainspring.features.impact import (
     spread_components,
     vpin,
 )
-from mainspring.features.scan import Microprice, compute, fit_microprice
+from mainspring.features.scan import Microprice, book, compute, fit_microprice
 from mainspring.features.volatility import (
     Belief,
     Garch,
@@ -38,6 +38,7 @@ __all__ = [
     "RangeVariance",
     "RealizedMeasures",
     "SpreadComponents",
+    "book",
     "bulk_volume_classification",
     "compute",
     "ewma_variance",

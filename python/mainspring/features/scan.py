@@ -46,6 +46,36 @@ def compute(
     return _core.compute_features(file, index, json.dumps(list(features)), every_ns)
 
 
+def book(
+    data: Dataset | str | PathLike[str],
+    levels: int = 10,
+    *,
+    every: Span | None = None,
+    instrument: str | int | None = None,
+) -> Table:
+    """The best levels of the book over a data set, as known when each row was received.
+
+    Args:
+        data: a data set of market rows, or its path.
+        levels: levels of each side, 1 to 64.
+        every: one sample for the first message in each such span; every message of the book without
+            it.
+        instrument: symbol or index; needed when the file has several.
+
+    Returns:
+        A table with `time_ns`, and `bid_N`, `bid_qty_N`, `ask_N`, `ask_qty_N` for each level N from
+        0, the best. A level that is not there has the price NaN and the quantity zero. While the
+        book cannot be trusted (a gap, a crossed book) there is no sample.
+
+    Raises:
+        InvalidValue: levels out of range, a data set of several files or of bars or orders, an
+            instrument that is not in it.
+        DataError, StorageError: the file is damaged or was cut.
+    """
+    file, index = _file(data, instrument)
+    return _core.book_levels(file, index, levels, 0 if every is None else span_ns(every, "every"))
+
+
 @dataclass(frozen=True, slots=True)
 class Microprice:
     """A micro-price fitted on quotes.

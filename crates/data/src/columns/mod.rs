@@ -9,7 +9,8 @@ pub use write::{write_table, OffGrid};
 use mainspring_core::Decimal;
 
 /// `count` units as a float: the correctly rounded quotient wherever both parts are exact.
-pub(crate) fn to_f64(count: i64, unit: Decimal) -> f64 {
+#[must_use]
+pub fn to_f64(count: i64, unit: Decimal) -> f64 {
     let product = i128::from(count) * i128::from(unit.mantissa());
     product as f64 / 10_f64.powi(i32::from(unit.scale()))
 }

@@ -16,6 +16,7 @@ pub mod detect;
 pub mod equities;
 pub mod feed;
 pub mod gemini;
+mod grid;
 pub mod hftbacktest;
 pub mod hftbacktest_export;
 pub mod input;
