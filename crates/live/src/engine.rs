@@ -13,7 +13,9 @@ use mainspring_memory::{Consumer, Producer, SnapshotWriter};
 
 use crate::clock::WallClock;
 use crate::egress::{Egress, HaltReason};
-use crate::message::{Inbound, Order};
+use crate::latency::{Latency, Stage};
+use crate::link::Bell;
+use crate::message::{Inbound, Order, Outbound};
 use crate::status::Status;
 use crate::wake::Waker;
 
@@ -29,9 +31,27 @@ const NAP: Duration = Duration::from_millis(1);
 /// A link as the kernel sees it.
 pub(crate) struct LinkEnd {
     pub(crate) inbound: Consumer<Inbound>,
-    pub(crate) requests: Producer<Request>,
+    pub(crate) requests: Producer<Outbound>,
     /// Requests that did not fit into the ring; they go first.
-    pub(crate) backlog: VecDeque<Request>,
+    pub(crate) backlog: VecDeque<Outbound>,
+    pub(crate) bell: Option<Bell>,
+}
+
+impl LinkEnd {
+    /// Moves what waits into the ring, and wakes the link.
+    fn hand_over(&mut self) {
+        let mut moved = false;
+        while let Some(request) = self.backlog.pop_front() {
+            if let Err(request) = self.requests.try_push(request) {
+                self.backlog.push_front(request);
+                break;
+            }
+            moved = true;
+        }
+        if let (true, Some(bell)) = (moved, &self.bell) {
+            bell();
+        }
+    }
 }
 
 /// What others see of the kernel's thread.
@@ -63,6 +83,9 @@ pub(crate) struct Engine {
     pub(crate) egress: Arc<Egress>,
     pub(crate) journal: Control,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) latency: Arc<Latency>,
+    /// When the kernel took the rows that it works on.
+    pub(crate) took_ns: Option<TimeNs>,
     pub(crate) waker: Waker,
     pub(crate) habits: Habits,
     pub(crate) requests: Vec<Request>,
@@ -130,9 +153,15 @@ impl Engine {
         let session = &mut self.session;
         match item {
             Inbound::Market { instrument, base, count, rows } => {
+                let now_ns = self.clock.now_ns();
+                self.latency.record(Stage::KernelIn, now_ns - rows[0].recv_ns);
+                self.took_ns = Some(now_ns);
                 session.market(instrument, base, &rows[..usize::from(count)])
             }
             Inbound::Report(report) => session.report(&report),
+            Inbound::Named { recv_ns, order, venue_order } => {
+                session.name_order(recv_ns, order, venue, venue_order)
+            }
             Inbound::Answer { recv_ns, order, answer } => session.answer(recv_ns, order, answer),
             Inbound::Account { recv_ns, account } => {
                 for fill in &account.fills {
@@ -180,20 +209,20 @@ impl Engine {
     /// Hands requests to the links, in order.
     fn send(&mut self) -> Result<()> {
         self.session.take_requests(&mut self.requests);
-        for request in self.requests.drain(..) {
-            let link = usize::from(venue_of(&request, &self.venue_of));
-            if let Some(link) = self.links.get_mut(link) {
-                link.backlog.push_back(request);
+        let took_ns = self.took_ns.take();
+        if !self.requests.is_empty() {
+            let at_ns = self.clock.now_ns();
+            if let Some(took_ns) = took_ns {
+                self.latency.record(Stage::Decision, at_ns - took_ns);
             }
-        }
-        for link in &mut self.links {
-            while let Some(request) = link.backlog.pop_front() {
-                if let Err(request) = link.requests.try_push(request) {
-                    link.backlog.push_front(request);
-                    break;
+            for request in self.requests.drain(..) {
+                let link = usize::from(venue_of(&request, &self.venue_of));
+                if let Some(link) = self.links.get_mut(link) {
+                    link.backlog.push_back(Outbound { request, at_ns });
                 }
             }
         }
+        self.links.iter_mut().for_each(LinkEnd::hand_over);
         Ok(())
     }
 

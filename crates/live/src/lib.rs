@@ -13,6 +13,7 @@ mod clock;
 mod egress;
 mod engine;
 pub mod exchange;
+pub mod latency;
 pub mod link;
 mod message;
 mod runtime;
@@ -22,7 +23,8 @@ mod wake;
 
 pub use clock::WallClock;
 pub use egress::{Egress, HaltReason};
-pub use link::{Desk, Link};
+pub use latency::{Latency, Stage};
+pub use link::{Bell, Desk, Link};
 pub use message::{Account, Inbound, Order, ROWS};
 pub use runtime::{Handle, HostMaker, Outcome, Plan};
 pub use status::{InstrumentStatus, Status, MAX_SHOWN};

@@ -14,7 +14,8 @@ use mainspring_memory::{Consumer, Producer};
 
 use crate::clock::WallClock;
 use crate::egress::Egress;
-use crate::message::{Account, Inbound, ROWS};
+use crate::latency::{Latency, Stage};
+use crate::message::{Account, Inbound, Outbound, ROWS};
 use crate::wake::Waker;
 
 /// Items of a full ring that wait here: nothing but market data is ever dropped for a while.
@@ -31,17 +32,26 @@ pub trait Link: Send {
         let _ = account;
     }
 
+    /// What wakes it when a request waits for it; a link that looks for requests by itself has none.
+    fn bell(&self) -> Option<Bell> {
+        None
+    }
+
     /// Runs until [`Desk::must_end`].
     fn run(self: Box<Self>, desk: Desk);
 }
 
+/// Wakes a link that sleeps; it costs next to nothing when the link does not.
+pub type Bell = Arc<dyn Fn() + Send + Sync>;
+
 /// What a link has in hand: the rings, the halt flag, the clock, and the orders that are open.
 pub struct Desk {
-    requests: Consumer<Request>,
+    requests: Consumer<Outbound>,
     to_kernel: Producer<Inbound>,
     waker: Waker,
     egress: Arc<Egress>,
     clock: WallClock,
+    latency: Arc<Latency>,
     end: Arc<AtomicBool>,
     open: Vec<(ClientOrderId, InstrumentId)>,
     cancels: VecDeque<Request>,
@@ -55,11 +65,12 @@ pub struct Desk {
 
 impl Desk {
     pub(crate) fn new(
-        requests: Consumer<Request>,
+        requests: Consumer<Outbound>,
         to_kernel: Producer<Inbound>,
         waker: Waker,
         egress: Arc<Egress>,
         clock: WallClock,
+        latency: Arc<Latency>,
         end: Arc<AtomicBool>,
         instruments: usize,
     ) -> Self {
@@ -70,6 +81,7 @@ impl Desk {
             waker,
             egress,
             clock,
+            latency,
             end,
             open: Vec::with_capacity(MAX_OPEN_ORDERS),
             cancels: VecDeque::with_capacity(64),
@@ -84,6 +96,24 @@ impl Desk {
     #[must_use]
     pub fn now_ns(&self) -> TimeNs {
         self.clock.now_ns()
+    }
+
+    /// The session's clock, for a link that stamps by itself.
+    #[must_use]
+    pub const fn clock(&self) -> WallClock {
+        self.clock
+    }
+
+    /// Where stages of the way are counted.
+    #[must_use]
+    pub fn latency(&self) -> &Arc<Latency> {
+        &self.latency
+    }
+
+    /// Whether a request waits, or a halt that was not seen yet.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.requests.is_empty() || self.egress.cancel_rounds() != self.rounds_seen
     }
 
     /// Whether the link has to end.
@@ -101,7 +131,8 @@ impl Desk {
             return Some(cancel);
         }
         loop {
-            let request = self.requests.try_pop()?;
+            let Outbound { request, at_ns } = self.requests.try_pop()?;
+            self.latency.record(Stage::Gate, self.clock.now_ns() - at_ns);
             if self.egress.lets_out(&request) {
                 self.note_sent(&request);
                 return Some(request);
@@ -137,6 +168,12 @@ impl Desk {
         if let Some(at) = self.open.iter().position(|(id, _)| *id == order) {
             self.open.swap_remove(at);
         }
+    }
+
+    /// Tells the kernel the venue's own id of one of our orders.
+    pub fn name(&mut self, order: ClientOrderId, venue_order: u64) {
+        let recv_ns = self.clock.now_ns();
+        self.tell(Inbound::Named { recv_ns, order, venue_order });
     }
 
     /// Tells the kernel the answer to an order query.

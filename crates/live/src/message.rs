@@ -1,7 +1,9 @@
 //! What goes between the threads.
 
 use mainspring_core::event::MarketRow;
-use mainspring_core::{Answer, ClientOrderId, InstrumentId, Report, Result, Ticks, TimeNs};
+use mainspring_core::{
+    Answer, ClientOrderId, InstrumentId, Report, Request, Result, Ticks, TimeNs,
+};
 use mainspring_kernel::session::Command;
 use std::sync::mpsc::SyncSender;
 
@@ -27,6 +29,15 @@ pub enum Inbound {
     },
     /// A statement about one of our orders.
     Report(Report),
+    /// The venue's own id of one of our orders.
+    Named {
+        /// When we heard of it.
+        recv_ns: TimeNs,
+        /// Ours.
+        order: ClientOrderId,
+        /// The venue's.
+        venue_order: u64,
+    },
     /// The answer to an order query.
     Answer {
         /// When it came.
@@ -50,6 +61,15 @@ pub enum Inbound {
         /// Whether it is there now.
         up: bool,
     },
+}
+
+/// From the kernel to a link.
+#[derive(Clone, Copy, Debug)]
+pub struct Outbound {
+    /// What is asked.
+    pub request: Request,
+    /// When the kernel was done with it.
+    pub at_ns: TimeNs,
 }
 
 /// From people, the supervisor and workers to the kernel.

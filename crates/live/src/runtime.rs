@@ -17,6 +17,7 @@ use mainspring_memory::{ring, seqlock, SnapshotReader};
 use crate::clock::WallClock;
 use crate::egress::Egress;
 use crate::engine::{Engine, Habits, LinkEnd, Pulse};
+use crate::latency::Latency;
 use crate::link::{Desk, Link};
 use crate::message::{Account, Inbound, Order};
 use crate::status::Status;
@@ -90,6 +91,7 @@ pub struct Handle {
     egress: Arc<Egress>,
     supervisor: Arc<Shared>,
     worker: Arc<WorkerPulse>,
+    latency: Arc<Latency>,
     clock: WallClock,
     journal: Control,
     resumed: bool,
@@ -118,6 +120,7 @@ impl Handle {
         let egress = Arc::new(Egress::default());
         let pulse = Arc::new(Pulse::default());
         let worker = Arc::new(WorkerPulse::default());
+        let latency = Arc::new(Latency::default());
         let supervisor = Arc::new(Shared::default());
         let ended = Arc::new(AtomicBool::new(false));
         let end_links = Arc::new(AtomicBool::new(false));
@@ -126,10 +129,11 @@ impl Handle {
         let venues = venues_of(&plan.instruments);
         let mut links = by_venue(plan.links, &venues)?;
         let (mut ends, mut desks) = (Vec::new(), Vec::new());
-        for _ in &links {
+        for link in &links {
             let (to_kernel, inbound) = ring::<Inbound>(INBOUND);
             let (requests, taken) = ring(REQUESTS);
-            ends.push(LinkEnd { inbound, requests, backlog: Default::default() });
+            let bell = link.as_ref().and_then(|link| link.bell());
+            ends.push(LinkEnd { inbound, requests, backlog: Default::default(), bell });
             desks.push((taken, to_kernel));
         }
         let (ready, is_ready) = sync_channel(1);
@@ -152,6 +156,7 @@ impl Handle {
             status: status_writer,
             egress: Arc::clone(&egress),
             pulse: Arc::clone(&pulse),
+            latency: Arc::clone(&latency),
             waker: waker.clone(),
             venues: venues.clone(),
         };
@@ -171,6 +176,7 @@ impl Handle {
                 waker.clone(),
                 Arc::clone(&egress),
                 clock,
+                Arc::clone(&latency),
                 Arc::clone(&end_links),
                 instruments,
             );
@@ -197,6 +203,7 @@ impl Handle {
             egress,
             supervisor,
             worker,
+            latency,
             clock,
             journal: begun.journal,
             resumed: begun.resumed,
@@ -258,6 +265,12 @@ impl Handle {
     #[must_use]
     pub fn worker(&self) -> Arc<WorkerPulse> {
         Arc::clone(&self.worker)
+    }
+
+    /// How long the stages from bytes to orders take.
+    #[must_use]
+    pub fn latency(&self) -> &Latency {
+        &self.latency
     }
 
     /// The session's clock.
@@ -374,6 +387,7 @@ struct Setup {
     status: mainspring_memory::SnapshotWriter<Status>,
     egress: Arc<Egress>,
     pulse: Arc<Pulse>,
+    latency: Arc<Latency>,
     waker: Waker,
     venues: Vec<String>,
 }
@@ -461,6 +475,8 @@ fn begin(setup: Setup) -> Result<(Engine, Ready)> {
         egress: setup.egress,
         journal,
         pulse: setup.pulse,
+        latency: setup.latency,
+        took_ns: None,
         waker: setup.waker,
         habits: setup.habits,
         requests: Vec::with_capacity(REQUESTS),
