@@ -353,7 +353,7 @@ impl VenueSession {
 
     fn query_failed(&mut self, query: Query, now_ns: TimeNs) {
         if query.attempt < MAX_ATTEMPTS || query.account.is_some() {
-            let wait_ns = AGAIN_NS / 2 << query.attempt.min(6);
+            let wait_ns = (AGAIN_NS / 2) << query.attempt.min(6);
             let at_ns = self.budgets.blocked_until_ns().max(now_ns + wait_ns);
             self.later(at_ns, Later::Query(Query { attempt: query.attempt + 1, ..query }));
         }

@@ -1,0 +1,6 @@
+//! Dialogues with venues, played through sessions that have no socket and no clock.
+
+mod binance_market;
+mod binance_orders;
+mod binance_restart;
+mod play;
