@@ -15,7 +15,7 @@ BENCH_ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-rust test-python build check bench bench-smoke loom fuzz oracles docs lock clean
+.PHONY: help demo test test-long test-rust test-python build check bench bench-smoke loom sanitize coverage fuzz oracles docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -60,6 +60,14 @@ bench-smoke: $(STAMPS)/dev $(STAMPS)/extension ## one short benchmark, to see th
 
 loom: ## every interleaving of the lock-free parts
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test -p mainspring-memory --release --locked --test loom
+
+sanitize: ## the lock-free parts under ThreadSanitizer; needs nightly Rust
+	RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/sanitize \
+	TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan-suppressions.txt history_size=7" \
+	    cargo +nightly test -p mainspring-memory --locked --target $$(rustc -vV | sed -n 's/host: //p') --lib --test lock_free
+
+coverage: ## line coverage of orders, ledger, risk, execution, matching and journal; needs llvm-tools
+	tools/coverage.sh
 
 fuzz: ## every decoder against random bytes, FUZZ_SECONDS each; needs cargo-fuzz and nightly Rust
 	@for target in $$(cd fuzz && cargo fuzz list); do \
