@@ -437,6 +437,10 @@ fn with_operation(listings: &[Listing], asked: &Asked, then: Then<'_>) -> Result
         "funding" => then(&Operation::Funding(listing()?)),
         "instruments" => then(&Operation::Instruments),
         "time" => then(&Operation::Time),
+        "key_rights" => then(&Operation::Rights { of_key: true }),
+        "account_rights" => then(&Operation::Rights { of_key: false }),
+        "position_mode" => then(&Operation::PositionMode),
+        "fees" => then(&Operation::Fees(listing()?)),
         other => Err(wrong(format!("no request {other:?}"))),
     }
 }
@@ -528,6 +532,13 @@ fn fact_json(fact: &Fact<'_>) -> Value {
         }),
         Fact::Payment { currency, amount } => {
             json!({"kind": "payment", "currency": currency, "amount": amount})
+        }
+        Fact::Rights(rights) => json!({
+            "kind": "rights", "trade": rights.trade, "withdraw": rights.withdraw,
+            "bound_to_address": rights.bound_to_address, "hedge_mode": rights.hedge_mode,
+        }),
+        Fact::Fees { symbol, maker, taker } => {
+            json!({"kind": "fees", "symbol": symbol, "maker": maker, "taker": taker})
         }
         Fact::Notice(notice) => json!({"kind": "notice", "notice": format!("{notice:?}")}),
         Fact::Failed { at, client, failure } => json!({

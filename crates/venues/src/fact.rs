@@ -190,6 +190,19 @@ pub enum Notice<'a> {
     Settings,
 }
 
+/// What a key or account may do, as far as a message says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RightsFact {
+    /// Place and cancel orders.
+    pub trade: Option<bool>,
+    /// Take money out.
+    pub withdraw: Option<bool>,
+    /// Only from addresses that were named.
+    pub bound_to_address: Option<bool>,
+    /// Long and short positions are kept apart, which netting does not cover.
+    pub hedge_mode: Option<bool>,
+}
+
 /// Something that a venue says about an account.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fact<'a> {
@@ -207,6 +220,17 @@ pub enum Fact<'a> {
         currency: &'a str,
         /// Amount.
         amount: Decimal,
+    },
+    /// What key or account may do.
+    Rights(RightsFact),
+    /// What trading an instrument costs, as fractions; negative is a rebate.
+    Fees {
+        /// The symbol, or what the venue names in its place; empty where the answer does not say.
+        symbol: &'a str,
+        /// As maker.
+        maker: Decimal,
+        /// As taker.
+        taker: Decimal,
     },
     /// The connection.
     Notice(Notice<'a>),

@@ -164,6 +164,15 @@ pub enum Operation<'a> {
     Instruments,
     /// The venue's clock.
     Time,
+    /// What the key may do, where the venue tells it, else what the account may.
+    Rights {
+        /// Of the key; the account otherwise.
+        of_key: bool,
+    },
+    /// Whether the account keeps long and short positions apart.
+    PositionMode,
+    /// What trading an instrument costs this account.
+    Fees(&'a Listing),
 }
 
 /// What to do with a user stream.
@@ -219,6 +228,10 @@ pub enum Asked {
     Instruments,
     /// The venue's clock.
     Time,
+    /// What key and account may do, and how they are set.
+    Rights,
+    /// Fees.
+    Fees,
 }
 
 impl Operation<'_> {
@@ -246,6 +259,8 @@ impl Operation<'_> {
             }
             Self::Instruments => Asked::Instruments,
             Self::Time => Asked::Time,
+            Self::Rights { .. } | Self::PositionMode => Asked::Rights,
+            Self::Fees(_) => Asked::Fees,
         }
     }
 }

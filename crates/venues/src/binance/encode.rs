@@ -139,6 +139,15 @@ fn spot(operation: &Operation<'_>, respond: Respond, params: &mut Params) -> Res
         }
         Operation::Instruments => public("/api/v3/exchangeInfo", "exchangeInfo", 20),
         Operation::Time => public("/api/v3/time", "time", 1),
+        Operation::Rights { of_key: true } => {
+            route(Get, "/sapi/v1/account/apiRestrictions", "", 1, 0)
+        }
+        Operation::Rights { .. } => route(Get, "/api/v3/account", "account.status", 20, 0),
+        Operation::Fees(listing) => {
+            symbol(listing, params);
+            route(Get, "/api/v3/account/commission", "account.commission", 20, 0)
+        }
+        Operation::PositionMode => return absent("positions"),
         Operation::PlaceMany(_) | Operation::CancelMany(_) => return absent("batches of orders"),
         Operation::Positions(_) => return absent("positions"),
         Operation::MarginTiers(_) => return absent("margin brackets"),
@@ -255,6 +264,15 @@ fn futures(operation: &Operation<'_>, params: &mut Params) -> Result<Route> {
         }
         Operation::Instruments => public("/fapi/v1/exchangeInfo", "", 1),
         Operation::Time => public("/fapi/v1/time", "", 1),
+        Operation::Rights { of_key: true } => {
+            return refuse("futures tell what the account may do, not what the key may");
+        }
+        Operation::Rights { .. } => route(Get, "/fapi/v2/account", "", 5, 0),
+        Operation::PositionMode => route(Get, "/fapi/v1/positionSide/dual", "", 30, 0),
+        Operation::Fees(listing) => {
+            symbol(listing, params);
+            route(Get, "/fapi/v1/commissionRate", "", 20, 0)
+        }
     })
 }
 

@@ -7,7 +7,7 @@ use super::{errors, Market};
 use crate::amount::add;
 use crate::document::{each_object, is_array, Object, Read, Unreadable};
 use crate::fact::{
-    BalanceFact, Fact, FillFact, FillOrigin, Notice, OnFact, OrderFact, PositionFact,
+    BalanceFact, Fact, FillFact, FillOrigin, Notice, OnFact, OrderFact, PositionFact, RightsFact,
 };
 use crate::failure::Failure;
 use crate::operation::Asked;
@@ -71,6 +71,11 @@ fn read(market: Market, asked: Asked, body: &[u8], on: OnFact<'_>) -> Read<()> {
             on(Fact::Notice(Notice::ServerTime(time)));
             Ok(())
         }
+        Asked::Rights => {
+            on(Fact::Rights(rights(&Object::read(body)?)?));
+            Ok(())
+        }
+        Asked::Fees => fees(&Object::read(body)?, on),
         Asked::CancelAll
         | Asked::Settings
         | Asked::Countdown
@@ -78,6 +83,33 @@ fn read(market: Market, asked: Asked, body: &[u8], on: OnFact<'_>) -> Read<()> {
         | Asked::MarginTiers
         | Asked::Instruments => well_formed(body),
     }
+}
+
+/// Of the key (`enable...`), of the account (`can...`), or of the position mode.
+fn rights(answer: &Object<'_>) -> Read<RightsFact> {
+    let trade = match answer.truth("enableSpotAndMarginTrading")? {
+        Some(trade) => Some(trade),
+        None => answer.truth("canTrade")?,
+    };
+    Ok(RightsFact {
+        trade,
+        withdraw: answer.truth("enableWithdrawals")?.or(answer.truth("canWithdraw")?),
+        bound_to_address: answer.truth("ipRestrict")?,
+        hedge_mode: answer.truth("dualSidePosition")?,
+    })
+}
+
+fn fees(answer: &Object<'_>, on: OnFact<'_>) -> Read<()> {
+    let symbol = answer.word("symbol")?.unwrap_or("");
+    let (maker, taker) = match answer.object("standardCommission")? {
+        Some(spot) => (spot.need_decimal("maker")?, spot.need_decimal("taker")?),
+        None => (
+            answer.need_decimal("makerCommissionRate")?,
+            answer.need_decimal("takerCommissionRate")?,
+        ),
+    };
+    on(Fact::Fees { symbol, maker, taker });
+    Ok(())
 }
 
 fn well_formed(body: &[u8]) -> Read<()> {

@@ -7,6 +7,7 @@ use crate::amount::negated;
 use crate::document::{Object, Read, Unreadable};
 use crate::fact::{
     BalanceFact, Fact, FillFact, FillOrigin, Notice, OnFact, OrderFact, OrderStatus, PositionFact,
+    RightsFact,
 };
 use crate::failure::Failure;
 use crate::operation::Asked;
@@ -56,6 +57,18 @@ fn read(asked: Asked, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
             on(Fact::Notice(Notice::ServerTime(time)));
             Ok(())
         }
+        Asked::Rights => {
+            on(Fact::Rights(rights(&result)?));
+            Ok(())
+        }
+        Asked::Fees => result.each("list", &mut |one| {
+            on(Fact::Fees {
+                symbol: one.word("symbol")?.unwrap_or(""),
+                maker: one.need_decimal("makerFeeRate")?,
+                taker: one.need_decimal("takerFeeRate")?,
+            });
+            Ok(())
+        }),
         Asked::MarginTiers
         | Asked::Settings
         | Asked::UserStream
@@ -63,6 +76,26 @@ fn read(asked: Asked, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
         | Asked::Market
         | Asked::Instruments => Ok(()),
     }
+}
+
+/// Permissions are lists of words by what they are for; a key may be made to read alone.
+fn rights(result: &Object<'_>) -> Read<RightsFact> {
+    let reads_only = result.integer("readOnly")?.map(|flag| flag == 1);
+    let lists = result.object("permissions")?;
+    let has = |key: &str, word: &[u8]| -> Option<bool> {
+        let list = lists.as_ref()?.raw(key)?;
+        Some(list.windows(word.len()).any(|part| part == word))
+    };
+    let orders = [has("ContractTrade", b"\"Order\""), has("Spot", b"\"SpotTrade\"")];
+    let may_trade = orders.iter().flatten().any(|may| *may);
+    let known = orders.iter().any(Option::is_some);
+    let ips = result.raw("ips");
+    Ok(RightsFact {
+        trade: known.then_some(may_trade && reads_only != Some(true)),
+        withdraw: has("Wallet", b"\"Withdraw\""),
+        bound_to_address: ips.map(|list| list != b"[]" && list != b"[\"*\"]"),
+        hedge_mode: None,
+    })
 }
 
 /// A request was received; what becomes of it comes by the stream.

@@ -222,6 +222,15 @@ fn route(category: Category, operation: &Operation<'_>, params: &mut Params) -> 
             public("/v5/market/instruments-info")
         }
         Operation::Time => public("/v5/market/time"),
+        Operation::Rights { .. } => get("/v5/user/query-api"),
+        Operation::PositionMode => {
+            return refuse("positions say themselves whether they are hedged")
+        }
+        Operation::Fees(listing) => {
+            of_category(params);
+            named(listing, params);
+            get("/v5/account/fee-rate")
+        }
         Operation::Positions(_) | Operation::MarginTiers(_) => {
             return refuse("spot has no positions and no margin brackets");
         }

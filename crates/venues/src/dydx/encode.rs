@@ -144,6 +144,9 @@ fn question(venue: &Dydx, operation: &Operation<'_>, out: &mut Outgoing) -> Resu
         Operation::Instruments | Operation::MarginTiers(_) => "/v4/perpetualMarkets".to_owned(),
         Operation::Time => "/v4/height".to_owned(),
         Operation::PlaceMany(_) => return refuse("a transaction holds one order"),
+        Operation::Rights { .. } | Operation::PositionMode | Operation::Fees(_) => {
+            return refuse("rights and fees of the account are not told");
+        }
         Operation::CancelAll(_) => {
             return refuse("there is no cancel of all: list the open orders and cancel them");
         }

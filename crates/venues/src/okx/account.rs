@@ -7,6 +7,7 @@ use crate::amount::negated;
 use crate::document::{Object, Read, Unreadable};
 use crate::fact::{
     BalanceFact, Fact, FillFact, FillOrigin, Notice, OnFact, OrderFact, OrderStatus, PositionFact,
+    RightsFact,
 };
 use crate::failure::{Failure, FailureClass};
 use crate::operation::Asked;
@@ -82,6 +83,18 @@ fn read(asked: Asked, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
             on(Fact::Notice(Notice::Countdown(one.time_ns("triggerTime")?.unwrap_or(0))));
             Ok(())
         }),
+        Asked::Rights => root.each("data", &mut |one| {
+            let granted = one.word("perm")?;
+            let may = |right: &str| granted.map(|all| all.split(',').any(|one| one == right));
+            on(Fact::Rights(RightsFact {
+                trade: may("trade"),
+                withdraw: may("withdraw"),
+                bound_to_address: one.word("ip")?.map(|ip| !ip.is_empty()),
+                hedge_mode: one.word("posMode")?.map(|mode| mode == "long_short_mode"),
+            }));
+            Ok(())
+        }),
+        Asked::Fees => root.each("data", &mut |one| fees(one, on)),
         Asked::CancelAll
         | Asked::MarginTiers
         | Asked::Settings
@@ -89,6 +102,18 @@ fn read(asked: Asked, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
         | Asked::Market
         | Asked::Instruments => Ok(()),
     }
+}
+
+/// Fees are told as what the account receives: negative is a cost. Contracts in USDT have keys of
+/// their own.
+fn fees(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
+    let rate = |linear, other| -> Read<Decimal> {
+        let rate = one.decimal(linear)?.or(one.decimal(other)?);
+        rate.map(negated).ok_or(Unreadable::Missing(other))
+    };
+    let (maker, taker) = (rate("makerU", "maker")?, rate("takerU", "taker")?);
+    on(Fact::Fees { symbol: "", maker, taker });
+    Ok(())
 }
 
 /// Requests are acknowledged one by one; what becomes of the orders comes by the stream.

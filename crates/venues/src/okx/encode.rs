@@ -4,7 +4,7 @@ use mainspring_core::{
     Error, ErrorKind, InstrumentKind, OrderFlags, OrderType, Result, Side, TimeInForce,
 };
 
-use super::{Okx, Settings};
+use super::{Okx, Product, Settings};
 use crate::civil::push_iso_ms;
 use crate::client_id::push_decimal;
 use crate::listing::{Code, Listing};
@@ -210,6 +210,17 @@ fn route(
             public("/api/v5/public/instruments")
         }
         Operation::Time => public("/api/v5/public/time"),
+        Operation::Rights { .. } | Operation::PositionMode => get("/api/v5/account/config"),
+        Operation::Fees(listing) => {
+            params.text("instType", settings.product.word());
+            match settings.product {
+                Product::Spot => symbol(listing, params),
+                Product::Swap | Product::Futures => {
+                    params.text("instFamily", family(listing));
+                }
+            }
+            get("/api/v5/account/trade-fee")
+        }
         Operation::CancelAll(_) => {
             return refuse("there is no cancel of all: list the open orders and cancel in batches");
         }

@@ -21,6 +21,7 @@ mod account;
 mod book;
 pub mod budget;
 mod calls;
+pub mod check;
 pub mod clock;
 mod conclude;
 mod connect;

@@ -178,7 +178,11 @@ impl Ours {
                 recv_ns: now_ns,
             }),
             Fact::Notice(notice) => self.notice(notice, out),
-            Fact::Position(_) | Fact::Failed { .. } | Fact::Other(_) => {}
+            Fact::Position(_)
+            | Fact::Failed { .. }
+            | Fact::Other(_)
+            | Fact::Rights(_)
+            | Fact::Fees { .. } => {}
         }
     }
 

@@ -3,4 +3,5 @@
 mod binance_market;
 mod binance_orders;
 mod binance_restart;
+mod check;
 mod play;
