@@ -34,6 +34,8 @@ fn facts(venue: &str, text: &str) -> Vec<String> {
                 Fact::Notice(notice) => format!("{notice:?}"),
                 Fact::Failed { at, failure, .. } => format!("{at} failed: {failure}"),
                 Fact::Other(name) => format!("other {name}"),
+                Fact::Rights(rights) => format!("{rights:?}"),
+                Fact::Fees { maker, taker, .. } => format!("fees {maker} {taker}"),
             });
         })
         .unwrap();
