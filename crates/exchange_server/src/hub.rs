@@ -184,6 +184,17 @@ impl Hub {
         }
     }
 
+    /// Sends to all listeners of a topic, whatever the faults: members' own events.
+    pub fn send(&mut self, product: Product, topic: &str, message: &str) {
+        let key = (product, topic.to_owned());
+        let Some(listeners) = self.streams.get_mut(&key) else { return };
+        let message = Utf8Bytes::from(message);
+        listeners.retain(|connection| connection.send(message.clone()));
+        if listeners.is_empty() {
+            self.streams.remove(&key);
+        }
+    }
+
     /// Whether a member listens.
     #[must_use]
     pub fn hears_user(&self, product: Product, account: AccountId) -> bool {

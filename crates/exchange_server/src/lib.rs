@@ -4,17 +4,21 @@
 //! hear goes into a bounded queue for each connection, so that nobody waits for a slow one. Whose
 //! protocol is spoken is a row of [`dialects::TABLE`].
 
+pub mod asking;
 pub mod config;
 pub mod dialects;
 pub mod faults;
+pub mod fields;
 pub mod flow;
 pub mod hub;
 pub mod limits;
+pub mod proof;
 pub mod records;
 pub mod section;
 pub mod server;
 pub mod socket;
 pub mod tape;
+pub mod text;
 pub mod venue;
 
 pub use config::ServerConfig;

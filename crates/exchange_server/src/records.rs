@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use mainspring_core::order::OrderTerms;
+use mainspring_core::order::{CancelReason, OrderTerms};
 use mainspring_core::Lots;
 use mainspring_exchange::{AccountId, OrderId};
 
@@ -70,6 +70,8 @@ pub struct OrderRecord {
     pub working_type: &'static str,
     /// Where it stands.
     pub status: Status,
+    /// Why it ended without being filled.
+    pub ended: Option<CancelReason>,
     /// Whether it waits for its trigger.
     pub is_armed: bool,
     /// What has traded.

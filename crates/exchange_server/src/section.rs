@@ -45,6 +45,8 @@ pub struct Symbol {
     pub tape: Tape,
     /// Grows with every change of a level.
     pub update_id: u64,
+    /// How many messages of changes were told.
+    pub depth_number: u64,
     /// The last id that the depth stream told.
     pub told_id: u64,
     /// Levels that changed since then.
@@ -53,6 +55,21 @@ pub struct Symbol {
     pub prints: Vec<Print>,
     /// Best prices and quantities as last told: bid, its lots, ask, its lots.
     pub told_best: Option<[i64; 4]>,
+}
+
+/// Changes of a book: levels in ticks and the lots they have now.
+#[derive(Clone, Debug, Default)]
+pub struct DepthNews {
+    /// How many messages were told, this one included.
+    pub number: u64,
+    /// The last id told before.
+    pub before_id: u64,
+    /// The id of the last change in here.
+    pub last_id: u64,
+    /// Bids.
+    pub bids: Vec<(i64, i64)>,
+    /// Asks.
+    pub asks: Vec<(i64, i64)>,
 }
 
 /// Something a member must hear.
@@ -264,6 +281,65 @@ impl Section {
         ids.into_iter().filter(|id| self.cancel(account, *id, now).is_ok()).collect()
     }
 
+    /// Best bid, its lots, best ask, its lots; none while a side is empty.
+    #[must_use]
+    pub fn best(&self, symbol: usize) -> Option<[i64; 4]> {
+        let levels = self.market(symbol).levels();
+        let (bid, ask) = (levels.best(Side::Buy)?, levels.best(Side::Sell)?);
+        Some([bid.0, levels.best_qty(Side::Buy).0, ask.0, levels.best_qty(Side::Sell).0])
+    }
+
+    /// The best prices, if they are not those that were told last.
+    pub fn take_best(&mut self, symbol: usize) -> Option<[i64; 4]> {
+        let best = self.best(symbol);
+        let told = &mut self.desk.symbols[symbol].told_best;
+        if best.is_none() || *told == best {
+            return None;
+        }
+        *told = best;
+        best
+    }
+
+    /// The changes of the book that were not told yet.
+    pub fn take_depth(&mut self, at: usize) -> Option<DepthNews> {
+        let touched = std::mem::take(&mut self.desk.symbols[at].touched);
+        if touched.is_empty() {
+            return None;
+        }
+        let levels = self.exchange.markets()[at].levels();
+        let mut news = DepthNews::default();
+        for (is_ask, price) in touched {
+            let (side, told) = match is_ask {
+                false => (Side::Buy, &mut news.bids),
+                true => (Side::Sell, &mut news.asks),
+            };
+            told.push((price, levels.qty(side, Ticks(price)).0));
+        }
+        let symbol = &mut self.desk.symbols[at];
+        (news.before_id, news.last_id) = (symbol.told_id, symbol.update_id);
+        symbol.told_id = symbol.update_id;
+        symbol.depth_number += 1;
+        news.number = symbol.depth_number;
+        Some(news)
+    }
+
+    /// The best levels of both sides, bids first: ticks and lots.
+    #[must_use]
+    pub fn sides(&self, symbol: usize, count: usize) -> [Vec<(i64, i64)>; 2] {
+        let levels = self.market(symbol).levels();
+        [Side::Buy, Side::Sell].map(|side| {
+            levels.levels(side).take(count).map(|(price, qty)| (price.0, qty.0)).collect()
+        })
+    }
+
+    /// The mark price in ticks, or the last trade's before there is one.
+    #[must_use]
+    pub fn mark(&self, symbol: usize) -> f64 {
+        let market = self.market(symbol);
+        let last = market.last_trade().map(|last| last.0 as f64);
+        market.mark().map(|mark| mark.0 as f64 * 1e-9).or(last).unwrap_or(0.0)
+    }
+
     /// How many lots a sum of quote buys or sells now.
     #[must_use]
     pub fn lots_for(&self, symbol: usize, side: Side, quote: Decimal) -> Lots {
@@ -294,6 +370,7 @@ impl Symbol {
             decimals,
             tape: Tape::default(),
             update_id: 1,
+            depth_number: 1,
             told_id: 1,
             touched: BTreeSet::new(),
             prints: Vec::new(),
@@ -425,6 +502,9 @@ impl Listener for Desk {
                 }
             }
             ReportKind::Cancelled(reason) => {
+                if let Some(order) = self.records.get_mut(id) {
+                    order.ended = Some(reason);
+                }
                 let (status, kind) = ended(reason);
                 self.end(id, status, now, kind);
             }
@@ -481,6 +561,7 @@ fn record_of(id: OrderId, asked: Placement, now: TimeNs) -> OrderRecord {
         self_trade: asked.self_trade.0,
         working_type: asked.working_type.0,
         status: Status::New,
+        ended: None,
         is_armed: waits,
         filled: Lots(0),
         quote: 0,

@@ -1,6 +1,6 @@
 //! The venue: both products, its members and their keys, faults and listeners.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use mainspring_core::{Decimal, Error, ErrorKind, InstrumentId, Result, TimeNs};
@@ -15,6 +15,8 @@ use crate::section::{Product, Section, Symbol};
 
 /// Rows of flow in one step, so that requests are not kept waiting by a catch-up.
 const FLOW_STEP: usize = 2_000;
+/// Nonces of a member that are kept.
+const NONCES: usize = 100;
 const LISTEN_KEY_MS: i64 = 3_600_000;
 
 /// A member as the server knows it.
@@ -28,8 +30,24 @@ pub struct MemberKeys {
     pub passphrase: String,
     /// Account in each product.
     pub accounts: [AccountId; 2],
+    /// Numbers that its signed actions have used, the newest of them.
+    nonces: BTreeSet<u64>,
     /// Milliseconds at which orders are cancelled unless renewed, by product and symbol.
     pub countdowns: HashMap<(usize, usize), i64>,
+}
+
+impl MemberKeys {
+    /// Takes a nonce: none that was taken before, nor one older than all of the last hundred.
+    pub fn take_nonce(&mut self, nonce: u64) -> bool {
+        let is_old = self.nonces.len() >= NONCES && self.nonces.first() > Some(&nonce);
+        if is_old || !self.nonces.insert(nonce) {
+            return false;
+        }
+        if self.nonces.len() > NONCES {
+            self.nonces.pop_first();
+        }
+        true
+    }
 }
 
 /// Everything behind the server's lock that does not depend on the dialect.
@@ -74,6 +92,7 @@ impl Venue {
                 secret: member.secret.as_bytes().to_vec(),
                 passphrase: member.passphrase.clone(),
                 accounts,
+                nonces: BTreeSet::new(),
                 countdowns: HashMap::new(),
             });
         }
@@ -190,6 +209,12 @@ impl Venue {
     #[must_use]
     pub fn member_of(&self, key: &str) -> Option<usize> {
         self.by_key.get(key).copied()
+    }
+
+    /// The member that an account belongs to.
+    #[must_use]
+    pub fn member_of_account(&self, product: Product, account: AccountId) -> Option<usize> {
+        self.members.iter().position(|member| member.accounts[product as usize] == account)
     }
 
     /// A new listen key of a member, or the one it has, for another hour.

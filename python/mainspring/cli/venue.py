@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from mainspring.cli.app import verb_app
 from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output
+from mainspring.exchange.server import Dialect  # noqa: TC001 - the command line reads it
 
 if TYPE_CHECKING:
     from mainspring.exchange import VenueServer
@@ -26,7 +27,7 @@ def _command(name: str, words: str = "") -> App:
 @_command("serve").default
 def serve(
     *,
-    dialect: Literal["binance"] = "binance",
+    dialect: Dialect = "binance",
     port: int = 8_080,
     host: str = "127.0.0.1",
     market: list[str] | None = None,
@@ -43,7 +44,8 @@ def serve(
     Parameters
     ----------
     dialect
-        Whose protocol: `binance` is spot and USD-M futures.
+        Whose protocol: `binance`, `okx` and `bybit` are spot and perpetuals, `hyperliquid` and
+        `dydx` perpetuals.
     port
         Where to listen; 0 takes a free port.
     host

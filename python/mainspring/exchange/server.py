@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from mainspring.errors import InvalidValue
 
-Dialect = Literal["binance"]
+Dialect = Literal["binance", "okx", "bybit", "hyperliquid", "dydx"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,15 @@ class Member:
 
     Attributes:
         key: API key.
-        secret: HMAC secret that its requests are signed with.
+        secret: what its requests are signed with: an HMAC secret, or a wallet's private key.
+        passphrase: of the key, for OKX.
         spot: balances of the spot wallet, by currency.
         usdm: balances of the futures wallet.
     """
 
     key: str = "simulator-key"
     secret: str = field(default="simulator-secret", repr=False)
+    passphrase: str = field(default="simulator-passphrase", repr=False)
     spot: Mapping[str, str] = field(
         default_factory=lambda: {"USDT": "1000000", "BTC": "10", "ETH": "100"}
     )
@@ -82,6 +84,17 @@ class Limits:
     refusals: int = 100
 
 
+# A private key that everybody knows, and its address.
+_WALLET = ("0x14791697260e4c9a71f18484c9f997b308e59325", "0x" + "0123456789" * 6 + "0123")
+
+
+def default_members(dialect: Dialect) -> tuple[Member, ...]:
+    """The one member that a server has when none is named: by API key, or by a wallet's address."""
+    if dialect in ("hyperliquid", "dydx"):
+        return (Member(key=_WALLET[0], secret=_WALLET[1]),)
+    return (Member(),)
+
+
 class VenueServer:
     """A venue that client libraries trade on: REST, streams and the WebSocket API, on loopback.
 
@@ -89,7 +102,8 @@ class VenueServer:
     call `stop`.
 
     Args:
-        dialect: whose protocol; `binance` is spot and USD-M futures on one port.
+        dialect: whose protocol. `binance` is spot and USD-M futures on one port, `okx` and `bybit`
+            are spot and linear perpetuals, `hyperliquid` and `dydx` perpetuals.
         port: where to listen; 0 takes a free port.
         host: address to listen on. Whoever reaches it can trade.
         markets: markets of the order-flow generator, see `mainspring data sample`.
@@ -126,16 +140,18 @@ class VenueServer:
     ) -> None:
         from mainspring import _core
 
-        if dialect != "binance":
-            raise InvalidValue(f"dialect {dialect!r}: there is binance")
+        known = get_args(Dialect)
+        if dialect not in known:
+            raise InvalidValue(f"dialect {dialect!r}: there are {', '.join(known)}")
         config: dict[str, Any] = {
+            "dialect": dialect,
             "host": host,
             "port": port,
             "markets": list(markets),
             "seed": seed,
             "speed": speed,
             "warm_up_s": warm_up_s,
-            "members": [asdict(member) for member in members or (Member(),)],
+            "members": [asdict(member) for member in members or default_members(dialect)],
             "limits": asdict(limits or Limits()),
             "faults": asdict(faults or Faults()),
             "queue": queue,

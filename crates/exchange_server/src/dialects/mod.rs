@@ -11,6 +11,9 @@ use crate::section::Product;
 use crate::venue::Venue;
 
 pub mod binance;
+pub mod bybit;
+pub mod hyperliquid;
+pub mod okx;
 
 /// What a venue lists and how it names it.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +40,7 @@ pub struct Row {
 }
 
 /// All dialects.
-pub const TABLE: [Row; 1] = [binance::ROW];
+pub const TABLE: [Row; 4] = [binance::ROW, okx::ROW, bybit::ROW, hyperliquid::ROW];
 
 /// The dialect of a name.
 ///

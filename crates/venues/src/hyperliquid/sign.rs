@@ -34,9 +34,15 @@ pub fn action_hash(
 /// Signs the hash of a trading action.
 #[must_use]
 pub fn sign_action(key: &Secp256k1Key, hash: &[u8; 32], mainnet: bool) -> Recoverable {
+    key.sign(&action_digest(hash, mainnet))
+}
+
+/// What is signed of the hash of a trading action.
+#[must_use]
+pub fn action_digest(hash: &[u8; 32], mainnet: bool) -> [u8; 32] {
     let source = keccak(&[if mainnet { b"a" } else { b"b" }]);
     let agent = keccak(&[&keccak(&[b"Agent(string source,bytes32 connectionId)"]), &source, hash]);
-    key.sign(&digest(&domain("Exchange", EXCHANGE_CHAIN), &agent))
+    digest(&domain("Exchange", EXCHANGE_CHAIN), &agent)
 }
 
 /// A field of an action that a wallet signs in readable form.

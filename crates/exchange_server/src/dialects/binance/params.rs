@@ -3,6 +3,7 @@
 use mainspring_core::Decimal;
 
 use super::error::{Outcome, Refusal};
+use crate::fields::decoded;
 
 /// Parameters in the order they came.
 #[derive(Clone, Debug, Default)]
@@ -87,28 +88,6 @@ pub fn signed_text(query: &str, body: &str) -> String {
         kept.join("&")
     };
     without(query) + &without(body)
-}
-
-fn decoded(text: &str) -> String {
-    if !text.contains(['%', '+']) {
-        return text.to_owned();
-    }
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = |at: usize| bytes.get(at).and_then(|b| (*b as char).to_digit(16));
-        match (bytes[at], hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 2;
-            }
-            (b'+', ..) => out.push(b' '),
-            (byte, ..) => out.push(byte),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

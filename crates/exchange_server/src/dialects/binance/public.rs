@@ -301,7 +301,7 @@ pub fn day(
         let symbol = &own.desk.symbols[at];
         let day = symbol.tape.day(now_ms)?;
         let (change, percent) = publish::day_change(&day);
-        let [bid, bid_lots, ask, ask_lots] = publish::best(own, at).unwrap_or_default();
+        let [bid, bid_lots, ask, ask_lots] = own.best(at).unwrap_or_default();
         let last_qty = symbol.tape.newest().map_or(0, |print| print.qty);
         Some(json!({
             "symbol": symbol.instrument.symbol, "priceChange": symbol.price(change),

@@ -48,12 +48,10 @@ fn tell_trades(venue: &mut Venue, section: usize, symbol: usize, now_ms: i64) {
 fn tell_best(venue: &mut Venue, section: usize, at: usize, now_ms: i64) {
     let own = &mut venue.sections[section];
     let product = own.desk.product;
-    let best = best(own, at);
-    let symbol = &mut own.desk.symbols[at];
-    if best.is_none() || symbol.told_best == best {
+    if own.take_best(at).is_none() {
         return;
     }
-    symbol.told_best = best;
+    let symbol = &own.desk.symbols[at];
     let stream = format!("{}@bookTicker", lower(symbol));
     let event = best_event(product, symbol, now_ms);
     if venue.hub.is_heard(product, &stream) {
@@ -162,15 +160,6 @@ fn aggregate_event(symbol: &Symbol, print: &Print, now_ms: i64) -> Value {
         "p": symbol.price(print.price), "q": symbol.qty(print.qty), "f": print.id, "l": print.id,
         "T": print.time_ms, "m": print.buyer_is_maker,
     })
-}
-
-/// Best bid, its lots, best ask, its lots.
-#[must_use]
-pub fn best(section: &Section, at: usize) -> Option<[i64; 4]> {
-    use mainspring_core::Side;
-    let levels = section.market(at).levels();
-    let (bid, ask) = (levels.best(Side::Buy)?, levels.best(Side::Sell)?);
-    Some([bid.0, levels.best_qty(Side::Buy).0, ask.0, levels.best_qty(Side::Sell).0])
 }
 
 fn best_event(product: Product, symbol: &Symbol, now_ms: i64) -> Value {
@@ -304,7 +293,7 @@ fn ticker_event(section: &Section, at: usize, now_ms: i64, is_mini: bool) -> Opt
         return Some(event);
     }
     let (change, percent) = day_change(&day);
-    let [bid, bid_lots, ask, ask_lots] = best(section, at).unwrap_or_default();
+    let [bid, bid_lots, ask, ask_lots] = section.best(at).unwrap_or_default();
     let last_qty = symbol.tape.newest().map_or(0, |print| print.qty);
     let more = json!({
         "p": symbol.price(change), "P": format!("{percent:.3}"), "w": day_average(symbol, &day),

@@ -1,7 +1,5 @@
 //! Orders, fills and accounts in the venue's JSON.
 
-use mainspring_core::decimal::format_scaled;
-use mainspring_core::money::divide_half_even;
 use mainspring_core::order::{OrderFlags, OrderType, Side};
 use mainspring_core::{InstrumentId, Ticks};
 use mainspring_exchange::{AccountId, TriggerBy};
@@ -9,12 +7,7 @@ use serde_json::{json, Value};
 
 use crate::records::{FillRecord, OrderRecord};
 use crate::section::{Product, Section, Symbol, UserEvent, UserEventKind};
-
-/// Quanta of money as text with eight decimals.
-#[must_use]
-pub fn money(quanta: i128) -> String {
-    format_scaled(divide_half_even(quanta, 10_000_000_000).0, 8)
-}
+pub use crate::text::{average_price, money};
 
 /// The venue's word for a side.
 #[must_use]
@@ -31,18 +24,6 @@ fn limit_price(symbol: &Symbol, order: &OrderRecord) -> String {
         OrderType::Market | OrderType::Stop | OrderType::TakeProfit | OrderType::TrailingStop
     );
     symbol.price(if has_limit { order.terms.price.0 } else { 0 })
-}
-
-/// The average price of what has traded.
-#[must_use]
-pub fn average_price(symbol: &Symbol, order: &OrderRecord) -> String {
-    let one = symbol.instrument.tick_value().unwrap_or(1).max(1);
-    if order.filled.0 <= 0 {
-        return symbol.price(0);
-    }
-    let scaled = order.quote * 100 / (one * i128::from(order.filled.0));
-    let tick = symbol.instrument.tick();
-    format_scaled(scaled * i128::from(tick.mantissa()), tick.scale() + 2)
 }
 
 /// An order as a query shows it.

@@ -1,14 +1,13 @@
 //! A request: found, weighed, proven and carried out.
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
-use sha2::Sha256;
 
 use super::error::{Outcome, Refusal};
 use super::params::Params;
 use super::routes::{self, Security};
 use crate::dialects::HttpAnswer;
 use crate::faults::RequestFault;
+use crate::proof::is_hex_of;
 use crate::venue::Venue;
 
 /// A request as it comes off the wire.
@@ -161,11 +160,7 @@ fn check_signature(venue: &Venue, member: usize, request: &Request<'_>) -> Outco
     if !(0.0..=60_000.0).contains(&window) {
         return Err(Refusal::new(-1131, "recvWindow must be less than 60000."));
     }
-    let mut mac = Hmac::<Sha256>::new_from_slice(&venue.members[member].secret)
-        .map_err(|_| Refusal::new(-1022, "Signature for this request is not valid."))?;
-    mac.update(request.signed_text.as_bytes());
-    let given = hex(sent).unwrap_or_default();
-    if mac.verify_slice(&given).is_err() {
+    if !is_hex_of(&venue.members[member].secret, request.signed_text.as_bytes(), sent) {
         return Err(Refusal::new(-1022, "Signature for this request is not valid."));
     }
     check_time(sent_ms, window, venue.now_ms())
@@ -187,12 +182,6 @@ fn check_time(sent_ms: i64, window_ms: f64, now_ms: i64) -> Outcome<()> {
         ));
     }
     Ok(())
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }
 
 #[cfg(test)]

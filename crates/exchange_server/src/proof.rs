@@ -1,0 +1,48 @@
+//! Signatures by HMAC-SHA256, checked in constant time.
+
+use base64ct::{Base64, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Whether a code of the text by a secret is the one that was sent.
+#[must_use]
+pub fn is_code_of(secret: &[u8], text: &[u8], sent: &[u8]) -> bool {
+    Hmac::<Sha256>::new_from_slice(secret).is_ok_and(|mut mac| {
+        mac.update(text);
+        mac.verify_slice(sent).is_ok()
+    })
+}
+
+/// The same with the code as base64.
+#[must_use]
+pub fn is_base64_of(secret: &[u8], text: &[u8], sent: &str) -> bool {
+    Base64::decode_vec(sent).is_ok_and(|sent| is_code_of(secret, text, &sent))
+}
+
+/// The same with the code in hexadecimal digits.
+#[must_use]
+pub fn is_hex_of(secret: &[u8], text: &[u8], sent: &str) -> bool {
+    hex(sent).is_some_and(|sent| is_code_of(secret, text, &sent))
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_told_from_another() {
+        // RFC 4231, test case 2.
+        let (secret, text) = (b"Jefe".as_slice(), b"what do ya want for nothing?".as_slice());
+        let code = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert!(is_hex_of(secret, text, code));
+        assert!(is_base64_of(secret, text, "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM="));
+        assert!(!is_hex_of(secret, b"what", code));
+        assert!(!is_hex_of(secret, text, &code[..62]) && !is_hex_of(secret, text, "zz"));
+    }
+}
