@@ -5,6 +5,8 @@ use mainspring_core::{DurationNs, Lots, Side, Ticks, TimeNs};
 use mainspring_trading::execution::parents::Parent;
 use mainspring_trading::orders::Order;
 
+use serde_json::{Map, Value};
+
 use crate::market::Trade;
 use crate::view::View;
 
@@ -165,6 +167,23 @@ pub trait Host {
     /// When the state is not one of this strategy.
     fn load(&mut self, _state: &[u8]) -> HostResult {
         Ok(())
+    }
+
+    /// Its parameters by name, where the engine knows them: those of native strategies.
+    fn parameters(&self) -> Option<Map<String, Value>> {
+        None
+    }
+
+    /// Takes other values of some of its parameters between two events: all of them, or none and an
+    /// error.
+    ///
+    /// # Errors
+    /// When a value cannot be, or the strategy takes none while it runs. It goes on as it was.
+    fn set_parameters(&mut self, _view: &mut View<'_>, _values: &Map<String, Value>) -> HostResult {
+        Err(HostFailure {
+            message: format!("{} takes no parameters while it runs", self.name()),
+            interrupted: false,
+        })
     }
 
     /// After the last event.

@@ -6,16 +6,16 @@ use std::sync::mpsc::Receiver;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainspring_core::{InstrumentId, Request, Result, TimeNs, VenueRequest};
+use mainspring_core::{Error, ErrorKind, InstrumentId, Request, Result, TimeNs, VenueRequest};
 use mainspring_journal::live::Control;
-use mainspring_kernel::session::{disk, Session};
+use mainspring_kernel::session::{disk, Command, Session};
 use mainspring_memory::{Consumer, Producer, SnapshotWriter};
 
 use crate::clock::WallClock;
 use crate::egress::{Egress, HaltReason};
 use crate::latency::{Latency, Stage};
 use crate::link::Bell;
-use crate::message::{Inbound, Order, Outbound};
+use crate::message::{Inbound, NewHost, Order, Outbound};
 use crate::status::Status;
 use crate::wake::Waker;
 
@@ -180,10 +180,17 @@ impl Engine {
             Order::Command(command, reply) => {
                 let done = self.session.command(now_ns, &command);
                 if let Some(reply) = reply {
+                    let answer = done.clone().and_then(|()| self.refusal());
                     // Who asked may be gone.
-                    let _ = reply.try_send(done.clone());
+                    let _ = reply.try_send(answer);
                 }
                 done
+            }
+            Order::Replace { strategy, version, command, make, reply } => {
+                let done = self.replace(now_ns, strategy, version, &command, make);
+                let answer = done.clone().and_then(|refused| refused.map_or(Ok(()), Err));
+                let _ = reply.try_send(answer);
+                done.map(|_| ())
             }
             Order::Wishes(bytes) => self.session.encoded_wishes(now_ns, &bytes),
             Order::State { strategy, state } => {
@@ -204,6 +211,33 @@ impl Engine {
                 Ok(())
             }
         }
+    }
+
+    /// Why the last command was not carried out.
+    fn refusal(&mut self) -> Result<()> {
+        let why = self.session.take_refusal();
+        why.map_or(Ok(()), |why| Err(Error::new(ErrorKind::Config, why)))
+    }
+
+    /// Puts another version of a strategy in its place; why it could not take over.
+    fn replace(
+        &mut self,
+        now_ns: TimeNs,
+        strategy: u16,
+        version: u32,
+        command: &Command,
+        make: NewHost,
+    ) -> Result<Option<Error>> {
+        let host = match (make.0)() {
+            Ok(host) => host,
+            Err(error) => return Ok(Some(error)),
+        };
+        self.session.command(now_ns, command)?;
+        let Err(failure) = self.session.replace_host(strategy, host)? else { return Ok(None) };
+        let cause = failure.message;
+        let told = Command::ReplacementFailed { strategy, version, cause: cause.clone() };
+        self.session.command(now_ns, &told)?;
+        Ok(Some(Error::new(ErrorKind::Strategy, cause)))
     }
 
     /// Hands requests to the links, in order.

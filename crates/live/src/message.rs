@@ -4,6 +4,7 @@ use mainspring_core::event::MarketRow;
 use mainspring_core::{
     Answer, ClientOrderId, InstrumentId, Report, Request, Result, Ticks, TimeNs,
 };
+use mainspring_kernel::host::Host;
 use mainspring_kernel::session::Command;
 use std::sync::mpsc::SyncSender;
 
@@ -72,11 +73,33 @@ pub struct Outbound {
     pub at_ns: TimeNs,
 }
 
+/// Makes a strategy in the kernel's thread.
+pub struct NewHost(pub Box<dyn FnOnce() -> Result<Box<dyn Host>> + Send>);
+
+impl std::fmt::Debug for NewHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewHost")
+    }
+}
+
 /// From people, the supervisor and workers to the kernel.
 #[derive(Debug)]
 pub enum Order {
     /// A command; the answer says whether it was journaled and carried out.
     Command(Command, Option<SyncSender<Result<()>>>),
+    /// Another version of a strategy that runs in the kernel's thread, with the command that says so.
+    Replace {
+        /// Which strategy.
+        strategy: u16,
+        /// Which replacement it is.
+        version: u32,
+        /// Says so in the journal.
+        command: Command,
+        /// Makes it, in the kernel's thread.
+        make: NewHost,
+        /// Whether it took over.
+        reply: SyncSender<Result<()>>,
+    },
     /// Wishes of strategies that run elsewhere, as the journal writes them.
     Wishes(Vec<u8>),
     /// The declared state of a strategy that runs elsewhere.

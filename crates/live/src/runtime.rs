@@ -19,7 +19,7 @@ use crate::egress::Egress;
 use crate::engine::{Engine, Habits, LinkEnd, Pulse};
 use crate::latency::Latency;
 use crate::link::{Desk, Link};
-use crate::message::{Account, Inbound, Order};
+use crate::message::{Account, Inbound, NewHost, Order};
 use crate::status::Status;
 use crate::supervisor::{Entry, Shared, Supervisor, Watch, WorkerPulse};
 use crate::wake::Waker;
@@ -297,12 +297,26 @@ impl Handle {
     pub fn command(&self, command: Command, patience: Duration) -> Result<()> {
         let (reply, answer) = sync_channel(1);
         self.tell(Order::Command(command, Some(reply)))?;
-        answer.recv_timeout(patience).map_err(|_| {
-            Error::new(
-                ErrorKind::Io,
-                format!("the kernel did not answer within {} ms", patience.as_millis()),
-            )
-        })?
+        waited(&answer, patience)
+    }
+
+    /// Lets another version of a strategy in the kernel's thread take over, and waits for that.
+    ///
+    /// # Errors
+    /// When the kernel takes no commands or does not answer in time, or the version cannot be made or
+    /// take over: the one before goes on.
+    pub fn replace(
+        &self,
+        strategy: u16,
+        version: u32,
+        code: serde_json::Value,
+        make: Box<dyn FnOnce() -> Result<Box<dyn Host>> + Send>,
+        patience: Duration,
+    ) -> Result<()> {
+        let (reply, answer) = sync_channel(1);
+        let command = Command::ReplaceStrategy { strategy, version, code };
+        self.tell(Order::Replace { strategy, version, command, make: NewHost(make), reply })?;
+        waited(&answer, patience)
     }
 
     /// Hands wishes of strategies that run elsewhere to the kernel.
@@ -360,6 +374,15 @@ impl Handle {
         let _ = threads.supervisor.join();
         Some(Outcome { status: self.status(), broken, stop_ns })
     }
+}
+
+fn waited(answer: &Receiver<Result<()>>, patience: Duration) -> Result<()> {
+    answer.recv_timeout(patience).map_err(|_| {
+        Error::new(
+            ErrorKind::Io,
+            format!("the kernel did not answer within {} ms", patience.as_millis()),
+        )
+    })?
 }
 
 /// How long links may still send cancels after the kernel broke off.

@@ -11,6 +11,7 @@ use mainspring_trading::orders::Order;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use serde_json::{Map, Value};
 
 use crate::execution::parent::PyParent;
 use crate::orders::{PyBar, PyFill, PyOrder, PyTrade};
@@ -21,6 +22,7 @@ pub type Causes = Arc<Mutex<Vec<PyErr>>>;
 
 /// A Python object with callbacks.
 pub struct PythonHost {
+    strategy: Py<PyAny>,
     name: String,
     trigger: BookTrigger,
     window: Arc<Window>,
@@ -60,6 +62,7 @@ impl PythonHost {
             Ok(Some(strategy.getattr(name)?.unbind()))
         };
         Ok(Self {
+            strategy: strategy.clone().unbind(),
             name: strategy.getattr("name")?.extract()?,
             trigger,
             on_start: callback("on_start")?,
@@ -109,6 +112,17 @@ impl PythonHost {
             Ok(_) => Ok(()),
             Err(error) => Err(self.failure(py, &error, view)),
         }
+    }
+
+    /// Calls a method of the strategy that is no callback.
+    fn tell(&self, method: &str, bytes: &[u8]) -> HostResult {
+        Python::attach(|py| match self.strategy.call_method1(py, method, (bytes,)) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let message = describe(py, &error).unwrap_or_else(|_| error.to_string());
+                Err(HostFailure { message, interrupted: false })
+            }
+        })
     }
 
     /// What to tell the author: where in their file, what, and what the market was.
@@ -230,6 +244,26 @@ impl Host for PythonHost {
                 Ok(Bound::new(py, copy)?.into_any())
             })
         })
+    }
+
+    fn save(&mut self, state: &mut Vec<u8>) -> bool {
+        let saved = Python::attach(|py| -> PyResult<Vec<u8>> {
+            self.strategy.call_method0(py, "_save_state")?.extract(py)
+        });
+        let changed = saved.as_ref().is_ok_and(|saved| saved != state);
+        if let (Ok(saved), true) = (saved, changed) {
+            *state = saved;
+        }
+        changed
+    }
+
+    fn load(&mut self, state: &[u8]) -> HostResult {
+        self.tell("_load_state", state)
+    }
+
+    fn set_parameters(&mut self, _: &mut View<'_>, values: &Map<String, Value>) -> HostResult {
+        let values = serde_json::to_vec(values).unwrap_or_default();
+        self.tell("_set_parameters", &values)
     }
 
     fn on_stop(&mut self, view: &mut View<'_>) -> HostResult {

@@ -223,12 +223,15 @@ pub fn journal_kinds() -> Vec<(u16, &'static str, bool)> {
     Kind::ALL.iter().map(|kind| (*kind as u16, kind.name(), kind.is_input())).collect()
 }
 
-/// Configuration, instruments, code and models of the newest segment, as they were written.
+/// Configuration, instruments, code and models of the newest segment, or of the oldest that is kept, as
+/// they were written.
 #[pyfunction]
-pub fn journal_sources(path: PathBuf) -> PyResult<(String, String, String, String)> {
+#[pyo3(signature = (path, oldest = false))]
+pub fn journal_sources(path: PathBuf, oldest: bool) -> PyResult<(String, String, String, String)> {
     let load = || {
         let folder = Folder::open(&path)?;
-        let cursor = Cursor::open(folder.clone(), Start::Newest)?;
+        let start = if oldest { Start::Oldest } else { Start::Newest };
+        let cursor = Cursor::open(folder.clone(), start)?;
         match cursor.head() {
             Some(head) => Sources::load(&folder, &head.sources),
             None => Ok(Sources::default()),

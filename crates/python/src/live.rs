@@ -13,7 +13,7 @@ use mainspring_kernel::host::{BookTrigger, Host};
 use mainspring_kernel::native::NativeConfig;
 use mainspring_kernel::session::decode::{decode, fields_to_json};
 use mainspring_kernel::session::disk::{raw, sources, upgraded, Silent};
-use mainspring_kernel::session::rerun::{rerun, Rerun, Where};
+use mainspring_kernel::session::rerun::{replacement, rerun, Rerun, Where};
 use mainspring_kernel::session::{Command, Image, Kind, Raw, Session, SessionConfig};
 use mainspring_live::bench::event_to_order;
 use mainspring_live::exchange::{Exchange, ExchangeConfig};
@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
+use crate::compiled::{CompiledHost, PyCompiledStrategy};
 use crate::errors::to_py;
 use crate::host::{Causes, PythonHost};
 use crate::run::read_trigger;
@@ -66,10 +67,25 @@ struct KeepText {
     stop_ns: i64,
 }
 
-/// A strategy of a session: in the kernel's thread, or on the worker.
+/// A strategy of a session: in the kernel's thread, native or compiled, or on the worker.
 enum Place {
     Kernel(NativeConfig, BookTrigger),
+    Compiled(Py<PyCompiledStrategy>, BookTrigger, String),
     Worker(Py<PyAny>, BookTrigger, String),
+}
+
+/// Another version of a strategy that waits for its command to reach the worker.
+struct Pending {
+    version: u32,
+    strategy: Py<PyAny>,
+    trigger: BookTrigger,
+}
+
+/// Replacements of strategies on the worker: those that wait, and what became of the others.
+#[derive(Default)]
+struct Replacements {
+    waiting: Vec<Pending>,
+    done: Vec<(u32, Option<String>)>,
 }
 
 /// A running session; `stop` ends it, and so does letting go of it.
@@ -82,6 +98,7 @@ pub struct PyLiveSession {
     places: Vec<Place>,
     base: Py<PyAny>,
     causes: Causes,
+    replacements: Mutex<Replacements>,
 }
 
 /// Starts a session against the built-in venue. The texts are JSON; `strategies` holds
@@ -104,12 +121,14 @@ pub fn start_paper(
         .collect::<PyResult<_>>()?;
     let places: Vec<Place> = places;
     let base = base.clone().unbind();
-    let plan = plan(folder.clone(), config, venue, keep, code, &places);
+    let causes: Causes = Arc::new(Mutex::new(Vec::new()));
+    let hosts = kernel_hosts(py, &places, &base, &causes)?;
+    let plan = plan(folder.clone(), config, venue, keep, code, &places, hosts);
     let plan = plan.map_err(to_py)?;
     let (config, instruments) = (plan.config.clone(), plan.instruments.clone());
     let handle = py.detach(|| Handle::start(plan)).map_err(to_py)?;
-    let causes = Arc::new(Mutex::new(Vec::new()));
-    Ok(PyLiveSession { handle, folder, config, instruments, places, base, causes })
+    let replacements = Mutex::default();
+    Ok(PyLiveSession { handle, folder, config, instruments, places, base, causes, replacements })
 }
 
 fn plan(
@@ -119,6 +138,7 @@ fn plan(
     keep: &str,
     code: &str,
     places: &[Place],
+    hosts: HostMaker,
 ) -> Result<Plan> {
     let mut config: SessionConfig = parse(config, "the session's configuration")?;
     let venue: VenueText = parse(venue, "the venue's configuration")?;
@@ -140,7 +160,7 @@ fn plan(
         folder,
         config,
         instruments,
-        hosts: kernel_hosts(places),
+        hosts,
         elsewhere: elsewhere.map(|(index, _)| index as u16).collect(),
         links: vec![Box::new(exchange)],
         journal: keep.journal,
@@ -177,21 +197,42 @@ fn exchange(venue: &VenueText) -> Result<Exchange> {
 }
 
 /// The strategies as the kernel's thread has them: those on the worker by name only.
-fn kernel_hosts(places: &[Place]) -> HostMaker {
-    let made: Vec<std::result::Result<(NativeConfig, BookTrigger), String>> = places
-        .iter()
-        .map(|place| match place {
-            Place::Kernel(config, trigger) => Ok((config.clone(), *trigger)),
-            Place::Worker(_, _, name) => Err(name.clone()),
+fn kernel_hosts(
+    py: Python<'_>,
+    places: &[Place],
+    base: &Py<PyAny>,
+    causes: &Causes,
+) -> PyResult<HostMaker> {
+    let mut made = Vec::with_capacity(places.len());
+    for place in places {
+        made.push(match place {
+            Place::Kernel(config, trigger) => Made::Native(config.clone(), *trigger),
+            Place::Compiled(strategy, trigger, _) => {
+                let (base, causes) = (base.bind(py), Arc::clone(causes));
+                let host = CompiledHost::new(py, strategy.get(), base, *trigger, causes)?;
+                Made::Compiled(Box::new(host))
+            }
+            Place::Worker(_, _, name) => Made::Elsewhere(name.clone()),
+        });
+    }
+    Ok(Box::new(move || made.into_iter().map(Made::build).collect()))
+}
+
+/// A strategy in a form that can change its thread.
+enum Made {
+    Native(NativeConfig, BookTrigger),
+    Compiled(Box<CompiledHost>),
+    Elsewhere(String),
+}
+
+impl Made {
+    fn build(self) -> Result<Box<dyn Host>> {
+        Ok(match self {
+            Self::Native(config, trigger) => config.build(trigger)?,
+            Self::Compiled(host) => host,
+            Self::Elsewhere(name) => Box::new(Silent::new(name)),
         })
-        .collect();
-    Box::new(move || {
-        let build = |one| match one {
-            Ok::<(NativeConfig, BookTrigger), String>((config, trigger)) => config.build(trigger),
-            Err(name) => Ok(Box::new(Silent::new(name)) as Box<dyn Host>),
-        };
-        made.into_iter().map(build).collect()
-    })
+    }
 }
 
 impl Place {
@@ -201,6 +242,10 @@ impl Place {
             let config = parse(&text, "a native strategy").map_err(to_py)?;
             return Ok(Self::Kernel(config, trigger));
         }
+        if let Ok(compiled) = strategy.cast::<PyCompiledStrategy>() {
+            let name = compiled.get().name(strategy.py())?;
+            return Ok(Self::Compiled(compiled.clone().unbind(), trigger, name));
+        }
         let name = strategy.getattr("name")?.extract()?;
         Ok(Self::Worker(strategy.clone().unbind(), trigger, name))
     }
@@ -208,7 +253,7 @@ impl Place {
     fn name(&self) -> Result<String> {
         Ok(match self {
             Self::Kernel(config, trigger) => config.build(*trigger)?.name().to_owned(),
-            Self::Worker(_, _, name) => name.clone(),
+            Self::Compiled(_, _, name) | Self::Worker(_, _, name) => name.clone(),
         })
     }
 
@@ -260,6 +305,54 @@ impl PyLiveSession {
         let command: Command = parse(command, "the command").map_err(to_py)?;
         let patience = Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX);
         py.detach(|| self.handle.command(command, patience)).map_err(to_py)
+    }
+
+    /// Lets another version of the strategy at `index` take its place, as replacement number
+    /// `version`; `code` is what it is, as JSON. On the worker it takes over when the command has
+    /// reached it: `replaced` says what became of it.
+    #[allow(clippy::too_many_arguments)]
+    fn replace(
+        &self,
+        py: Python<'_>,
+        index: u16,
+        strategy: &Bound<'_, PyAny>,
+        trigger: &str,
+        version: u32,
+        code: &str,
+        timeout_s: f64,
+    ) -> PyResult<()> {
+        let code: Value = parse(code, "the strategy's code").map_err(to_py)?;
+        let patience = Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX);
+        let place = Place::read(strategy, trigger)?;
+        match (self.places.get(usize::from(index)), place) {
+            (Some(Place::Worker(..)), Place::Worker(strategy, trigger, _)) => {
+                let waiting = Pending { version, strategy, trigger };
+                self.replacements.lock().map_err(poisoned)?.waiting.push(waiting);
+                let command = Command::ReplaceStrategy { strategy: index, version, code };
+                py.detach(|| self.handle.command(command, patience)).map_err(to_py)
+            }
+            (Some(Place::Compiled(..)), Place::Compiled(strategy, trigger, _)) => {
+                let (base, causes) = (self.base.bind(py), Arc::clone(&self.causes));
+                let host = CompiledHost::new(py, strategy.get(), base, trigger, causes)?;
+                let made = Made::Compiled(Box::new(host));
+                let make = Box::new(move || made.build());
+                let replaced = || self.handle.replace(index, version, code, make, patience);
+                py.detach(replaced).map_err(to_py)
+            }
+            _ => Err(to_py(Error::new(
+                ErrorKind::Config,
+                "a Python strategy is replaced by a Python strategy, a compiled one by a compiled \
+                 one; of a native one the parameters can be changed",
+            ))),
+        }
+    }
+
+    /// What became of a replacement on the worker: None while it waits, else why it failed, empty
+    /// when it took over.
+    fn replaced(&self, version: u32) -> PyResult<Option<String>> {
+        let replacements = self.replacements.lock().map_err(poisoned)?;
+        let done = replacements.done.iter().find(|(known, _)| *known == version);
+        Ok(done.map(|(_, why)| why.clone().unwrap_or_default()))
     }
 
     /// Has the state kept now.
@@ -315,6 +408,10 @@ impl PyLiveSession {
     }
 }
 
+fn poisoned<T>(_: std::sync::PoisonError<T>) -> PyErr {
+    to_py(Error::new(ErrorKind::Internal, "a thread of the session panicked"))
+}
+
 enum Round {
     Busy,
     Idle,
@@ -325,6 +422,8 @@ struct Worker {
     session: Session,
     cursor: Cursor,
     pulse: Arc<WorkerPulse>,
+    /// The strategies that run here.
+    strategies: Vec<Option<Py<PyAny>>>,
     /// The last declared state of each strategy.
     states: Vec<Vec<u8>>,
 }
@@ -352,13 +451,18 @@ impl Worker {
                 }
             }
         }
-        Ok(Self { session, cursor, pulse: live.handle.worker(), states })
+        let own = |place: &Place| match place {
+            Place::Worker(strategy, ..) => Some(strategy.clone_ref(py)),
+            _ => None,
+        };
+        let strategies = live.places.iter().map(own).collect();
+        Ok(Self { session, cursor, pulse: live.handle.worker(), strategies, states })
     }
 
     /// Follows some records.
     fn some(&mut self, py: Python<'_>, live: &PyLiveSession) -> PyResult<Round> {
         for _ in 0..WORKER_BATCH {
-            let followed = {
+            let (followed, replaced) = {
                 let item = self.cursor.read().map_err(to_py)?;
                 let record = match item {
                     Item::Record(record) => record,
@@ -370,12 +474,47 @@ impl Worker {
                 self.pulse.begin(live.handle.clock().now_ns());
                 let followed = self.session.follow(&raw);
                 self.pulse.end();
-                followed
+                (followed, replacement(&raw))
             };
             followed.map_err(to_py)?;
+            if let Some((strategy, version, _)) = replaced {
+                self.replace(py, live, strategy, version)?;
+            }
             self.tell(py, live)?;
         }
         Ok(Round::Busy)
+    }
+
+    /// Another version of a strategy takes over, if this process has it.
+    fn replace(
+        &mut self,
+        py: Python<'_>,
+        live: &PyLiveSession,
+        index: u16,
+        version: u32,
+    ) -> PyResult<()> {
+        let waiting = {
+            let mut replacements = live.replacements.lock().map_err(poisoned)?;
+            let place = replacements.waiting.iter().position(|one| one.version == version);
+            place.map(|place| replacements.waiting.remove(place))
+        };
+        let Some(Pending { strategy, trigger, .. }) = waiting else { return Ok(()) };
+        let (base, causes) = (live.base.bind(py), Arc::clone(&live.causes));
+        let host = PythonHost::new(strategy.bind(py), base, trigger, causes)?;
+        self.pulse.begin(live.handle.clock().now_ns());
+        let taken = self.session.replace_host(index, Box::new(host));
+        self.pulse.end();
+        let refused = taken.map_err(to_py)?.err().map(|failure| failure.message);
+        match &refused {
+            None => self.strategies[usize::from(index)] = Some(strategy),
+            Some(cause) => {
+                let cause = cause.clone();
+                let told = Command::ReplacementFailed { strategy: index, version, cause };
+                let _ = py.detach(|| live.handle.command(told, Duration::from_secs(5)));
+            }
+        }
+        live.replacements.lock().map_err(poisoned)?.done.push((version, refused));
+        Ok(())
     }
 
     /// What the strategies asked for goes to the kernel; one that failed is stopped there.
@@ -404,8 +543,8 @@ impl Worker {
 
     /// Declared state that changed goes to the kernel, which journals it.
     fn keep_states(&mut self, py: Python<'_>, live: &PyLiveSession) -> PyResult<()> {
-        for (index, place) in live.places.iter().enumerate() {
-            let Place::Worker(strategy, ..) = place else { continue };
+        for (index, strategy) in self.strategies.iter().enumerate() {
+            let Some(strategy) = strategy else { continue };
             let state: Vec<u8> = strategy.call_method0(py, "_save_state")?.extract(py)?;
             let told = state != self.states[index]
                 && live.handle.strategy_state(index as u16, state.clone()).is_ok();
@@ -420,7 +559,9 @@ impl Worker {
 impl PyLiveSession {
     fn worker_host(&self, py: Python<'_>, place: &Place) -> PyResult<Box<dyn Host>> {
         Ok(match place {
-            Place::Kernel(..) => Box::new(Silent::new(place.name().map_err(to_py)?)),
+            Place::Kernel(..) | Place::Compiled(..) => {
+                Box::new(Silent::new(place.name().map_err(to_py)?))
+            }
             Place::Worker(strategy, trigger, _) => {
                 let causes = Arc::clone(&self.causes);
                 let base = self.base.bind(py);
@@ -432,7 +573,8 @@ impl PyLiveSession {
 
 /// Runs strategies again over a session's journal and compares what they ask for with what is
 /// recorded; JSON of what was found, with the first difference decoded. `strategies` are as in
-/// `start_paper`.
+/// `start_paper`. `remake(index, version, code)` gives such a pair for what the session replaced a
+/// strategy with, or began anew with (version 0); None leaves the one before.
 #[pyfunction]
 pub fn rerun_session(
     py: Python<'_>,
@@ -440,6 +582,7 @@ pub fn rerun_session(
     strategies: Vec<(Bound<'_, PyAny>, String)>,
     base: &Bound<'_, PyAny>,
     to_the_end: bool,
+    remake: &Bound<'_, PyAny>,
 ) -> PyResult<String> {
     let places = strategies
         .iter()
@@ -452,25 +595,57 @@ pub fn rerun_session(
         if !places.iter().any(runs) {
             continue;
         }
-        let hosts = places.iter().map(|place| -> PyResult<Option<Box<dyn Host>>> {
-            match place {
-                _ if !runs(place) => Ok(None),
-                Place::Kernel(config, trigger) => config.build(*trigger).map(Some).map_err(to_py),
-                Place::Worker(strategy, trigger, _) => {
-                    let strategy = strategy.bind(py);
-                    let host = PythonHost::new(strategy, base, *trigger, Arc::clone(&causes))?;
-                    Ok(Some(Box::new(host)))
-                }
-            }
+        let hosts = places.iter().map(|place| match runs(place) {
+            true => rerun_host(py, place, base, &causes).map(Some),
+            false => Ok(None),
         });
         let hosts = hosts.collect::<PyResult<Vec<_>>>()?;
-        let part = rerun(&folder, hosts, at, to_the_end).map_err(to_py)?;
+        let mut raised = None;
+        let mut again = |index: u16, version: u32, code: &Value| {
+            let made = || -> PyResult<Option<Box<dyn Host>>> {
+                let made = remake.call1((index, version, code.to_string()))?;
+                if made.is_none() {
+                    return Ok(None);
+                }
+                let (strategy, trigger): (Bound<'_, PyAny>, String) = made.extract()?;
+                let place = Place::read(&strategy, &trigger)?;
+                rerun_host(py, &place, base, &causes).map(Some)
+            };
+            made().map_err(|error| {
+                let what = Error::new(ErrorKind::Strategy, error.to_string());
+                raised = Some(error);
+                what
+            })
+        };
+        let part = rerun(&folder, hosts, at, to_the_end, &mut again);
+        if let Some(error) = raised {
+            return Err(error);
+        }
+        let part = part.map_err(to_py)?;
         found.records = found.records.max(part.records);
         found.same += part.same;
         found.different += part.different;
         found.difference = found.difference.or(part.difference);
     }
     rerun_json(&found).map_err(to_py)
+}
+
+fn rerun_host(
+    py: Python<'_>,
+    place: &Place,
+    base: &Bound<'_, PyAny>,
+    causes: &Causes,
+) -> PyResult<Box<dyn Host>> {
+    let causes = Arc::clone(causes);
+    Ok(match place {
+        Place::Kernel(config, trigger) => config.build(*trigger).map_err(to_py)?,
+        Place::Compiled(strategy, trigger, _) => {
+            Box::new(CompiledHost::new(py, strategy.get(), base, *trigger, causes)?)
+        }
+        Place::Worker(strategy, trigger, _) => {
+            Box::new(PythonHost::new(strategy.bind(py), base, *trigger, causes)?)
+        }
+    })
 }
 
 fn wishes_to_json(bytes: &[u8]) -> Result<Value> {

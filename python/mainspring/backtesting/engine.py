@@ -137,7 +137,7 @@ def execute(
         strategy_identity(one, trigger) for one, trigger in zip(strategies, triggers, strict=True)
     ]
     arguments = [
-        (_engine_form(one), trigger) for one, trigger in zip(strategies, triggers, strict=True)
+        (engine_form(one), trigger) for one, trigger in zip(strategies, triggers, strict=True)
     ]
     partial = PartialRun.create(out)
     started = time.perf_counter()
@@ -154,7 +154,8 @@ def execute(
     return _judge(run, log, on_error)
 
 
-def _engine_form(strategy: Strategy | Native) -> Any:
+def engine_form(strategy: Strategy | Native) -> Any:
+    """What the engine runs: JSON of a native strategy, machine code, or the object itself."""
     if isinstance(strategy, Native):
         return strategy.to_engine()
     if not strategy._compiled:

@@ -188,7 +188,15 @@ class Journal:
     @property
     def sources(self) -> Sources:
         """What the newest records were made with."""
-        texts = _core.journal_sources(self.path)
+        return self._sources(oldest=False)
+
+    @property
+    def first_sources(self) -> Sources:
+        """What the oldest records that are kept were made with."""
+        return self._sources(oldest=True)
+
+    def _sources(self, *, oldest: bool) -> Sources:
+        texts = _core.journal_sources(self.path, oldest)
         config, instruments, code, models = (json.loads(text or "null") for text in texts)
         return Sources(config or {}, instruments or [], code or {}, models or {})
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mainspring import _core, journal
-from mainspring.backtesting.engine import as_strategies
+from mainspring.backtesting.engine import as_strategies, engine_form
 from mainspring.backtesting.records import time_text
 from mainspring.backtesting.replay import strategy_of
 from mainspring.strategy.base import Strategy
@@ -72,7 +72,12 @@ class Rerun:
 Strategies = Strategy | Native | type[Strategy] | Sequence[Strategy | Native]
 
 
-def verify(folder: str | Path, strategy: Strategies | None = None) -> Rerun:
+def verify(
+    folder: str | Path,
+    strategy: Strategies | None = None,
+    *,
+    replacements: Mapping[int, Strategy] | None = None,
+) -> Rerun:
     """Runs a session's strategies again over its journal, up to the first difference.
 
     The market, the venue's answers and time are those of the journal: the same code with the same
@@ -81,13 +86,15 @@ def verify(folder: str | Path, strategy: Strategies | None = None) -> Rerun:
     Args:
         folder: the session's folder; the session may still be running.
         strategy: in place of the classes, files and parameters that the journal names.
+        replacements: in place of the versions that the journal names, by their number: where the
+            session replaced a strategy while it ran.
 
     Raises:
         NotFoundError: the journal's beginning was archived, or there is no session.
         StrategyError: a strategy cannot be loaded again.
         MismatchError: journal and build do not agree.
     """
-    return _rerun(folder, strategy, to_the_end=False)
+    return _rerun(folder, strategy, replacements or {}, to_the_end=False)
 
 
 def shadow(folder: str | Path, strategy: Strategies) -> Rerun:
@@ -100,18 +107,36 @@ def shadow(folder: str | Path, strategy: Strategies) -> Rerun:
         NotFoundError: the journal's beginning was archived, or there is no session.
         MismatchError: there are not as many strategies as in the session.
     """
-    return _rerun(folder, strategy, to_the_end=True)
+    return _rerun(folder, strategy, {}, to_the_end=True)
 
 
-def _rerun(folder: str | Path, strategy: Strategies | None, *, to_the_end: bool) -> Rerun:
+def _rerun(
+    folder: str | Path,
+    strategy: Strategies | None,
+    replacements: Mapping[int, Strategy],
+    *,
+    to_the_end: bool,
+) -> Rerun:
     if strategy is None:
-        identities = journal.open(folder).sources.code["code"]
+        identities = journal.open(folder).first_sources.code["code"]
         strategies = [strategy_of(identity) for identity in identities]
     else:
         strategies = as_strategies(strategy)
-    forms = [
-        (one.to_engine() if isinstance(one, Native) else one, one.trigger) for one in strategies
-    ]
-    found = json.loads(_core.rerun_session(folder, forms, Strategy, to_the_end))
+
+    def remake(index: int, version: int, code: str) -> tuple[Any, str] | None:
+        if version in replacements:
+            return _named(replacements[version], strategies[index].name)
+        if strategy is not None:
+            return None
+        return _named(strategy_of(json.loads(code)), strategies[index].name)
+
+    forms = [(engine_form(one), one.trigger) for one in strategies]
+    found = json.loads(_core.rerun_session(Path(folder), forms, Strategy, to_the_end, remake))
     difference = found.pop("difference")
     return Rerun(**found, difference=WishDifference(**difference) if difference else None)
+
+
+def _named(one: Strategy | Native, name: str) -> tuple[Any, str]:
+    if isinstance(one, Strategy):
+        one.name = name
+    return engine_form(one), one.trigger

@@ -15,7 +15,12 @@ from typing import Any, Self
 
 from mainspring import _core
 from mainspring.backtesting.config import Fees, Limits, RunSettings
-from mainspring.backtesting.engine import as_strategies, wanted_bars, wanted_features
+from mainspring.backtesting.engine import (
+    as_strategies,
+    engine_form,
+    wanted_bars,
+    wanted_features,
+)
 from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError, MainspringError, StrategyError
@@ -73,9 +78,20 @@ class Outcome:
 class LiveSession:
     """A running session. Use it as a context manager: leaving it ends the session in order."""
 
-    def __init__(self, core: _core.LiveSession, folder: Path) -> None:
+    def __init__(
+        self,
+        core: _core.LiveSession,
+        folder: Path,
+        strategies: Sequence[Strategy | Native] = (),
+        *,
+        features: Sequence[Any] = (),
+        bars: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self._core = core
+        self._strategies = list(strategies)
+        self._features, self._bars = list(features), set(bars)
+        self._replacements = 0
         self._outcome: Outcome | None = None
         self._worker_error: BaseException | None = None
         self._worker: threading.Thread | None = None
@@ -155,10 +171,128 @@ class LiveSession:
     def set_limits(self, limits: Limits, *, reason: str = "") -> None:
         """Other limits from now on, all of them; loosening any needs a reason.
 
-        They are journaled with the reason. The engine says in a notice whether it took them.
+        They are journaled with the reason.
+
+        Raises:
+            ConfigError: The engine did not take them; those before go on to hold.
         """
         command = {"command": "set_limits", "limits": limits.to_engine(), "reason": reason}
         self._command(command)
+
+    @property
+    def strategies(self) -> tuple[Strategy | Native, ...]:
+        """The strategies, the versions that run now."""
+        return tuple(self._strategies)
+
+    def set_parameters(
+        self, values: Mapping[str, Any], *, strategy: str | int | None = None
+    ) -> None:
+        """Other values of some parameters from the next event on, all of them or none.
+
+        Journaled as a command: a replay takes them at the same record. They outlive a restart that
+        is given the same parameters as this start was.
+
+        Args:
+            values: By name.
+            strategy: Which, by name or place; needed where there are several.
+
+        Raises:
+            ConfigError: There is no such parameter or the value cannot be; nothing has changed.
+        """
+        index = self._index(strategy)
+        one = self._strategies[index]
+        told = one.told_parameters(values) if isinstance(one, Native) else _checked(one, values)
+        self._command({"command": "set_parameters", "strategy": index, "parameters": told})
+        if isinstance(one, Native):
+            self._strategies[index] = one.with_parameters(values)
+
+    def set_execution(self, rules: Reconcile | None) -> None:
+        """Other rules between wishes and orders from now on, rate budgets included.
+
+        A budget whose limits stay goes on; another begins empty, because nobody knows what counts
+        at the venue.
+
+        Raises:
+            ConfigError: The engine cannot use them; those before go on to hold.
+        """
+        told = None if rules is None else rules.to_engine()
+        self._command({"command": "set_execution", "rules": told})
+
+    def set_waits(self, orders: Mapping[str, Any]) -> None:
+        """Other waits for answers, and another policy for orders of others.
+
+        Args:
+            orders: In the engine's form, as `paper` takes them.
+
+        Raises:
+            ConfigError: A wait cannot be; those before go on to hold.
+        """
+        self._command({"command": "set_waits", **orders})
+
+    def replace_strategy(
+        self, new: Strategy, *, strategy: str | int | None = None, timeout: float = 10.0
+    ) -> None:
+        """Lets another version of a strategy take its place between two events.
+
+        The new version is given what the one before saves (parameters that both were made with
+        alike, and `save_state`), and is started; orders and positions are its from then on. It
+        takes the name of the one before. The command is journaled with the new version's code
+        hash, file and parameters, so that a replay follows it.
+
+        Args:
+            new: The new version. Python for Python, compiled for compiled.
+            strategy: Which to replace, by name or place; needed where there are several.
+            timeout: How long its taking over is waited for, in seconds.
+
+        Raises:
+            ConfigError: It cannot run here without a restart, or has state that would be lost.
+            StrategyError: It could not take over the state: the version before goes on.
+        """
+        index = self._index(strategy)
+        old = self._strategies[index]
+        if isinstance(old, Native) or not isinstance(new, Strategy):
+            raise ConfigError(
+                f"{old.name} cannot be replaced while it runs: set_parameters changes a native "
+                "strategy, and a Python one is replaced by a Python one"
+            )
+        self._check_fits(new)
+        _check_state(new)
+        new.name = old.name
+        self._replacements += 1
+        version = self._replacements
+        code = json.dumps(strategy_identity(new, new.trigger), default=str)
+        self._core.replace(index, engine_form(new), new.trigger, version, code, timeout)
+        if not new._compiled:
+            self._wait_for(version, timeout)
+        self._strategies[index] = new
+
+    def _wait_for(self, version: int, timeout: float) -> None:
+        until = time.monotonic() + timeout
+        while (why := self._core.replaced(version)) is None:
+            if self.has_ended or time.monotonic() > until:
+                raise StrategyError(
+                    "the new version was not reached yet: it takes over when the worker gets there"
+                )
+            time.sleep(0.002)
+        if why:
+            raise StrategyError(f"the version before goes on: {why}")
+
+    def _check_fits(self, new: Strategy) -> None:
+        lacks = [str(one) for one in new.features if one not in self._features]
+        lacks += [one for one in new.bars if one not in self._bars]
+        if lacks:
+            lacking = ", ".join(lacks)
+            raise ConfigError(f"{new.name} needs a restart: this session has no {lacking}")
+
+    def _index(self, strategy: str | int | None) -> int:
+        names = [one.name for one in self._strategies]
+        if strategy is None and len(names) == 1:
+            return 0
+        if isinstance(strategy, int) and 0 <= strategy < len(names):
+            return strategy
+        if isinstance(strategy, str) and names.count(strategy) == 1:
+            return names.index(strategy)
+        raise ConfigError(f"which strategy? give a name or place: {', '.join(names)}")
 
     def snapshot(self) -> None:
         """Keeps the state on the disk now."""
@@ -232,8 +366,8 @@ def paper(
     """Starts a session against the built-in venue, or goes on with the one in `folder`.
 
     Args:
-        strategy: The strategies, as for `ms.backtest`. Native ones run in the kernel's thread,
-            others on a worker thread that follows the journal.
+        strategy: The strategies, as for `ms.backtest`. Native and compiled ones run in the kernel's
+            thread, others on a worker thread that follows the journal.
         folder: Where journal and snapshots are kept.
         venue: The built-in venue.
         keep: Journal, snapshots, supervision.
@@ -276,23 +410,29 @@ def paper(
         json.dumps(venue.to_engine()),
         json.dumps((keep or Keep()).to_engine(folder, signals=signals)),
         json.dumps(identities, default=str),
-        [(_form(one), one.trigger) for one in strategies],
+        [(engine_form(one), one.trigger) for one in strategies],
         Strategy,
     )
-    return LiveSession(core, folder)
+    return LiveSession(core, folder, strategies, features=settings.features, bars=settings.bars)
 
 
 SETTLEMENT = ""
 """Stands for the settlement currency of the session's first instrument."""
 
 
-def _form(strategy: Strategy | Native) -> Any:
-    """A native strategy as the engine is told, any other as it is: it runs on the worker."""
-    return strategy.to_engine() if isinstance(strategy, Native) else strategy
+def _checked(strategy: Strategy, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON can hold them, once the strategy's annotations fit."""
+    told = {name: strategy._converted(name, value) for name, value in values.items()}
+    try:
+        json.dumps(told)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{strategy.name}: a value cannot be kept as JSON: {error}") from None
+    return told
 
 
 def _check_state(strategy: Strategy | Native) -> None:
-    if isinstance(strategy, Native):
+    if isinstance(strategy, Native) or strategy._compiled:
+        # Compiled code has numbers in annotated attributes and nothing else: all of them are kept.
         return
     lost = undeclared_state(strategy)
     if lost:

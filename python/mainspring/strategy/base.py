@@ -52,6 +52,7 @@ class Strategy:
     parameters: ClassVar[dict[str, Parameter]] = {}
 
     name: str
+    _given: dict[str, Any]
 
     def __init_subclass__(
         cls, *, every: str | int | None = None, on: Trigger | None = None, **kwargs: Any
@@ -77,17 +78,15 @@ class Strategy:
     def __init__(self, **values: Any) -> None:
         cls = type(self)
         self.name = cls.__name__
-        for name in values:
-            if name not in cls.parameters:
-                known = ", ".join(cls.parameters) or "none"
-                raise ConfigError(f"{cls.__name__} has no parameter {name!r}; it has {known}")
+        given = {name: self._converted(name, value) for name, value in values.items()}
         for name, parameter in cls.parameters.items():
-            if name in values:
-                setattr(self, name, parameter.convert(values[name]))
+            if name in given:
+                setattr(self, name, given[name])
             elif parameter.required:
                 raise ConfigError(f"{cls.__name__} needs a value for parameter {name!r}")
             else:
                 setattr(self, name, parameter.default)
+        self._given = self.parameter_values
 
     @property
     def parameter_values(self) -> dict[str, Any]:
@@ -113,17 +112,47 @@ class Strategy:
     def load_state(self, state: Any) -> None:
         """Takes back what `save_state` gave before a restart."""
 
+    def parameters_changed(self, names: Sequence[str]) -> None:
+        """Parameters became others while a session runs; they hold already.
+
+        For what a strategy computes from its parameters and keeps.
+        """
+
     def _save_state(self) -> bytes:
-        own = {"parameters": self.parameter_values, "state": self.save_state()}
+        own = {
+            "parameters": self.parameter_values,
+            "given": self._given,
+            "state": self.save_state(),
+        }
         return json.dumps(own, sort_keys=True, allow_nan=True).encode()
 
     def _load_state(self, data: bytes) -> None:
+        """Takes what was saved before a restart, or by the version before this one.
+
+        A parameter that this strategy was made with otherwise than the one that saved is newer.
+        """
         own = json.loads(data)
+        mine = json.loads(json.dumps(self._given, allow_nan=True))
+        before = own.get("given", mine)
         for name, value in own["parameters"].items():
-            if name in type(self).parameters:
-                setattr(self, name, value)
+            if name in mine and before.get(name) == mine[name]:
+                setattr(self, name, type(self).parameters[name].convert(value))
         if own["state"] is not None:
             self.load_state(own["state"])
+
+    def _set_parameters(self, data: bytes) -> None:
+        """Takes other values of some parameters: all of them, or none."""
+        values = {name: self._converted(name, one) for name, one in json.loads(data).items()}
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.parameters_changed(tuple(values))
+
+    @classmethod
+    def _converted(cls, name: str, value: Any) -> Any:
+        if name not in cls.parameters:
+            known = ", ".join(cls.parameters) or "none"
+            raise ConfigError(f"{cls.__name__} has no parameter {name!r}; it has {known}")
+        return cls.parameters[name].convert(value)
 
     # The callbacks. One that a class does not override is never called and costs nothing.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from mainspring.errors import ConfigError
 from mainspring.strategy.time_text import duration_ns
@@ -42,6 +43,27 @@ class Native:
             f.name: getattr(self, f.name) for f in fields(self) if "setting" not in f.metadata
         }
         return {k: str(v) if k in self.decimals else v for k, v in values.items()}
+
+    def with_parameters(self, values: Mapping[str, Any]) -> Self:
+        """The same with other values of some parameters.
+
+        Raises:
+            ConfigError: There is no such parameter.
+        """
+        unknown = [name for name in values if name not in self.parameter_values]
+        if unknown:
+            known = ", ".join(self.parameter_values) or "none"
+            raise ConfigError(f"{self.kind} has no parameter {unknown[0]!r}; it has {known}")
+        return replace(self, **values)
+
+    def told_parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Some parameters as the engine is told.
+
+        Raises:
+            ConfigError: There is no such parameter.
+        """
+        all_values = self.with_parameters(values).parameter_values
+        return {name: all_values[name] for name in values}
 
     def to_engine(self) -> str:
         """The engine's form."""

@@ -1,14 +1,14 @@
 //! Calls of strategies, and what they ask for.
 
 use mainspring_core::event::BarRow;
-use mainspring_core::{ClientOrderId, InstrumentId, Lots, Result, Ticks, TimeNs};
+use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Ticks};
 use mainspring_trading::execution::parents::Parent;
 use mainspring_trading::execution::{
     reconcile_quotes, reconcile_target, Action, Desired, LiveOrder,
 };
 use mainspring_trading::orders::{Order, OrderState, OrderTable, Purpose};
 
-use crate::host::{Fill, Host, HostResult};
+use crate::host::{BookTrigger, Fill, Host, HostResult};
 use crate::intent::{Intent, Intents};
 use crate::market::Trade;
 use crate::view::View;
@@ -40,11 +40,32 @@ impl Kernel {
         if self.apart.is_some() && self.is_apart(strategy) {
             return self.call_apart(strategy, instrument, call);
         }
-        let slot = &mut self.strategies[usize::from(strategy)];
-        if slot.failure.is_some() || self.started_ns == TimeNs::MIN {
+        let slot = &self.strategies[usize::from(strategy)];
+        if slot.failure.is_some() || self.hushed {
             return Ok(());
         }
         self.recorder.counts.callbacks += 1;
+        let outcome = self.show(strategy, instrument, |host, view| dispatch(host, view, call));
+        match outcome {
+            Ok(()) if self.intents.is_empty() => Ok(()),
+            Ok(()) if self.outside.is_some() => self.carry_out_outside(strategy),
+            Ok(()) => self.carry_out(strategy),
+            Err(failure) => {
+                self.intents.clear();
+                self.interrupted |= failure.interrupted;
+                self.fail(strategy, failure.message)
+            }
+        }
+    }
+
+    /// Shows a strategy the market of an instrument.
+    #[inline(always)]
+    pub(crate) fn show<T>(
+        &mut self,
+        strategy: u16,
+        instrument: InstrumentId,
+        look: impl FnOnce(&mut dyn Host, &mut View<'_>) -> T,
+    ) -> T {
         let mut view = View {
             now_ns: self.now_ns,
             instrument,
@@ -57,17 +78,51 @@ impl Kernel {
             groups: &self.groups,
             intents: &mut self.intents,
         };
-        let outcome = dispatch(slot.host.as_mut(), &mut view, call);
-        match outcome {
-            Ok(()) if self.intents.is_empty() => Ok(()),
-            Ok(()) if self.outside.is_some() => self.carry_out_outside(strategy),
-            Ok(()) => self.carry_out(strategy),
-            Err(failure) => {
-                self.intents.clear();
-                self.interrupted |= failure.interrupted;
-                self.fail(strategy, failure.message)
+        look(self.strategies[usize::from(strategy)].host.as_mut(), &mut view)
+    }
+
+    /// Puts another version of a strategy in its place and starts it. `Err` inside when it cannot
+    /// take over what the one before saved, which then goes on.
+    pub(crate) fn replace_host(
+        &mut self,
+        strategy: u16,
+        host: Box<dyn Host>,
+    ) -> Result<HostResult> {
+        let slot = self.strategies.get(usize::from(strategy));
+        let before = slot.map_or(BookTrigger::Never, |slot| slot.interest.book);
+        if let Err(failure) = self.put_host(strategy, host)? {
+            return Ok(Err(failure));
+        }
+        let slot = &self.strategies[usize::from(strategy)];
+        let (instrument, book) = (slot.instrument, slot.interest.book);
+        if let (BookTrigger::Every(interval), false) = (book, is_interval(before)) {
+            self.timers.push(self.now_ns + interval, Timer::Interval { strategy })?;
+        }
+        self.call(strategy, instrument, &Call::Start)?;
+        Ok(Ok(()))
+    }
+
+    /// As [`Self::replace_host`], without a start.
+    pub(crate) fn put_host(
+        &mut self,
+        strategy: u16,
+        mut host: Box<dyn Host>,
+    ) -> Result<HostResult> {
+        let Some(slot) = self.strategies.get_mut(usize::from(strategy)) else {
+            let what = format!("there is no strategy {strategy} to replace");
+            return Err(Error::new(ErrorKind::NotFound, what));
+        };
+        let mut state = Vec::new();
+        slot.host.save(&mut state);
+        if !state.is_empty() {
+            if let Err(failure) = host.load(&state) {
+                return Ok(Err(failure));
             }
         }
+        slot.interest = host.interest();
+        slot.host = host;
+        self.hear_trades();
+        Ok(Ok(()))
     }
 
     /// Stops a strategy that failed and cancels its orders.
@@ -186,6 +241,10 @@ impl Kernel {
     pub(super) fn intents_id(&mut self) -> ClientOrderId {
         self.intents.next_id()
     }
+}
+
+const fn is_interval(trigger: BookTrigger) -> bool {
+    matches!(trigger, BookTrigger::Every(_))
 }
 
 pub(super) fn live_orders<'a>(

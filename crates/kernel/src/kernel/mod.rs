@@ -143,6 +143,8 @@ pub struct Slot {
 /// Everything that a run changes.
 pub struct Kernel {
     pub(crate) started_ns: TimeNs,
+    /// Whether strategies are not called.
+    hushed: bool,
     pub(crate) now_ns: TimeNs,
     pub(crate) markets: Vec<Market>,
     pub(crate) venues: Vec<SimMarket>,
@@ -268,6 +270,7 @@ impl Kernel {
         let groups = route_groups(&listed);
         Self {
             started_ns: TimeNs::MIN,
+            hushed: true,
             now_ns: TimeNs::MIN,
             markets: parts.markets,
             venues: parts.venues,
@@ -328,6 +331,20 @@ impl Kernel {
         best
     }
 
+    /// Strategies are called once they are started, unless a journal is followed and nobody asks what
+    /// they would do: recovery runs no strategy.
+    pub(crate) fn hush(&mut self) {
+        let outside = self.outside.as_ref();
+        let silent = outside.is_some_and(|outside| outside.following && !outside.keep_followed);
+        self.hushed = silent || !self.is_started();
+    }
+
+    /// Whether anybody wants trades, after a strategy became another.
+    fn hear_trades(&mut self) {
+        self.wants_trades = self.strategies.iter().any(|slot| slot.interest.trades)
+            || self.bar_builders.iter().any(|builders| !builders.is_empty());
+    }
+
     /// Whether the strategies have been started.
     #[inline]
     pub(crate) const fn is_started(&self) -> bool {
@@ -338,6 +355,7 @@ impl Kernel {
     pub(crate) fn start(&mut self, now_ns: TimeNs) -> Result<()> {
         self.started_ns = now_ns;
         self.now_ns = now_ns;
+        self.hush();
         self.open_account();
         for strategy in 0..self.strategies.len() as u16 {
             let slot = &self.strategies[usize::from(strategy)];

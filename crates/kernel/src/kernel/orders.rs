@@ -228,7 +228,7 @@ impl Kernel {
         Ok(())
     }
 
-    pub(super) fn cancel(&mut self, strategy: u16, id: ClientOrderId) -> Result<()> {
+    pub(crate) fn cancel(&mut self, strategy: u16, id: ClientOrderId) -> Result<()> {
         let Some(order) = self.orders.get(id).filter(|o| o.strategy == strategy) else {
             return self.recorder.notice(
                 self.now_ns,

@@ -61,6 +61,8 @@ impl Host for Grid {
         Interest { book: self.trigger, ..Interest::default() }
     }
 
+    takes_parameters!();
+
     fn on_start(&mut self, view: &mut View<'_>) -> HostResult {
         self.size = view.lots(view.instrument, self.config.size.to_f64())?;
         self.max_position = view.lots(view.instrument, self.config.max_position.to_f64())?;

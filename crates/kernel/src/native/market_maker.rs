@@ -69,6 +69,8 @@ impl Host for AvellanedaStoikov {
         Interest { book: self.trigger, ..Interest::default() }
     }
 
+    takes_parameters!();
+
     fn on_start(&mut self, view: &mut View<'_>) -> HostResult {
         self.sizes = Sizes::of(view, self.config.size, self.config.max_position)?;
         Ok(())
@@ -156,6 +158,8 @@ impl Host for Glft {
     fn interest(&self) -> Interest {
         Interest { book: self.trigger, ..Interest::default() }
     }
+
+    takes_parameters!();
 
     fn on_start(&mut self, view: &mut View<'_>) -> HostResult {
         self.sizes = Sizes::of(view, self.config.size, self.config.max_position)?;

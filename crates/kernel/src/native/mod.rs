@@ -2,6 +2,27 @@
 //!
 //! Each has a twin in plain Python under `mainspring.strategies` that sends the same orders.
 
+/// What every native strategy does about its parameters while it runs: it is made anew of them.
+macro_rules! takes_parameters {
+    () => {
+        fn parameters(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
+            Some(super::parameters_of(&self.config))
+        }
+
+        fn set_parameters(
+            &mut self,
+            view: &mut crate::view::View<'_>,
+            values: &serde_json::Map<String, serde_json::Value>,
+        ) -> crate::host::HostResult {
+            let config = super::with_values(self.name(), &self.config, values)?;
+            let mut anew = Self::new(config, self.trigger)?;
+            anew.on_start(view)?;
+            *self = anew;
+            Ok(())
+        }
+    };
+}
+
 mod grid;
 mod imbalance;
 mod market_maker;
@@ -9,7 +30,9 @@ mod moving_average;
 mod touch;
 
 use mainspring_core::{Decimal, Error, ErrorKind, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::host::{BookTrigger, Host};
 
@@ -63,6 +86,32 @@ impl NativeConfig {
             Self::MovingAverageCross(config) => Box::new(MovingAverageCross::new(*config)?),
         })
     }
+}
+
+/// A configuration as its parameters by name.
+fn parameters_of<C: Serialize>(config: &C) -> Map<String, Value> {
+    match serde_json::to_value(config) {
+        Ok(Value::Object(all)) => all,
+        _ => Map::new(),
+    }
+}
+
+/// A configuration with other values of some of its parameters.
+fn with_values<C: Serialize + DeserializeOwned>(
+    strategy: &str,
+    config: &C,
+    values: &Map<String, Value>,
+) -> Result<C> {
+    let wrong = |what: String| Error::new(ErrorKind::Config, format!("{strategy}: {what}"));
+    let mut all = parameters_of(config);
+    for (name, value) in values {
+        if !all.contains_key(name) {
+            let known: Vec<_> = all.keys().map(String::as_str).collect();
+            return Err(wrong(format!("no parameter {name:?}; it has {}", known.join(", "))));
+        }
+        all.insert(name.clone(), value.clone());
+    }
+    serde_json::from_value(Value::Object(all)).map_err(|error| wrong(error.to_string()))
 }
 
 /// Refuses a parameter that is not positive.

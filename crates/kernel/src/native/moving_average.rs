@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use mainspring_core::event::BarRow;
 use mainspring_core::{Decimal, Error, ErrorKind, Lots, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::positive_decimal;
+use super::{parameters_of, positive_decimal, with_values};
 use crate::host::{Host, HostResult, Interest};
 use crate::view::View;
 
@@ -83,6 +84,19 @@ impl Host for MovingAverageCross {
 
     fn interest(&self) -> Interest {
         Interest { bars: true, ..Interest::default() }
+    }
+
+    fn parameters(&self) -> Option<Map<String, Value>> {
+        Some(parameters_of(&self.config))
+    }
+
+    fn set_parameters(&mut self, view: &mut View<'_>, values: &Map<String, Value>) -> HostResult {
+        let mut anew = Self::new(with_values(self.name(), &self.config, values)?)?;
+        anew.on_start(view)?;
+        // What was seen counts on; a longer average waits for the bars that it lacks.
+        self.closes.iter().for_each(|close| anew.push(*close));
+        *self = anew;
+        Ok(())
     }
 
     fn on_start(&mut self, view: &mut View<'_>) -> HostResult {

@@ -2,10 +2,15 @@
 
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{InstrumentId, Lots, Result, Side};
+use mainspring_trading::execution::reconcile::ReconcileConfig;
 use mainspring_trading::risk::{HaltCause, LimitTree};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::kernel::Kernel;
+
+use super::changed::Parameters;
+use super::outside::{ForeignOrders, Patience};
 
 /// Most orders that closing one position takes at once.
 const MAX_SLICES: usize = 64;
@@ -38,6 +43,53 @@ pub enum Command {
         /// Why it is safe; needed when any limit is looser than before.
         reason: String,
     },
+    /// Other values of some parameters of a strategy; the others stay as they are.
+    SetParameters {
+        /// Which.
+        strategy: u16,
+        /// Values by name.
+        parameters: Parameters,
+        /// What the session was started with; the journal has it.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        started_with: Value,
+    },
+    /// Other rules between wishes and orders, with their rate budgets; wishes are carried out as
+    /// they are without any.
+    SetExecution {
+        /// All of them.
+        rules: Option<Box<ReconcileConfig>>,
+        /// What the session was started with; the journal has it.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        started_with: Value,
+    },
+    /// Other waits for answers, and another policy for orders that were not placed here.
+    SetWaits {
+        /// All of them.
+        patience: Patience,
+        /// The policy.
+        foreign: ForeignOrders,
+        /// What the session was started with; the journal has it.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        started_with: Value,
+    },
+    /// Another version of a strategy takes its place, with its state, orders and positions.
+    ReplaceStrategy {
+        /// Which.
+        strategy: u16,
+        /// Which replacement of this session it is.
+        version: u32,
+        /// What it is and where to find it again, as in the sources of a journal.
+        code: Value,
+    },
+    /// A replacement could not take over: the version before it goes on.
+    ReplacementFailed {
+        /// Of which strategy.
+        strategy: u16,
+        /// Which replacement.
+        version: u32,
+        /// Why.
+        cause: String,
+    },
     /// Stops one strategy and cancels its orders.
     StopStrategy {
         /// Which.
@@ -51,6 +103,9 @@ impl Kernel {
     /// Carries a command out. While following, only what it means for the state: the orders that
     /// came of it are in the journal.
     pub(crate) fn command(&mut self, command: &Command) -> Result<()> {
+        if self.is_following() && !self.still_holds(command) {
+            return Ok(());
+        }
         match command {
             Command::Kill { cause, flatten } => self.kill(cause, *flatten),
             Command::Rearm { reason } => {
@@ -60,9 +115,24 @@ impl Kernel {
             Command::SetLimits { limits, reason } => self.set_limits(limits, reason),
             Command::CancelAll => self.cancel_everything(),
             Command::Flatten => self.flatten(),
+            Command::SetParameters { strategy, parameters, .. } => {
+                self.set_parameters(*strategy, parameters)
+            }
+            Command::SetExecution { rules, .. } => self.set_execution(rules.as_deref()),
+            Command::SetWaits { patience, foreign, .. } => self.set_waits(patience, foreign),
+            Command::ReplaceStrategy { strategy, version, code } => {
+                let code = code["code"].as_str().unwrap_or("unknown code");
+                let code = code.get(..12).unwrap_or(code);
+                self.note(&format!("strategy {strategy}: replacement {version} ({code})"))
+            }
+            Command::ReplacementFailed { strategy, version, cause } => self.note(&format!(
+                "strategy {strategy}: replacement {version} could not take over, the version \
+                 before it goes on: {cause}"
+            )),
             Command::StopStrategy { strategy, cause } => {
                 if usize::from(*strategy) >= self.strategies.len() {
-                    return self.note(&format!("there is no strategy {strategy} to stop"));
+                    return self
+                        .refuse_command(&format!("there is no strategy {strategy} to stop"));
                 }
                 self.fail(*strategy, cause.clone())
             }
@@ -78,7 +148,7 @@ impl Kernel {
         };
         match self.gate.reconfigure(&bounded, reason) {
             Ok(()) => self.note(&format!("limits changed: {reason}")),
-            Err(error) => self.note(&format!("limits stay as they are: {error}")),
+            Err(error) => self.refuse_command(&format!("limits stay as they are: {error}")),
         }
     }
 

@@ -10,7 +10,10 @@ use mainspring_journal::live::{
     SourceHashes, Sources, Writer,
 };
 
-use crate::host::{Host, Interest};
+use serde_json::{Map, Value};
+
+use crate::host::{Host, HostResult, Interest};
+use crate::view::View;
 
 pub use super::summary::summary;
 use super::{Image, Outlet, Raw, Session, SessionConfig};
@@ -305,5 +308,10 @@ impl Host for Silent {
 
     fn interest(&self) -> Interest {
         Interest::default()
+    }
+
+    /// Whoever decides elsewhere takes them from the journal.
+    fn set_parameters(&mut self, _: &mut View<'_>, _: &Map<String, Value>) -> HostResult {
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@ use mainspring_core::{
 use mainspring_journal::EquityRecord;
 
 use mainspring_trading::execution::parents::ParentId;
+use mainspring_trading::execution::Charge;
 use mainspring_trading::orders::{OrderEvent, OrderState};
 
 use crate::intent::{Intent, Intents, FIRST_ELSEWHERE};
@@ -50,6 +51,7 @@ impl Session {
         if let Some(outside) = &mut self.kernel.outside {
             outside.keep_followed = true;
         }
+        self.kernel.hush();
     }
 
     /// What the strategies asked for since this was last called.
@@ -220,7 +222,7 @@ impl Kernel {
         self.timers.retain(is_kept);
         self.reset_bars();
         if let Some(rounds) = &mut self.rounds {
-            rounds.begin_again(now_ns);
+            rounds.begin_again();
         }
         self.end_unsent(now_ns)?;
         self.start(now_ns)
@@ -284,6 +286,9 @@ impl Kernel {
         let before = self.orders.get(id).map_or(Lots::ZERO, working_lots);
         let change = self.orders.request(id, step.event()?, time_ns)?;
         self.count_step_of(&change.order, step.event()?, time_ns);
+        if let Some(rounds) = &mut self.rounds {
+            rounds.requested(change.order.terms.instrument, step.event()?, time_ns);
+        }
         track_open(&mut self.gate, before, &change.order);
         let now_ns = std::mem::replace(&mut self.now_ns, time_ns);
         let done = self.watch_for_answer(id, change.to).and_then(|()| self.child_moved(id, None));
@@ -292,6 +297,9 @@ impl Kernel {
     }
 
     fn asked_at(&mut self, query: &QueryRecord, time_ns: TimeNs) -> Result<()> {
+        if let Some(rounds) = &mut self.rounds {
+            rounds.charge(query.venue, Charge::Query, time_ns);
+        }
         let now_ns = std::mem::replace(&mut self.now_ns, time_ns);
         let done = self.asked(query);
         self.now_ns = now_ns;

@@ -2,6 +2,7 @@
 
 use mainspring_core::{ClientOrderId, Error, ErrorKind, Lots, Result, TimeNs};
 use mainspring_trading::execution::parents::ParentsImage;
+use mainspring_trading::execution::RateBudget;
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::{Order, OrderIds, OrdersImage, VenueOrderId};
 use mainspring_trading::risk::GateImage;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::{working_lots, Timer};
 use crate::stops::Guard;
 
+use super::changed::Changed;
 use super::outside::{SeenTrades, VenueLink, REMEMBERED_NAMES};
 use super::Session;
 
@@ -70,6 +72,12 @@ pub struct Image {
     /// The id that the next parent order gets.
     #[serde(default = "first_parent")]
     pub next_parent: u32,
+    /// What commands changed.
+    #[serde(default)]
+    pub changed: Changed,
+    /// What was charged to rate budgets, by venue.
+    #[serde(default)]
+    pub budgets: Vec<Option<RateBudget>>,
 }
 
 const fn first_parent() -> u32 {
@@ -108,6 +116,8 @@ impl Session {
             symbols: self.symbols(),
             parents: kernel.parents.as_ref().map(|parents| parents.image()),
             next_parent: kernel.intents.upcoming_parent().0,
+            changed: outside.map_or_else(Changed::default, |o| o.changed.clone()),
+            budgets: kernel.rounds.as_ref().map_or_else(Vec::new, |r| r.budgets().to_vec()),
         }
     }
 
@@ -126,6 +136,7 @@ impl Session {
         }
         kernel.now_ns = image.now_ns;
         kernel.started_ns = image.started_ns;
+        kernel.hush();
         kernel.intents.give_ids_from(image.next_order);
         kernel.intents.give_parents_from(image.next_parent);
         if let Some(parents) = &image.parents {
@@ -138,6 +149,11 @@ impl Session {
             outside.links.clone_from(&image.links);
             outside.seen = SeenTrades::of(&image.trades);
             outside.ids = OrderIds::of(&image.names, REMEMBERED_NAMES);
+        }
+        kernel.restore_changed(&image.changed)?;
+        let now_ns = kernel.now_ns;
+        if let Some(rounds) = &mut kernel.rounds {
+            rounds.begin_budgets(&image.budgets, now_ns);
         }
         let ledger = &kernel.ledger;
         let position =

@@ -15,6 +15,7 @@
 mod apart;
 #[cfg(unix)]
 pub mod bench;
+mod changed;
 mod command;
 pub mod decode;
 #[cfg(unix)]
@@ -48,16 +49,19 @@ use mainspring_trading::risk::Gate;
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
-use crate::host::Host;
+use crate::host::{Host, HostResult};
 use crate::intent::{Intent, Intents, FIRST_ELSEWHERE};
 use crate::kernel::{Kernel, REMEMBERED_IN_SESSIONS};
 use crate::market::{Changes, Market};
 use crate::recorder::{Counts, Recorder};
 use crate::run::assemble;
 
+use changed::Started;
+
 pub use mainspring_core::{Answer, OpenOrder, Report, Request};
 
 pub(crate) use apart::Apart;
+pub use changed::{Changed, Over, Parameters};
 pub use command::Command;
 pub use event::{Event, OrderAnomaly};
 pub use image::{Image, StrategyImage, IMAGE_VERSION};
@@ -132,7 +136,12 @@ impl Session {
         // Limits may be changed while it runs, up to the ceiling.
         parts.max_open_orders = MAX_OPEN_ORDERS + 1;
         let mut kernel = Kernel::new(parts);
-        let mut outside = Outside::new(config.patience, config.foreign, &venues, venue_of);
+        let started = Started {
+            reconcile: config.run.reconcile.clone(),
+            patience: config.patience,
+            foreign: config.foreign.clone(),
+        };
+        let mut outside = Outside::new(started, &venues, venue_of);
         outside.following = true;
         outside.inside = config.paper;
         kernel.outside = Some(Box::new(outside));
@@ -161,6 +170,7 @@ impl Session {
             outside.following = false;
             outside.keep_followed = false;
         }
+        self.kernel.hush();
     }
 
     /// Starts the strategies of a new session. `facts` is JSON about code, configuration and models.
@@ -405,14 +415,43 @@ impl Session {
         }
     }
 
-    /// A command of a person or of the supervisor.
+    /// Lets another version of a strategy take its place between two events: it is given the state
+    /// that the one before saves, and is started. `Err` inside when it cannot take that over: the
+    /// version before goes on.
+    ///
+    /// # Errors
+    /// When the journal cannot be written, or there is no such strategy.
+    pub fn replace_host(&mut self, strategy: u16, host: Box<dyn Host>) -> Result<HostResult> {
+        let taken = self.kernel.replace_host(strategy, host)?;
+        self.settle()?;
+        Ok(taken)
+    }
+
+    /// As [`Self::replace_host`], of a session that is about to be started anew: it is not started
+    /// here.
+    ///
+    /// # Errors
+    /// When there is no such strategy.
+    pub fn put_host(&mut self, strategy: u16, host: Box<dyn Host>) -> Result<HostResult> {
+        self.kernel.put_host(strategy, host)
+    }
+
+    /// Why the last command could not be carried out, if it could not; told once.
+    pub fn take_refusal(&mut self) -> Option<String> {
+        self.kernel.outside.as_mut().and_then(|outside| outside.refused.take())
+    }
+
+    /// A command of a person or of the supervisor. What it cannot be carried out for is told by
+    /// [`Self::take_refusal`].
     ///
     /// # Errors
     /// When the journal cannot be written.
     pub fn command(&mut self, now_ns: TimeNs, command: &Command) -> Result<()> {
+        let command = &self.kernel.as_journaled(command);
         let bytes = serde_json::to_vec(command)
             .map_err(|e| Error::new(ErrorKind::Internal, format!("a command as JSON: {e}")))?;
         self.input(Kind::Command, now_ns, &[&bytes])?;
+        self.take_refusal();
         self.kernel.command(command)?;
         self.settle()
     }

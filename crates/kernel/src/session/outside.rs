@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::REMEMBERED_IN_SESSIONS;
 
+use super::changed::{Changed, Started};
+
 /// Requests that may wait to be taken by the egress.
 const MAX_REQUESTS: usize = 4_096;
 
@@ -79,7 +81,7 @@ impl Patience {
 }
 
 /// What to do with an open order at a venue that this engine did not place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ForeignOrders {
     /// Report it and leave it.
@@ -187,6 +189,11 @@ pub(crate) struct Outside {
     pub(crate) following: bool,
     /// Whether the venues are simulated in this kernel: nothing is asked of anybody outside.
     pub(crate) inside: bool,
+    /// What it was started with, and what commands changed since.
+    pub(crate) started: Started,
+    pub(crate) changed: Changed,
+    /// Why the last command was not carried out.
+    pub(crate) refused: Option<String>,
     /// Whether what strategies ask for while following is kept, to be compared.
     pub(crate) keep_followed: bool,
     pub(crate) followed: Vec<Followed>,
@@ -196,12 +203,7 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    pub(crate) fn new(
-        patience: Patience,
-        foreign: ForeignOrders,
-        venues: &[String],
-        venue_of: Vec<u16>,
-    ) -> Self {
+    pub(crate) fn new(started: Started, venues: &[String], venue_of: Vec<u16>) -> Self {
         let link = |name: &String| VenueLink {
             name: name.clone(),
             up: false,
@@ -210,8 +212,11 @@ impl Outside {
             connections: 0,
         };
         Self {
-            patience,
-            foreign,
+            patience: started.patience,
+            foreign: started.foreign.clone(),
+            started,
+            changed: Changed::default(),
+            refused: None,
             links: venues.iter().map(link).collect(),
             venue_of,
             seen: SeenTrades::new(),

@@ -6,9 +6,10 @@ use std::path::Path;
 use mainspring_core::{Error, ErrorKind, Result};
 use mainspring_journal::live::{Cursor, Folder, Item, Sources, Start};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::disk::{parse_instruments, raw, upgraded, Silent};
-use super::{Kind, Raw, Session, SessionConfig};
+use super::{Command, Kind, Raw, Session, SessionConfig};
 use crate::host::Host;
 
 /// What strategies ask for that run inline is a record right behind its input; what those elsewhere
@@ -49,10 +50,16 @@ pub struct Rerun {
     pub difference: Option<WishDifference>,
 }
 
+/// Makes a strategy of what a journal says of it; `None` leaves the one before. The number is that of
+/// the replacement, 0 for what a restart began with.
+pub type Remake<'a> = dyn FnMut(u16, u32, &Value) -> Result<Option<Box<dyn Host>>> + 'a;
+
 /// Follows the journal in `path` from its beginning with `hosts`, where `None` stands for a strategy
 /// that is not run, and compares what they ask for with what is recorded, to the bit. With the
 /// recorded strategies this verifies the session; with others it says where they would have decided
-/// otherwise on the same feed, orders and fills. Ends at the first difference unless `to_the_end`.
+/// otherwise on the same feed, orders and fills. Where the session replaced a strategy, or was
+/// started anew with another version, `remake` makes that. Ends at the first difference unless
+/// `to_the_end`.
 ///
 /// # Errors
 /// When the journal's beginning is gone, a record is damaged, or journal and build do not agree.
@@ -61,12 +68,14 @@ pub fn rerun(
     hosts: Vec<Option<Box<dyn Host>>>,
     at: Where,
     to_the_end: bool,
+    remake: &mut Remake<'_>,
 ) -> Result<Rerun> {
     let folder = Folder::open(path)?;
     let mut cursor = Cursor::open(folder.clone(), Start::After(0))?;
     let runs: Vec<bool> = hosts.iter().map(Option::is_some).collect();
     let mut hosts = Some(hosts);
     let mut session: Option<Session> = None;
+    let mut code = Vec::new();
     let mut check = Check { at, runs, asked: Vec::new(), found: Rerun::default() };
     loop {
         let head = cursor.head().map(|head| head.sources);
@@ -81,10 +90,34 @@ pub fn rerun(
         if session.is_none() {
             let head = head.or_else(|| cursor.head().map(|head| head.sources));
             session = Some(begin(&folder, head.as_ref(), hosts.take().unwrap_or_default(), at)?);
+            code = identities(&folder, head.as_ref())?;
         }
         let Some(session) = &mut session else { break };
         let raw = Raw { payload: &payload, ..record };
+        if raw.kind == Kind::Resume as u16 {
+            let now = identities(&folder, cursor.head().map(|head| head.sources).as_ref())?;
+            for (strategy, identity) in now.iter().enumerate() {
+                let changed = check.runs[strategy] && code.get(strategy) != Some(identity);
+                let strategy = strategy as u16;
+                let made = changed.then(|| remake(strategy, 0, identity)).transpose()?;
+                if let Some(host) = made.flatten() {
+                    // What it cannot take up it could not take up then either.
+                    let _ = session.put_host(strategy, host)?;
+                }
+            }
+            code = now;
+        }
         session.follow(&raw)?;
+        if let Some((strategy, version, identity)) = replacement(&raw) {
+            let runs = check.runs.get(usize::from(strategy)).copied().unwrap_or(false);
+            let made = runs.then(|| remake(strategy, version, &identity)).transpose()?;
+            if let Some(host) = made.flatten() {
+                let _ = session.replace_host(strategy, host)?;
+            }
+            if let Some(known) = code.get_mut(usize::from(strategy)) {
+                *known = identity;
+            }
+        }
         check.found.records += 1;
         check.take_up(session);
         check.compare(&raw);
@@ -94,6 +127,29 @@ pub fn rerun(
     }
     check.end();
     Ok(check.found)
+}
+
+/// What the sources of a journal say of each strategy.
+fn identities(
+    folder: &Folder,
+    sources: Option<&mainspring_journal::live::SourceHashes>,
+) -> Result<Vec<Value>> {
+    let Some(sources) = sources else { return Ok(Vec::new()) };
+    let sources = Sources::load(folder, sources)?;
+    let code: Value = serde_json::from_str(&sources.code).unwrap_or_default();
+    Ok(code["code"].as_array().cloned().unwrap_or_default())
+}
+
+/// The replacement of a strategy that a record is: which strategy, its number, and what it is.
+#[must_use]
+pub fn replacement(raw: &Raw<'_>) -> Option<(u16, u32, Value)> {
+    if raw.kind != Kind::Command as u16 {
+        return None;
+    }
+    match serde_json::from_slice(raw.payload) {
+        Ok(Command::ReplaceStrategy { strategy, version, code }) => Some((strategy, version, code)),
+        _ => None,
+    }
 }
 
 fn beginning_gone(next: u64) -> Error {

@@ -9,6 +9,7 @@ use mainspring_kernel::View;
 use mainspring_trading::orders::Order;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use serde_json::{Map, Value};
 
 use super::abi::{Callback, Context, Entry, Requests, EVENT_WORDS, MAX_DEPTH, MAX_FEATURES, NONE};
 use super::requests::carry_over;
@@ -49,6 +50,13 @@ impl PyCompiledStrategy {
     }
 }
 
+impl PyCompiledStrategy {
+    /// The strategy's name.
+    pub fn name(&self, py: Python<'_>) -> PyResult<String> {
+        self.strategy.getattr(py, "name")?.extract(py)
+    }
+}
+
 /// What costs something to look up, and is only where the code reads it.
 #[derive(Clone, Copy, Default)]
 struct Needs {
@@ -73,19 +81,22 @@ impl Needs {
 }
 
 /// A strategy's own attributes, as words that compiled code reads and writes.
-struct Fields {
-    names: Vec<(String, char)>,
-    words: Vec<u64>,
+pub(super) struct Fields {
+    pub(super) names: Vec<(String, char)>,
+    pub(super) words: Vec<u64>,
     /// The words as they were before the callback.
     before: Vec<u64>,
     /// The words as the Python object has them.
     in_python: Vec<u64>,
+    /// The words as the strategy was made.
+    pub(super) given: Vec<u64>,
 }
 
 impl Fields {
     fn new(names: Vec<(String, char)>) -> Self {
         let words = vec![0; names.len()];
-        Self { names, before: words.clone(), in_python: words.clone(), words }
+        let zeros = words.clone();
+        Self { names, before: zeros.clone(), in_python: zeros.clone(), given: zeros, words }
     }
 
     /// From the Python object into the words.
@@ -158,11 +169,14 @@ impl CompiledHost {
         // SAFETY: the address comes from the compiler in mainspring.strategy.compiled, which makes
         // functions of this type only (it checks their arguments), and `_code` keeps it alive.
         let entry = unsafe { std::mem::transmute::<usize, Entry>(compiled.entry) };
+        let mut fields = Fields::new(compiled.fields.clone());
+        fields.load(compiled.strategy.bind(py))?;
+        fields.given.clone_from(&fields.words);
         Ok(Self {
             python: PythonHost::new(compiled.strategy.bind(py), base, trigger, causes)?,
             strategy: compiled.strategy.clone_ref(py),
             entry,
-            fields: Fields::new(compiled.fields.clone()),
+            fields,
             features: compiled.features.clone(),
             feature_index: None,
             needs: compiled.needs,
@@ -248,6 +262,10 @@ fn failed(error: PyErr) -> mainspring_kernel::host::HostFailure {
     mainspring_kernel::host::HostFailure { message: error.to_string(), interrupted: false }
 }
 
+fn refused(message: String) -> mainspring_kernel::host::HostFailure {
+    mainspring_kernel::host::HostFailure { message, interrupted: false }
+}
+
 /// The market and the account as the machine code reads them.
 #[inline]
 fn fill(context: &mut Context, view: &View<'_>, features: &[usize], needs: Needs) {
@@ -324,7 +342,20 @@ impl Host for CompiledHost {
     }
 
     fn interest(&self) -> Interest {
-        self.python.interest()
+        Interest { state: true, ..self.python.interest() }
+    }
+
+    fn save(&mut self, state: &mut Vec<u8>) -> bool {
+        self.fields.save(state)
+    }
+
+    fn load(&mut self, state: &[u8]) -> HostResult {
+        self.fields.restore(state).map_err(refused)?;
+        self.store_fields()
+    }
+
+    fn set_parameters(&mut self, _: &mut View<'_>, values: &Map<String, Value>) -> HostResult {
+        self.fields.set(values).map_err(refused)
     }
 
     fn on_start(&mut self, view: &mut View<'_>) -> HostResult {

@@ -3,6 +3,7 @@
 mod abi;
 mod host;
 mod requests;
+mod state;
 
 pub use abi::compiled_layout;
 pub use host::{CompiledHost, PyCompiledStrategy};

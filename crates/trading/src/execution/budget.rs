@@ -213,6 +213,22 @@ impl RateBudget {
         fits
     }
 
+    /// Whether it is bound by the limits of `other`, whatever was charged to either.
+    #[must_use]
+    pub fn has_limits_of(&self, other: &Self) -> bool {
+        let same = |a: &Option<Bucket>, b: &Option<Bucket>| match (a, b) {
+            (None, None) => true,
+            (Some(a), Some(b)) => {
+                (a.window_ns, a.burst, a.inflow) == (b.window_ns, b.burst, b.inflow)
+            }
+            _ => false,
+        };
+        same(&self.requests, &other.requests)
+            && same(&self.orders, &other.orders)
+            && same(&self.cancels, &other.cancels)
+            && self.reserve_bps == other.reserve_bps
+    }
+
     /// Takes everything that is left: after a restart nobody knows what was sent just before.
     pub fn empty(&mut self, now_ns: TimeNs) {
         let buckets = [&mut self.requests, &mut self.orders, &mut self.cancels];

@@ -109,6 +109,40 @@ impl Rounds {
         })
     }
 
+    /// Takes what goes on from the rounds before, whose rules these replace: what is wished, cancels
+    /// that wait, and what was charged to a budget of the same limits. Other budgets begin empty.
+    pub(crate) fn take_over(&mut self, before: Self, now_ns: TimeNs) {
+        for (own, old) in self.wishes.iter_mut().zip(before.wishes) {
+            own.take_over(old);
+        }
+        self.begin_budgets(&before.budgets, now_ns);
+        self.held = before.held;
+        self.counts = before.counts;
+    }
+
+    /// Budgets go on where they are of the same limits, and begin empty where they are not: nobody
+    /// knows what counts at the venue.
+    pub(crate) fn begin_budgets(&mut self, before: &[Option<RateBudget>], now_ns: TimeNs) {
+        for (venue, own) in self.budgets.iter_mut().enumerate() {
+            let old = before.get(venue).copied().flatten();
+            match (own, old) {
+                (Some(own), Some(old)) if own.has_limits_of(&old) => *own = old,
+                (Some(own), _) => own.empty(now_ns),
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// Budgets by venue, as a snapshot keeps them.
+    pub(crate) fn budgets(&self) -> &[Option<RateBudget>] {
+        &self.budgets
+    }
+
+    /// Cancels that wait for a budget, when no budget binds any more.
+    pub(crate) fn take_held(&mut self) -> Vec<(u16, ClientOrderId)> {
+        std::mem::take(&mut self.held)
+    }
+
     fn wish_at(&self, strategy: u16, instrument: InstrumentId) -> usize {
         usize::from(strategy) * self.rules.len() + instrument.index()
     }
@@ -162,12 +196,11 @@ impl Rounds {
         self.wish(strategy, instrument).forget();
     }
 
-    /// The process was started anew: nothing is wished yet, and what was sent just before it ended
-    /// may count at the venues still.
-    pub(crate) fn begin_again(&mut self, now_ns: TimeNs) {
+    /// The process was started anew: nothing is wished yet. Budgets go on: all that was sent is in
+    /// the journal, and what of it was not may count at the venues all the same.
+    pub(crate) fn begin_again(&mut self) {
         self.wishes.iter_mut().for_each(Wish::begin_again);
         self.held.clear();
-        self.budgets.iter_mut().flatten().for_each(|budget| budget.empty(now_ns));
     }
 
     /// The lives of bids and asks that follow the market now, where they do.

@@ -50,6 +50,15 @@ impl Wish {
         }
     }
 
+    /// Goes on with a wish that was stated under other rules.
+    pub(super) fn take_over(&mut self, before: Self) {
+        let (rate, window_ns) = match self.fill_window_ns == before.fill_window_ns {
+            true => (before.fill_rate, before.fill_window_ns),
+            false => (self.fill_rate.take(), self.fill_window_ns),
+        };
+        *self = Self { fill_rate: rate, fill_window_ns: window_ns, ..before };
+    }
+
     /// Nothing is wished any more.
     pub(super) fn forget(&mut self) {
         self.quoting = false;
