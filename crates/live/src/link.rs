@@ -65,8 +65,7 @@ pub struct Desk {
 
 impl Desk {
     pub(crate) fn new(
-        requests: Consumer<Outbound>,
-        to_kernel: Producer<Inbound>,
+        (requests, to_kernel): (Consumer<Outbound>, Producer<Inbound>),
         waker: Waker,
         egress: Arc<Egress>,
         clock: WallClock,

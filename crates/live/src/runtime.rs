@@ -168,11 +168,10 @@ impl Handle {
         let account = account_of(&begun.image);
         let instruments = plan.instruments.len();
         let mut threads = Vec::new();
-        for (link, (requests, to_kernel)) in links.iter_mut().zip(desks) {
+        for (link, rings) in links.iter_mut().zip(desks) {
             let Some(mut link) = link.take() else { continue };
             let desk = Desk::new(
-                requests,
-                to_kernel,
+                rings,
                 waker.clone(),
                 Arc::clone(&egress),
                 clock,

@@ -61,11 +61,6 @@ impl Copies {
         true
     }
 
-    /// Ids may begin anew: every connection of the stream is gone.
-    pub fn restart(&mut self) {
-        self.last.clear();
-    }
-
     /// Messages that were not the first of their copies.
     #[must_use]
     pub const fn dropped(&self) -> u64 {

@@ -7,15 +7,18 @@
 //! or a log, because keys and signatures are there.
 
 pub mod address;
+pub mod ask;
 pub mod backoff;
 pub mod connect;
 pub mod copies;
+pub mod driver;
 pub mod head;
 pub mod http;
 pub mod io;
 pub mod pin;
 pub mod proxy;
 pub mod pulse;
+pub mod record;
 pub mod stream;
 pub mod tls;
 pub mod websocket;

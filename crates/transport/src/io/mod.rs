@@ -9,7 +9,8 @@ mod sockets;
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{fence, AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mainspring_core::{Error, ErrorKind, Result, TimeNs};
@@ -151,13 +152,58 @@ impl Shared {
 
 /// Wakes the thread that turns an [`Io`].
 #[derive(Clone, Debug)]
-pub struct Bell(Arc<Waker>);
+pub struct Bell(Arc<Hammer>);
+
+#[derive(Debug)]
+struct Hammer {
+    waker: Waker,
+    asleep: AtomicBool,
+}
 
 impl Bell {
     /// Ends its sleep, or the next one at once.
     pub fn ring(&self) {
         // It fails only when the other side is gone.
-        let _ = self.0.wake();
+        let _ = self.0.waker.wake();
+    }
+
+    /// Ends its sleep if it sleeps; called after something was put where it looks.
+    pub fn ring_if_asleep(&self) {
+        // Pairs with the fence in `fall_asleep`: either the sleeper sees what was put, or this sees
+        // that it sleeps.
+        fence(Ordering::SeqCst);
+        if self.0.asleep.load(Ordering::Relaxed) && self.0.asleep.swap(false, Ordering::Relaxed) {
+            self.ring();
+        }
+    }
+
+    fn fall_asleep(&self) {
+        self.0.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    fn wake_up(&self) {
+        self.0.asleep.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A bell that can be handed out before there is an [`Io`] to wake. Ringing costs a system call only
+/// while the other side sleeps.
+#[derive(Clone, Debug, Default)]
+pub struct DeferredBell(Arc<OnceLock<Bell>>);
+
+impl DeferredBell {
+    /// Says what it rings.
+    pub fn connect(&self, bell: Bell) {
+        // The first one stays.
+        let _ = self.0.set(bell);
+    }
+
+    /// Ends the sleep of the other side if it sleeps.
+    pub fn ring_if_asleep(&self) {
+        if let Some(bell) = self.0.get() {
+            bell.ring_if_asleep();
+        }
     }
 }
 
@@ -169,6 +215,7 @@ pub struct Io {
     events: Events,
     bell: Bell,
     busy: bool,
+    woke_ns: TimeNs,
 }
 
 impl Io {
@@ -181,7 +228,10 @@ impl Io {
             Error::new(ErrorKind::Io, format!("the I/O thread cannot begin: {error}"))
         };
         let poll = Poll::new().map_err(broken)?;
-        let bell = Bell(Arc::new(Waker::new(poll.registry(), WAKE).map_err(broken)?));
+        let bell = Bell(Arc::new(Hammer {
+            waker: Waker::new(poll.registry(), WAKE).map_err(broken)?,
+            asleep: AtomicBool::new(false),
+        }));
         let attempts = Attempts::new(config.route.clone(), bell.clone());
         let shared =
             Shared { poll, attempts, out: VecDeque::with_capacity(256), clock, next_token: 0 };
@@ -192,6 +242,7 @@ impl Io {
             events: Events::with_capacity(256),
             bell,
             busy: config.busy_poll,
+            woke_ns: clock.now_ns(),
         })
     }
 
@@ -226,6 +277,19 @@ impl Io {
     /// # Errors
     /// When the system's poll fails.
     pub fn turn(&mut self, patience: Duration) -> Result<()> {
+        self.turn_unless(patience, || false)
+    }
+
+    /// As [`Self::turn`], but does not sleep when `has_work` says, at the last moment, that there is
+    /// something to do: who puts it there rings the bell if it sees a sleeper.
+    ///
+    /// # Errors
+    /// When the system's poll fails.
+    pub fn turn_unless(
+        &mut self,
+        patience: Duration,
+        has_work: impl FnOnce() -> bool,
+    ) -> Result<()> {
         let now = Instant::now();
         self.settle_attempts();
         self.sockets.keep_time(&mut self.shared, now);
@@ -234,17 +298,32 @@ impl Io {
             self.sockets.mark_all();
             self.calls.turn_all(&mut self.shared);
         } else {
-            self.sleep(patience, now)?;
+            self.sleep(patience, now, has_work)?;
         }
+        self.woke_ns = self.shared.clock.now_ns();
         self.sockets.read(&mut self.shared);
         Ok(())
     }
 
-    fn sleep(&mut self, patience: Duration, now: Instant) -> Result<()> {
+    /// When the last turn began to read.
+    #[must_use]
+    pub const fn woke_ns(&self) -> TimeNs {
+        self.woke_ns
+    }
+
+    fn sleep(
+        &mut self,
+        patience: Duration,
+        now: Instant,
+        has_work: impl FnOnce() -> bool,
+    ) -> Result<()> {
         let idle = self.shared.out.is_empty() && !self.sockets.has_ready();
         let due = self.sockets.next_due(now).min(self.calls.next_due(now));
-        let wait = if idle { patience.min(due) } else { Duration::ZERO };
-        match self.shared.poll.poll(&mut self.events, Some(wait)) {
+        self.bell.fall_asleep();
+        let wait = if idle && !has_work() { patience.min(due) } else { Duration::ZERO };
+        let polled = self.shared.poll.poll(&mut self.events, Some(wait));
+        self.bell.wake_up();
+        match polled {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             done => done?,
         }

@@ -1,0 +1,176 @@
+//! Several connections for one of a session's: it sees one that does not end while any of them stands.
+
+use std::collections::HashMap;
+
+use mainspring_venues::session::Message;
+
+use super::{Copying, COPY_BITS};
+use crate::copies::Copies;
+use crate::io::SocketKey;
+
+/// Messages that a connection which comes back is sent again: subscriptions. A session that sends more
+/// than this on a copied connection trades on it, which copying is not for.
+const MAX_REPLAY: usize = 64;
+
+type Headers = Vec<(&'static str, String)>;
+
+/// What to do about something that happened to a connection.
+pub(super) enum Heard {
+    /// The session is to hear of it; these connections are to be closed.
+    Tell(Vec<SocketKey>),
+    /// Nothing.
+    Nothing,
+    /// Connect it again.
+    Again(String, Headers),
+    /// Send it these messages.
+    Replay(Vec<Message>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Connecting,
+    Open,
+    Gone,
+}
+
+struct Stream {
+    url: String,
+    headers: Headers,
+    links: Vec<Link>,
+    told: bool,
+    sent: Vec<Message>,
+    copies: Copies,
+}
+
+impl Stream {
+    /// The copy whose unmarked messages pass.
+    fn leader(&self) -> Option<usize> {
+        self.links.iter().position(|link| *link == Link::Open)
+    }
+}
+
+pub(super) struct Copied {
+    copying: Option<Copying>,
+    streams: HashMap<SocketKey, Stream>,
+    dropped: u64,
+}
+
+const fn base(key: SocketKey) -> SocketKey {
+    key & !(0xff << COPY_BITS)
+}
+
+/// Which of the copies; `None` for a connection that has none.
+const fn copy(key: SocketKey) -> Option<usize> {
+    (((key >> COPY_BITS) & 0xff) as usize).checked_sub(1)
+}
+
+const fn with_copy(key: SocketKey, copy: usize) -> SocketKey {
+    base(key) | ((copy as u64 + 1) << COPY_BITS)
+}
+
+impl Copied {
+    pub(super) fn new(copying: Option<Copying>) -> Self {
+        let copying = copying.map(|mut copying| {
+            copying.count = copying.count.clamp(1, 8);
+            copying
+        });
+        Self { copying, streams: HashMap::new(), dropped: 0 }
+    }
+
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Connections to open for one that the session wants.
+    pub(super) fn open(&mut self, key: SocketKey, url: &str, headers: &Headers) -> Vec<SocketKey> {
+        let count = match &self.copying {
+            Some(copying) if copying.addresses.iter().any(|one| url.starts_with(one.as_str())) => {
+                usize::from(copying.count)
+            }
+            _ => 1,
+        };
+        if count == 1 {
+            return vec![key];
+        }
+        let stream = Stream {
+            url: url.to_owned(),
+            headers: headers.clone(),
+            links: vec![Link::Connecting; count],
+            told: false,
+            sent: Vec::new(),
+            copies: Copies::new(),
+        };
+        self.streams.insert(key, stream);
+        (0..count).map(|copy| with_copy(key, copy)).collect()
+    }
+
+    /// Connections to close for one that the session wants no more. Its end is heard of once.
+    pub(super) fn close(&mut self, key: SocketKey) -> Vec<SocketKey> {
+        let Some(stream) = self.streams.get_mut(&key) else { return vec![key] };
+        let mut keys = Vec::new();
+        for (copy, link) in stream.links.iter_mut().enumerate() {
+            if *link != Link::Gone {
+                *link = Link::Gone;
+                keys.push(with_copy(key, copy));
+            }
+        }
+        keys
+    }
+
+    /// Where a message goes: the first connection, and the others that stand.
+    pub(super) fn send(
+        &mut self,
+        key: SocketKey,
+        message: &Message,
+    ) -> (SocketKey, Vec<SocketKey>) {
+        let Some(stream) = self.streams.get_mut(&key) else { return (key, Vec::new()) };
+        if !matches!(message, Message::Ping) && stream.sent.len() < MAX_REPLAY {
+            stream.sent.push(message.clone());
+        }
+        let open = stream.links.iter().enumerate().filter(|(_, link)| **link == Link::Open);
+        let mut keys = open.map(|(copy, _)| with_copy(key, copy));
+        let first = keys.next().unwrap_or(key);
+        (first, keys.collect())
+    }
+
+    pub(super) fn opened(&mut self, key: SocketKey) -> Heard {
+        let Some(copy) = copy(key) else { return Heard::Tell(Vec::new()) };
+        let Some(stream) = self.streams.get_mut(&base(key)) else { return Heard::Nothing };
+        stream.links[copy] = Link::Open;
+        if stream.told {
+            return Heard::Replay(stream.sent.clone());
+        }
+        stream.told = true;
+        Heard::Tell(Vec::new())
+    }
+
+    pub(super) fn closed(&mut self, key: SocketKey) -> Heard {
+        let Some(copy) = copy(key) else { return Heard::Tell(Vec::new()) };
+        // The other copies of a stream that ended say nothing.
+        let Some(stream) = self.streams.get_mut(&base(key)) else { return Heard::Nothing };
+        stream.links[copy] = Link::Gone;
+        if stream.leader().is_some() {
+            stream.links[copy] = Link::Connecting;
+            return Heard::Again(stream.url.clone(), stream.headers.clone());
+        }
+        if stream.links.contains(&Link::Connecting) && !stream.told {
+            return Heard::Nothing;
+        }
+        // It stands no more: copies that are on their way would come to a stream that ended.
+        let rest = self.close(base(key));
+        self.streams.remove(&base(key));
+        Heard::Tell(rest)
+    }
+
+    /// Whether the session is to see a message: the first of its copies.
+    pub(super) fn passes(&mut self, key: SocketKey, bytes: &[u8]) -> bool {
+        let Some(copying) = &self.copying else { return true };
+        let Some(stream) = self.streams.get_mut(&base(key)) else { return true };
+        let passes = match (copying.mark)(bytes) {
+            Some(mark) => stream.copies.is_first(mark),
+            None => stream.leader() == copy(key),
+        };
+        self.dropped += u64::from(!passes);
+        passes
+    }
+}

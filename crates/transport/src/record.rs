@@ -1,0 +1,339 @@
+//! Recording a live feed to an event file, and its bytes beside if asked.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use flate2::write::GzEncoder;
+use flate2::Compression;
+use mainspring_core::event::MarketRow;
+use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result, RowKind, Ticks, TimeNs};
+use mainspring_data::{ClockState, EventWriter, Provenance, Schema, Summary};
+use mainspring_live::WallClock;
+use mainspring_venues::listing::Listings;
+use mainspring_venues::session::{Session, SessionSettings, SocketId, Told, VenueSession};
+use mainspring_venues::table::{self, Opening};
+use mainspring_venues::venue::{Network, Stream};
+
+use crate::ask;
+use crate::driver::{Driver, Ear, Shown, VenueState};
+use crate::io::{Bell, Io, IoConfig, IoEvent};
+
+/// Longest sleep of the recording thread.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Between two updates of the counts that people see.
+const COUNTS_NS: i64 = 100_000_000;
+
+/// Answers longer than this are no market data (lists of instruments) and not kept in the raw file.
+const MAX_RAW_ANSWER: usize = 1 << 20;
+
+/// What to record.
+pub struct RecordConfig {
+    /// The venue's name.
+    pub venue: String,
+    /// Symbols as the venue writes them, in any case.
+    pub symbols: Vec<String>,
+    /// Which network, where `url` does not say.
+    pub network: Network,
+    /// Another host that stands for the venue's, such as a simulator.
+    pub url: Option<String>,
+    /// Streams; the venue's own ones that it does not have are left out.
+    pub streams: Vec<Stream>,
+    /// The event file.
+    pub target: PathBuf,
+    /// Gzipped lines `<receive ns> <message>`, if asked.
+    pub raw: Option<PathBuf>,
+    /// Sockets and requests.
+    pub io: IoConfig,
+}
+
+/// What was recorded.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The event file; `None` when nothing came that could be kept.
+    pub summary: Option<Summary>,
+    /// Why it ended by itself, if it did. What came before is kept.
+    pub broken: Option<String>,
+    /// Lines of the raw file.
+    pub raw_lines: u64,
+}
+
+/// A recording that runs on a thread of its own.
+pub struct Recorder {
+    thread: Mutex<Option<JoinHandle<Result<Recorded>>>>,
+    state: Arc<VenueState>,
+    end: Arc<AtomicBool>,
+    over: Arc<AtomicBool>,
+    bell: Bell,
+    instruments: Vec<Instrument>,
+}
+
+impl Recorder {
+    /// Asks the venue for its instruments and begins.
+    ///
+    /// # Errors
+    /// When venue or symbol are unknown, the venue does not answer, or the files cannot be made.
+    pub fn start(config: RecordConfig) -> Result<Self> {
+        let opening = Opening { network: config.network, ..Opening::default() };
+        let mut venue = table::open(&config.venue, &opening)?;
+        let ends = venue.endpoints(config.network);
+        let addresses = match &config.url {
+            Some(url) => ask::moved(ends, url)?,
+            None => ends.into(),
+        };
+        let clock = WallClock::new();
+        let mut io = Io::new(config.io.clone(), clock)?;
+        let listed = ask::instruments(&mut io, venue.as_mut(), &addresses.rest)?;
+        let listings = ask::choose(&listed, &config.venue, &config.symbols)?;
+        let state = Arc::new(VenueState::new(&config.venue));
+        let tape = Tape::create(&config, &listings, Arc::clone(&state), clock)?;
+        let mut settings = SessionSettings::new(addresses, 0, false);
+        settings.streams.clone_from(&config.streams);
+        let instruments = listings.all().iter().map(|one| one.instrument.clone()).collect();
+        let session: Box<dyn Session> = Box::new(VenueSession::new(venue, listings, settings)?);
+        let (end, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let bell = io.bell();
+        let (ends, is_over) = (Arc::clone(&end), Arc::clone(&over));
+        let thread = thread::Builder::new().name("record".to_owned()).spawn(move || {
+            let recorded = run(io, Driver::new(session, 0, None), tape, clock, &ends);
+            is_over.store(true, Ordering::Release);
+            recorded
+        })?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { thread, state, end, over, bell, instruments })
+    }
+
+    /// What is recorded.
+    #[must_use]
+    pub fn instruments(&self) -> &[Instrument] {
+        &self.instruments
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        self.state.read()
+    }
+
+    /// Whether it ended by itself.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// Ends it and gives what was recorded; `None` when that was given before.
+    ///
+    /// # Errors
+    /// When the file could not be finished.
+    pub fn stop(&self) -> Result<Option<Recorded>> {
+        self.end.store(true, Ordering::Release);
+        self.bell.ring();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return Ok(None) };
+        let broken = || Error::new(ErrorKind::Internal, "the recording thread panicked".to_owned());
+        thread.join().map_err(|_| broken())?.map(Some)
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // Nobody is left to hear of a failure; what was recorded is kept.
+        let _ = self.stop();
+    }
+}
+
+fn run(
+    mut io: Io,
+    mut driver: Driver,
+    mut tape: Tape,
+    clock: WallClock,
+    end: &AtomicBool,
+) -> Result<Recorded> {
+    driver.start(&mut io, &mut tape, clock.now_ns());
+    let mut counts_due_ns = 0;
+    while !end.load(Ordering::Acquire) && tape.broken.is_none() {
+        let left = driver.next_due_ns().saturating_sub(clock.now_ns()).max(0) as u64;
+        io.turn(NAP.min(Duration::from_nanos(left)))?;
+        while let Some(event) = io.next_event() {
+            tape.hear(&event, clock.now_ns());
+            driver.event(&mut io, &mut tape, event, clock.now_ns());
+        }
+        let now_ns = clock.now_ns();
+        tape.now_ns = now_ns;
+        driver.due(&mut io, &mut tape, now_ns);
+        if now_ns >= counts_due_ns {
+            counts_due_ns = now_ns + COUNTS_NS;
+            tape.show_counts();
+        }
+    }
+    tape.now_ns = clock.now_ns();
+    driver.stop(&mut io, &mut tape, clock.now_ns());
+    // Goodbyes leave.
+    io.turn(Duration::ZERO)?;
+    tape.finish()
+}
+
+/// Writes what a session tells.
+struct Tape {
+    writer: EventWriter,
+    raw: Option<BufWriter<GzEncoder<File>>>,
+    raw_lines: u64,
+    state: Arc<VenueState>,
+    /// When what is being told came.
+    now_ns: TimeNs,
+    last_ns: TimeNs,
+    messages: u64,
+    broken: Option<String>,
+}
+
+impl Tape {
+    fn create(
+        config: &RecordConfig,
+        listings: &Listings,
+        state: Arc<VenueState>,
+        clock: WallClock,
+    ) -> Result<Self> {
+        let names: Vec<&str> = config.streams.iter().map(|stream| stream_name(*stream)).collect();
+        let provenance = Provenance::new(format!("{}_live", config.venue), ClockState::Trusted)
+            .with_fact("streams", names.join(","))
+            .with_fact("recorded_from_ns", clock.now_ns().to_string())
+            .with_fact("host", config.url.as_deref().map_or("the venue's", |_| "another's"));
+        let instruments = listings.all().iter().map(|one| one.instrument.clone()).collect();
+        let writer = EventWriter::create(&config.target, Schema::Market, instruments, provenance)?;
+        let raw = config.raw.as_deref().map(create_raw).transpose()?;
+        let now_ns = clock.now_ns();
+        let (raw_lines, messages, last_ns) = (0, 0, now_ns);
+        Ok(Self { writer, raw, raw_lines, state, now_ns, last_ns, messages, broken: None })
+    }
+
+    /// Notes what is about to be read.
+    fn hear(&mut self, event: &IoEvent, now_ns: TimeNs) {
+        self.now_ns = now_ns;
+        match event {
+            IoEvent::Message { recv_ns, .. } => {
+                self.now_ns = *recv_ns;
+                self.messages += 1;
+            }
+            IoEvent::Response { response, .. } if response.body.len() <= MAX_RAW_ANSWER => {
+                self.write_raw(&response.body, now_ns);
+            }
+            IoEvent::Closed { reason, .. } => self.state.change(|shown| {
+                shown.closed += 1;
+                shown.last_closed.clone_from(reason);
+            }),
+            _ => {}
+        }
+    }
+
+    fn write_raw(&mut self, bytes: &[u8], recv_ns: TimeNs) {
+        let Some(raw) = &mut self.raw else { return };
+        match write_line(raw, bytes, recv_ns) {
+            Ok(()) => self.raw_lines += 1,
+            Err(error) => self.broken = Some(format!("the raw file: {error}")),
+        }
+    }
+
+    fn push(&mut self, base: Ticks, row: &MarketRow) -> Result<()> {
+        let kind = RowKind::from_byte(row.kind).ok_or_else(|| {
+            Error::new(ErrorKind::Internal, format!("a row of an unknown kind {}", row.kind))
+        })?;
+        let price = Ticks(base.0 + i64::from(row.price_offset));
+        self.writer.push_market(
+            self.last_ns,
+            row.exch_ns,
+            kind,
+            row.flags,
+            row.instrument,
+            price,
+            row.qty_lots,
+        )
+    }
+
+    fn show_counts(&self) {
+        let (messages, rows) = (self.messages, self.writer.rows());
+        let gaps = self.writer.gap_rows();
+        self.state.change(|shown| {
+            (shown.messages, shown.rows, shown.lost) = (messages, rows, gaps);
+        });
+    }
+
+    fn finish(mut self) -> Result<Recorded> {
+        self.show_counts();
+        if let Some(raw) = self.raw.take() {
+            let ended = raw.into_inner().map_err(|error| error.into_error());
+            ended.and_then(GzEncoder::finish).and_then(|file| file.sync_all())?;
+        }
+        if let Some((offset_ns, error_ns)) = self.state.read().clock {
+            let facts = &mut self.writer.provenance_mut().facts;
+            facts.insert("venue_clock_offset_ns".to_owned(), offset_ns.to_string());
+            facts.insert("venue_clock_error_ns".to_owned(), error_ns.to_string());
+        }
+        let empty = self.writer.rows() == 0;
+        let summary = if empty { None } else { Some(self.writer.finish()?) };
+        Ok(Recorded { summary, broken: self.broken, raw_lines: self.raw_lines })
+    }
+}
+
+impl Ear for Tape {
+    fn raw(&mut self, _: SocketId, bytes: &[u8], recv_ns: TimeNs) {
+        self.write_raw(bytes, recv_ns);
+    }
+
+    fn market(&mut self, _: InstrumentId, base: Ticks, rows: &[MarketRow]) -> bool {
+        // Messages that waited for their snapshot are known from when they are told.
+        self.last_ns = self.last_ns.max(self.now_ns);
+        for row in rows {
+            if let Err(error) = self.push(base, row) {
+                self.broken = Some(error.message().to_owned());
+                break;
+            }
+        }
+        true
+    }
+
+    fn told(&mut self, told: Told) {
+        self.state.take(&told, self.now_ns);
+    }
+}
+
+/// Writes a message as a line: line ends inside JSON are white space.
+fn write_line(raw: &mut impl Write, bytes: &[u8], recv_ns: TimeNs) -> std::io::Result<()> {
+    write!(raw, "{recv_ns} ")?;
+    for part in bytes.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        raw.write_all(part)?;
+    }
+    raw.write_all(b"\n")
+}
+
+fn create_raw(path: &Path) -> Result<BufWriter<GzEncoder<File>>> {
+    let file = File::create(path).map_err(|error| Error::from(error).at(path.display()))?;
+    Ok(BufWriter::with_capacity(1 << 16, GzEncoder::new(file, Compression::fast())))
+}
+
+/// The name of a stream in configuration.
+#[must_use]
+pub const fn stream_name(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Book => "book",
+        Stream::Best => "best",
+        Stream::Trades => "trades",
+        Stream::Mark => "mark",
+    }
+}
+
+/// The stream of a name.
+///
+/// # Errors
+/// When there is none.
+pub fn stream_of(name: &str) -> Result<Stream> {
+    const ALL: [Stream; 4] = [Stream::Book, Stream::Best, Stream::Trades, Stream::Mark];
+    ALL.into_iter().find(|stream| stream_name(*stream) == name).ok_or_else(|| {
+        let what = format!("no stream {name:?}; there are book, best, trades, mark");
+        Error::new(ErrorKind::Config, what)
+    })
+}

@@ -1,0 +1,90 @@
+//! Recording a feed of the exchange server, undisturbed and with faults.
+
+mod venue;
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mainspring_core::RowKind;
+use mainspring_data::{check_file, EventFile};
+use mainspring_exchange_server::config::ServerConfig;
+use mainspring_exchange_server::server::Server;
+use mainspring_transport::record::{RecordConfig, Recorded, Recorder};
+use mainspring_venues::venue::{Network, Stream};
+
+fn server() -> Server {
+    let config =
+        ServerConfig { markets: vec!["btcusdt".to_owned()], warm_up_s: 5.0, speed: 3.0, ..Default::default() };
+    Server::start(&config).unwrap()
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("mainspring-record-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn config(server: &Server, venue: &str, folder: &std::path::Path) -> RecordConfig {
+    RecordConfig {
+        venue: venue.to_owned(),
+        symbols: vec!["btcusdt".to_owned()],
+        network: Network::Main,
+        url: Some(format!("ws://{}", server.address())),
+        streams: vec![Stream::Book, Stream::Best, Stream::Trades, Stream::Mark],
+        target: folder.join("tape.mse"),
+        raw: Some(folder.join("tape.raw.gz")),
+        io: venue::config(),
+    }
+}
+
+fn wait_rows(recorder: &Recorder, rows: u64) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while recorder.shown().rows < rows {
+        assert!(Instant::now() < until && !recorder.is_over(), "{:?}", recorder.shown());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Every finding of weight, apart from gaps that were recorded as such.
+fn errors(recorded: &Recorded) -> Vec<String> {
+    let path = &recorded.summary.as_ref().unwrap().path;
+    let report = check_file(path).unwrap();
+    let heavy = report.findings.iter().filter(|one| format!("{:?}", one.severity) == "Error");
+    heavy.map(|one| format!("{one:?}")).collect()
+}
+
+fn kinds(recorded: &Recorded) -> Vec<(RowKind, usize)> {
+    let file = EventFile::open(&recorded.summary.as_ref().unwrap().path).unwrap();
+    let mut counts = std::collections::BTreeMap::new();
+    for chunk in 0..file.chunks() {
+        for row in file.chunk(chunk).unwrap().market().unwrap() {
+            *counts.entry(row.kind).or_insert(0) += 1;
+        }
+    }
+    counts.into_iter().map(|(kind, count)| (RowKind::from_byte(kind).unwrap(), count)).collect()
+}
+
+#[test]
+fn a_feed_is_recorded_whole_on_both_markets() {
+    let server = server();
+    for name in ["binance", "binance_usdm"] {
+        let folder = folder(name);
+        let recorder = Recorder::start(config(&server, name, &folder)).unwrap();
+        assert_eq!(recorder.instruments()[0].symbol, "BTCUSDT");
+        wait_rows(&recorder, 1_500);
+        assert!(recorder.shown().fresh);
+        let recorded = recorder.stop().unwrap().unwrap();
+        assert!(recorder.stop().unwrap().is_none());
+        assert_eq!(recorded.broken, None);
+        let summary = recorded.summary.clone().unwrap();
+        assert!(summary.rows >= 1_500 && summary.gap_rows == 0, "{summary:?}");
+        assert_eq!(errors(&recorded), Vec::<String>::new());
+        let kinds = kinds(&recorded);
+        println!("{name}: {kinds:?}");
+        assert!(kinds.len() >= 3, "{kinds:?}");
+        assert!(recorded.raw_lines > 20);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
