@@ -56,6 +56,9 @@ pub struct RunConfig {
     pub stops: Vec<StopConfig>,
     /// What a fuller position leaves of wishes; nothing is shaped by it where absent.
     pub position_states: Option<PositionStates>,
+    /// Every quantity that a strategy asks for is carried out at this share, in basis points.
+    #[serde(skip_serializing_if = "is_whole")]
+    pub size_bps: u32,
     /// Feed latency in place of what was recorded: we receive each row this long after its
     /// exchange time.
     pub feed_ns: Option<DurationNs>,
@@ -110,6 +113,7 @@ impl Default for RunConfig {
             validator: None,
             stops: Vec::new(),
             position_states: None,
+            size_bps: 10_000,
             feed_ns: None,
             venue_clock: VenueClock::Exchange,
             start_ns: None,
@@ -120,6 +124,10 @@ impl Default for RunConfig {
             reconcile: None,
         }
     }
+}
+
+const fn is_whole(bps: &u32) -> bool {
+    *bps == 10_000
 }
 
 fn is_exchange_clock(clock: &VenueClock) -> bool {
@@ -231,6 +239,9 @@ impl RunConfig {
         }
         if self.sample_ns.is_some_and(|ns| ns <= 0) {
             return wrong("the sampling interval must be positive".into());
+        }
+        if self.size_bps == 0 || self.size_bps > 10_000 {
+            return wrong(format!("sizes at {} basis points: give 1 to 10,000", self.size_bps));
         }
         self.margin.as_ref().map_or(Ok(()), MarginConfig::validate)?;
         self.validator.as_ref().map_or(Ok(()), ValidatorConfig::validate)?;

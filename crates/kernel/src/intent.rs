@@ -129,6 +129,15 @@ pub(crate) const FIRST_ELSEWHERE: u64 = 1 << ELSEWHERE_BITS;
 
 const ELSEWHERE_BITS: u32 = 48;
 
+/// A quantity at a share of itself; what is not nothing does not become nothing.
+fn scaled(qty: Lots, bps: u32) -> Lots {
+    let share = i128::from(qty.0) * i128::from(bps) / 10_000;
+    match i64::try_from(share).unwrap_or(qty.0) {
+        0 => Lots(qty.0.signum()),
+        lots => Lots(lots),
+    }
+}
+
 impl Intents {
     /// Forgets the wishes; order ids go on.
     pub fn clear(&mut self) {
@@ -209,6 +218,34 @@ impl Intents {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// Every quantity at a share of itself, in basis points: whole lots, rounded down, one at least.
+    pub(crate) fn scale(&mut self, bps: u32) {
+        for level in &mut self.levels {
+            level.qty = scaled(level.qty, bps);
+        }
+        for parent in &mut self.parents {
+            parent.qty = scaled(parent.qty, bps);
+            parent.min_child = scaled(parent.min_child, bps);
+            parent.max_child = scaled(parent.max_child, bps);
+        }
+        for intent in &mut self.list {
+            match intent {
+                Intent::Target { position, .. } => *position = scaled(*position, bps),
+                Intent::Place { terms, .. } => {
+                    terms.qty = scaled(terms.qty, bps);
+                    terms.display = scaled(terms.display, bps);
+                }
+                Intent::Amend { qty, .. } => *qty = scaled(*qty, bps),
+                Intent::Quote { .. }
+                | Intent::Cancel(_)
+                | Intent::CancelAll(_)
+                | Intent::Timer { .. }
+                | Intent::Execute { .. }
+                | Intent::Control { .. } => {}
+            }
+        }
     }
 
     /// All levels, of every quote.
@@ -418,5 +455,18 @@ fn check_quote(bids: &[Level], asks: &[Level]) -> Result<()> {
             wrong(format!("the quote crosses itself: bid at {bid} ticks, ask at {ask} ticks"))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_scaled_and_never_to_nothing() {
+        let share = |lots, bps| scaled(Lots(lots), bps).0;
+        assert_eq!((share(100, 2_500), share(-100, 2_500)), (25, -25));
+        assert_eq!((share(3, 5_000), share(1, 1), share(-1, 1), share(0, 1)), (1, 1, -1, 0));
+        assert_eq!(share(i64::MAX, 10_000), i64::MAX);
     }
 }

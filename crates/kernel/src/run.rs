@@ -110,6 +110,7 @@ fn run_beside(
     let recorder = Recorder::new(sink, config.record_orders)?;
     let parts = assemble(config, &instruments, strategies, recorder, sample_ns, &report_currency)?;
     let mut kernel = Kernel::new(parts);
+    kernel.size_bps = config.size_bps;
     let span = Span {
         start_ns: config.start_ns.unwrap_or(TimeNs::MIN),
         end_ns: config.end_ns.unwrap_or(TimeNs::MAX),

@@ -22,6 +22,8 @@ pub mod risk;
 pub mod run;
 pub mod simulation;
 pub mod table;
+pub mod trade;
+pub mod vault;
 pub mod venues;
 pub mod verify;
 pub mod view;
@@ -92,6 +94,10 @@ mod _core {
     use crate::simulation::{simulate, simulate_journal};
     #[pymodule_export]
     use crate::table::PyTable;
+    #[pymodule_export]
+    use crate::trade::{check_venue, start_live};
+    #[pymodule_export]
+    use crate::vault::{seal, unseal};
     #[pymodule_export]
     use crate::venues::{venue_names, PyVenueCodec};
     #[pymodule_export]

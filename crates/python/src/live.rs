@@ -17,9 +17,10 @@ use mainspring_kernel::session::rerun::{replacement, rerun, Rerun, Where};
 use mainspring_kernel::session::{Command, Image, Kind, Raw, Session, SessionConfig};
 use mainspring_live::bench::event_to_order;
 use mainspring_live::exchange::{Exchange, ExchangeConfig};
-use mainspring_live::{Handle, HostMaker, Plan, Status, Watch, WorkerPulse, MAX_SHOWN};
+use mainspring_live::{Handle, HostMaker, Link, Plan, Status, Watch, WorkerPulse, MAX_SHOWN};
 use mainspring_sim::flow::{FlowConfig, Level};
 use mainspring_sim::SimConfig;
+use mainspring_transport::driver::VenueState;
 use pyo3::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
@@ -68,7 +69,7 @@ struct KeepText {
 }
 
 /// A strategy of a session: in the kernel's thread, native or compiled, or on the worker.
-enum Place {
+pub(crate) enum Place {
     Kernel(NativeConfig, BookTrigger),
     Compiled(Py<PyCompiledStrategy>, BookTrigger, String),
     Worker(Py<PyAny>, BookTrigger, String),
@@ -98,6 +99,8 @@ pub struct PyLiveSession {
     places: Vec<Place>,
     base: Py<PyAny>,
     causes: Causes,
+    /// What is seen of venues outside.
+    venues: Vec<Arc<VenueState>>,
     replacements: Mutex<Replacements>,
 }
 
@@ -115,37 +118,28 @@ pub fn start_paper(
     strategies: Vec<(Bound<'_, PyAny>, String)>,
     base: &Bound<'_, PyAny>,
 ) -> PyResult<PyLiveSession> {
-    let places = strategies
-        .iter()
-        .map(|(one, trigger)| Place::read(one, trigger))
-        .collect::<PyResult<_>>()?;
-    let places: Vec<Place> = places;
-    let base = base.clone().unbind();
-    let causes: Causes = Arc::new(Mutex::new(Vec::new()));
-    let hosts = kernel_hosts(py, &places, &base, &causes)?;
-    let plan = plan(folder.clone(), config, venue, keep, code, &places, hosts);
-    let plan = plan.map_err(to_py)?;
-    let (config, instruments) = (plan.config.clone(), plan.instruments.clone());
-    let handle = py.detach(|| Handle::start(plan)).map_err(to_py)?;
-    let replacements = Mutex::default();
-    Ok(PyLiveSession { handle, folder, config, instruments, places, base, causes, replacements })
+    let places = Place::read_all(&strategies)?;
+    let made = || -> Result<Plan> {
+        let exchange = exchange(&parse(venue, "the venue's configuration")?)?;
+        let instruments = exchange.instruments().to_vec();
+        plan(folder, (config, keep, code), &places, instruments, vec![Box::new(exchange)])
+    };
+    let plan = made().map_err(to_py)?;
+    PyLiveSession::launch(py, plan, places, base, Vec::new())
 }
 
-fn plan(
+/// What to run, from the texts that Python gives: configuration, how it is kept, code. The strategies
+/// are made at the launch.
+pub(crate) fn plan(
     folder: PathBuf,
-    config: &str,
-    venue: &str,
-    keep: &str,
-    code: &str,
+    (config, keep, code): (&str, &str, &str),
     places: &[Place],
-    hosts: HostMaker,
+    instruments: Vec<Instrument>,
+    links: Vec<Box<dyn Link>>,
 ) -> Result<Plan> {
     let mut config: SessionConfig = parse(config, "the session's configuration")?;
-    let venue: VenueText = parse(venue, "the venue's configuration")?;
     let keep: KeepText = parse(keep, "how the session is kept")?;
     let code: Value = parse(code, "the strategies' code")?;
-    let exchange = exchange(&venue)?;
-    let instruments = exchange.instruments().to_vec();
     for (currency, _) in &mut config.run.deposits {
         if currency.is_empty() {
             // What Python cannot know before the markets are there.
@@ -160,9 +154,9 @@ fn plan(
         folder,
         config,
         instruments,
-        hosts,
+        hosts: Box::new(|| Ok(Vec::new())),
         elsewhere: elsewhere.map(|(index, _)| index as u16).collect(),
-        links: vec![Box::new(exchange)],
+        links,
         journal: keep.journal,
         sources,
         facts: b"{}".to_vec(),
@@ -179,7 +173,7 @@ fn plan(
     })
 }
 
-fn parse<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
+pub(crate) fn parse<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|e| Error::new(ErrorKind::Config, format!("{what} cannot be used: {e}")))
 }
@@ -235,7 +229,31 @@ impl Made {
     }
 }
 
+impl PyLiveSession {
+    /// Starts what was planned.
+    pub(crate) fn launch(
+        py: Python<'_>,
+        mut plan: Plan,
+        places: Vec<Place>,
+        base: &Bound<'_, PyAny>,
+        venues: Vec<Arc<VenueState>>,
+    ) -> PyResult<Self> {
+        let base = base.clone().unbind();
+        let folder = plan.folder.clone();
+        let (config, instruments) = (plan.config.clone(), plan.instruments.clone());
+        let causes: Causes = Arc::new(Mutex::new(Vec::new()));
+        plan.hosts = kernel_hosts(py, &places, &base, &causes)?;
+        let handle = py.detach(|| Handle::start(plan)).map_err(to_py)?;
+        let replacements = Mutex::default();
+        Ok(Self { handle, folder, config, instruments, places, base, causes, replacements, venues })
+    }
+}
+
 impl Place {
+    pub(crate) fn read_all(strategies: &[(Bound<'_, PyAny>, String)]) -> PyResult<Vec<Self>> {
+        strategies.iter().map(|(one, trigger)| Self::read(one, trigger)).collect()
+    }
+
     fn read(strategy: &Bound<'_, PyAny>, trigger: &str) -> PyResult<Self> {
         let trigger = read_trigger(trigger).map_err(to_py)?;
         if let Ok(text) = strategy.extract::<String>() {
@@ -268,6 +286,12 @@ impl PyLiveSession {
     fn status(&self) -> String {
         let status = self.handle.status();
         status_json(&status, &self.instruments).to_string()
+    }
+
+    /// What is seen of venues outside, as JSON.
+    fn venues(&self) -> String {
+        let shown = self.venues.iter().map(|state| crate::trade::shown_json(&state.read()));
+        Value::from_iter(shown).to_string()
     }
 
     /// Whether the kernel's thread has ended.

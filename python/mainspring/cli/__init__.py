@@ -32,6 +32,8 @@ VERBS = {
         "simulate", "Run the engine against a venue, network and disk that fail, by seed"
     ),
     "paper": Verb("paper", "Trade a strategy on the built-in venue in real time"),
+    "connect": Verb("connect", "Look at a venue before trading there: clock, key, rules, fees"),
+    "live": Verb("live", "Trade a strategy on a venue, with real orders"),
     "kill": Verb("kill", "Halt a running session: no new orders, everything open is cancelled"),
     "journal": Verb("journal", "Check, print and export the journal of a session"),
     "recover": Verb("recover", "Bring a session's journal to its last good record, and tell of it"),

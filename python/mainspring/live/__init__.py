@@ -1,22 +1,31 @@
 """Sessions on real time: the strategy of a backtest, unchanged, on a market that goes on.
 
-Start one with `paper`, and use it as a context manager: leaving it ends the session in order.
+Start one with `paper` on the built-in venue or with `live` on venues outside, and use it as a
+context manager: leaving it ends the session in order.
 """
 
 from __future__ import annotations
 
 from mainspring.live.config import Keep, PaperVenue
+from mainspring.live.credentials import Credentials
 from mainspring.live.rerun import Rerun, WishDifference, shadow, verify
 from mainspring.live.session import LiveSession, Outcome, Status, paper
+from mainspring.live.trade import VenueStatus, live
+from mainspring.live.venue import Check, LiveVenue
 
 __all__ = [
+    "Check",
+    "Credentials",
     "Keep",
     "LiveSession",
+    "LiveVenue",
     "Outcome",
     "PaperVenue",
     "Rerun",
     "Status",
+    "VenueStatus",
     "WishDifference",
+    "live",
     "paper",
     "shadow",
     "verify",

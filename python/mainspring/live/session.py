@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mainspring import _core
 from mainspring.backtesting.config import Fees, Limits, RunSettings
@@ -29,6 +29,9 @@ from mainspring.risk import Margin, PositionStates, Stop
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
 from mainspring.strategy.undeclared import undeclared_state
+
+if TYPE_CHECKING:
+    from mainspring.live.trade import VenueStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,12 @@ class LiveSession:
     def status(self) -> Status:
         """The newest picture of the kernel."""
         return Status(**json.loads(self._core.status()))
+
+    def venues(self) -> list[VenueStatus]:
+        """The venues outside, in the order they were named; none in a paper session."""
+        from mainspring.live.trade import VenueStatus
+
+        return [VenueStatus(**one) for one in json.loads(self._core.venues())]
 
     def wait(self, seconds: float) -> bool:
         """Waits; false when the session ended before."""
@@ -256,7 +265,7 @@ class LiveSession:
                 "strategy, and a Python one is replaced by a Python one"
             )
         self._check_fits(new)
-        _check_state(new)
+        check_state(new)
         new.name = old.name
         self._replacements += 1
         version = self._replacements
@@ -390,7 +399,7 @@ def paper(
     folder = Path(folder)
     strategies = as_strategies(strategy)
     for one in strategies:
-        _check_state(one)
+        check_state(one)
     venue = venue or PaperVenue()
     settings = RunSettings(
         fees=fees,
@@ -430,7 +439,8 @@ def _checked(strategy: Strategy, values: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _check_state(strategy: Strategy | Native) -> None:
+def check_state(strategy: Strategy | Native) -> None:
+    """Refuses a strategy with state that a restart would lose."""
     if isinstance(strategy, Native) or strategy._compiled:
         # Compiled code has numbers in annotated attributes and nothing else: all of them are kept.
         return

@@ -151,6 +151,9 @@ impl Kernel {
     pub(crate) fn carry_out(&mut self, strategy: u16) -> Result<()> {
         let mut intents = self.intents.take();
         let mut done = Ok(());
+        if self.size_bps != 10_000 {
+            intents.scale(self.size_bps);
+        }
         if self.shapes_wishes() {
             done = self.shape_wishes(strategy, &mut intents);
         }

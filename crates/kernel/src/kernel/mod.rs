@@ -158,6 +158,8 @@ pub struct Kernel {
     pub(crate) gate: Gate,
     pub(crate) margins: Option<Margins>,
     pub(crate) shaping: Option<Shaping>,
+    /// Share of every quantity that a strategy asks for, in basis points.
+    pub(crate) size_bps: u32,
     pub(crate) guards: Vec<Guard>,
     pub(crate) validator: Option<Box<dyn Validator>>,
     pub(crate) requests: DelayQueue<VenueRequest>,
@@ -283,6 +285,7 @@ impl Kernel {
             gate: parts.gate,
             margins: parts.margins,
             shaping: parts.shaping,
+            size_bps: 10_000,
             guards: parts.guards,
             validator: parts.validator,
             requests: DelayQueue::new(MAX_IN_FLIGHT, "requests in flight"),

@@ -136,6 +136,7 @@ impl Session {
         // Limits may be changed while it runs, up to the ceiling.
         parts.max_open_orders = MAX_OPEN_ORDERS + 1;
         let mut kernel = Kernel::new(parts);
+        kernel.size_bps = config.run.size_bps;
         let started = Started {
             reconcile: config.run.reconcile.clone(),
             patience: config.patience,

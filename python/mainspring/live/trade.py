@@ -1,0 +1,180 @@
+"""Starting a session on venues outside."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from mainspring import _core
+from mainspring.backtesting.config import Fees, Limits, RunSettings
+from mainspring.backtesting.engine import (
+    as_strategies,
+    engine_form,
+    wanted_bars,
+    wanted_features,
+)
+from mainspring.backtesting.identity import strategy_identity
+from mainspring.backtesting.reconciling import Reconcile
+from mainspring.errors import ConfigError
+from mainspring.live.config import Keep
+from mainspring.live.session import SETTLEMENT, LiveSession, check_state
+from mainspring.live.venue import LiveVenue
+from mainspring.risk import Margin, PositionStates, Stop
+from mainspring.strategy.base import Strategy
+from mainspring.strategy.native import Native
+
+_TAG = "tag"
+
+
+def live(
+    strategy: Strategy | Native | type[Strategy] | Sequence[Strategy | Native],
+    folder: str | Path,
+    *,
+    venues: LiveVenue | Sequence[LiveVenue],
+    size: float,
+    keep: Keep | None = None,
+    fees: Fees | None = None,
+    limits: Limits | None = None,
+    reconcile: Reconcile | None = None,
+    margin: Margin | None = None,
+    position_states: PositionStates | None = None,
+    stops: Sequence[Stop] = (),
+    orders: Mapping[str, Any] | None = None,
+    cash: float | str | Decimal | None = None,
+    features: Sequence[str] = (),
+    signals: bool = False,
+) -> LiveSession:
+    """Trades on venues with real orders, or goes on with the session in `folder`.
+
+    Everything is as with `paper`: the same strategy object, journal, limits, kill switch and
+    replay. Each venue is looked at before anything is sent, and the session does not start when a
+    look finds a problem, or when `LiveVenue.check` did not pass within the last day.
+
+    Args:
+        strategy: The strategies, as for `ms.backtest`.
+        folder: Where journal and snapshots are kept. It also holds the tag by which our orders are
+            told from others on the account: a session goes on in its own folder.
+        venues: Where to trade. Instruments are numbered in this order.
+        size: Share of every quantity that strategies ask for which is carried out, above 0 and
+            up to 1: begin small. Quantities become whole lots, one at least.
+        keep: Journal, snapshots, supervision.
+        fees: In place of the account's own, which the venue told.
+        limits: Risk limits; they can only tighten the build's.
+        reconcile: Rules between wishes and orders.
+        margin: Leverage; without it positions are not margined.
+        position_states: Shapes what strategies want by how full their positions are.
+        stops: Stops that the engine holds for the strategies.
+        orders: How long answers are waited for and what is done with foreign orders, in the
+            engine's form: `mainspring.config.Config().orders.to_engine()`.
+        cash: Money at the start, in the first instrument's settlement currency; without it what
+            each venue says the account has.
+        features: Features of every instrument, beside those that strategies name.
+        signals: SIGUSR1 halts trading, SIGTERM ends the session, a second one at once.
+
+    Raises:
+        ConfigError: A setting cannot be used, a venue's look did not pass, a key is missing, or a
+            strategy has state that a restart would lose.
+        MismatchError: The folder is in use, or its journal is of another session.
+    """
+    folder = Path(folder)
+    places = [venues] if isinstance(venues, LiveVenue) else list(venues)
+    if not 0 < size <= 1:
+        raise ConfigError(f"a size of {size}; give the share of quantities to trade, such as 0.1")
+    _check_places(places)
+    strategies = as_strategies(strategy)
+    for one in strategies:
+        check_state(one)
+    settings = RunSettings(
+        fees=fees,
+        limits=limits or Limits(),
+        reconcile=reconcile,
+        margin=margin,
+        position_states=position_states,
+        stops=stops,
+        cash={SETTLEMENT: "0" if cash is None else cash},
+        features=wanted_features(strategies, features),
+        bars=wanted_bars(strategies, ()),
+    )
+    run = {**settings.to_engine(SETTLEMENT), "size_bps": max(1, round(size * 10_000))}
+    tag = _tag(folder)
+    core = _core.start_live(
+        folder,
+        json.dumps({"run": run, **(orders or {})}),
+        json.dumps([place.to_engine(tag) for place in places]),
+        [place.credentials.parts() for place in places],
+        cash is None,
+        json.dumps((keep or Keep()).to_engine(folder, signals=signals)),
+        json.dumps([strategy_identity(one, one.trigger) for one in strategies], default=str),
+        [(engine_form(one), one.trigger) for one in strategies],
+        Strategy,
+    )
+    return LiveSession(core, folder, strategies, features=settings.features, bars=settings.bars)
+
+
+def _check_places(places: Sequence[LiveVenue]) -> None:
+    if not places:
+        raise ConfigError("name a venue to trade on")
+    names = [place.name for place in places]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{name} is named twice: give all its symbols at once")
+    for place in places:
+        if not place.credentials.secret:
+            raise ConfigError(f"{place.name}: orders need a key; see mainspring.live.credentials")
+        why = place.last_check()
+        if why is not None:
+            raise ConfigError(why)
+
+
+def _tag(folder: Path) -> int:
+    """The tag in our order ids: drawn once, then the folder's."""
+    path = folder / _TAG
+    try:
+        return int(path.read_text())
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        tag = secrets.randbits(32)
+        new = path.with_name(_TAG + ".new")
+        new.write_text(f"{tag}\n")
+        new.replace(path)
+        return tag
+    except ValueError:
+        raise ConfigError(f"{path} holds no number: is {folder} a session's folder?") from None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VenueStatus:
+    """A venue as its session sees it.
+
+    Attributes:
+        venue: Its name.
+        up: Whether orders can be sent and statements come in.
+        fresh: Whether market data can be relied on.
+        clock_offset_ns: The venue's time is ours and so much.
+        clock_error_ns: Give or take so much.
+        balances: Currency, total and free.
+        messages: Messages of the venue.
+        rows: Rows of market data.
+        lost: Times that the kernel did not keep up and rows were dropped.
+        closed: Connections that ended.
+        last_closed: Why the last one did.
+        notes: The newest lines of the log: time, level, topic, text.
+    """
+
+    venue: str
+    up: bool
+    fresh: bool
+    clock_offset_ns: int | None
+    clock_error_ns: int | None
+    balances: list[dict[str, Any]]
+    messages: int
+    rows: int
+    lost: int
+    closed: int
+    last_closed: str
+    notes: list[dict[str, Any]]

@@ -1,0 +1,167 @@
+"""A venue that is traded on, and the look at it before money is at risk."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mainspring.backtesting.config import Span
+from mainspring.data.home import data_home
+from mainspring.errors import ConfigError
+from mainspring.live.config import span_ns
+from mainspring.live.credentials import Credentials
+
+_CHECK_LASTS_S = 24 * 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class LiveVenue:
+    """A venue and what is traded there.
+
+    Attributes:
+        name: One of `mainspring.venues.venues()`.
+        symbols: The instruments, as the venue writes them.
+        credentials: The key; without one only market data is taken.
+        url: Another place than the venue's own, such as `http://127.0.0.1:8080` of
+            `mainspring venue serve`.
+        test: The venue's test network.
+        account_number: Number of the account on the chain (dYdX).
+        recv_window_ms: How late a signed request may come; 0 for the venue's usual.
+        on_disconnect: What becomes of our orders when the venue cannot be heard: `cancel` them at
+            once by what still works, and by the venue's countdown where it has one, or `keep` them.
+        countdown: The venue cancels our orders after so long without a word from us; 0 for never.
+        stale: Market data is not quoted on after so much silence, unanswered pings included.
+        reserve: Share of the venue's request budgets that only cancels may use.
+        orders_by_socket: Whether orders go by the websocket where the venue takes them there.
+        proxy: An HTTP or SOCKS5 proxy.
+    """
+
+    name: str
+    symbols: Sequence[str]
+    credentials: Credentials = field(default_factory=Credentials)
+    url: str | None = None
+    test: bool = False
+    account_number: int = 0
+    recv_window_ms: int = 0
+    on_disconnect: Literal["cancel", "keep"] = "cancel"
+    countdown: Span = "30s"
+    stale: Span = "5s"
+    reserve: float = 0.2
+    orders_by_socket: bool = True
+    proxy: str | None = None
+
+    def to_engine(self, tag: int) -> dict[str, Any]:
+        """The engine's form; secrets go apart.
+
+        Raises:
+            ConfigError: A value cannot be used.
+        """
+        if not self.symbols:
+            raise ConfigError(f"{self.name}: name the symbols to trade")
+        if not 0 <= self.reserve <= 0.9:
+            raise ConfigError(f"{self.name}: a reserve of {self.reserve}; give 0 to 0.9")
+        return {
+            "name": self.name,
+            "symbols": list(self.symbols),
+            "url": self.url,
+            "test": self.test,
+            "account": self.credentials.account,
+            "account_number": self.account_number,
+            "ed25519": self.credentials.ed25519,
+            "recv_window_ms": self.recv_window_ms,
+            "tag": tag,
+            "on_disconnect": self.on_disconnect,
+            "countdown_ms": span_ns(self.countdown, "countdown") // 1_000_000,
+            "stale_ms": max(100, span_ns(self.stale, "stale") // 1_000_000),
+            "reserve_percent": round(self.reserve * 100),
+            "orders_by_socket": self.orders_by_socket,
+            "proxy": self.proxy,
+        }
+
+    def check(self, *, timeout_s: float = 30.0) -> Check:
+        """Looks at the venue without changing anything, and keeps what was found.
+
+        A session trades there only when the last look passed and is not older than a day.
+
+        Raises:
+            ConfigError: The venue is not known, or the key is not of the kind it takes.
+        """
+        from mainspring import _core
+
+        text = _core.check_venue(json.dumps(self.to_engine(0)), self.credentials.parts(), timeout_s)
+        check = Check(**json.loads(text))
+        path = self._record()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = {"time_s": time.time(), "passed": check.passed, "symbols": list(self.symbols)}
+        path.write_text(json.dumps(kept))
+        return check
+
+    def last_check(self) -> str | None:
+        """Why trading must not begin by the last look; None when it passed and is new enough."""
+        how = f"`mainspring connect {self.name} --check`"
+        try:
+            kept = json.loads(self._record().read_text())
+        except (FileNotFoundError, ValueError):
+            return f"{self.name} was never looked at with this key: {how}"
+        if not kept["passed"]:
+            return f"the last look at {self.name} found problems: {how}"
+        if time.time() - kept["time_s"] > _CHECK_LASTS_S:
+            return f"the last look at {self.name} is older than a day: {how}"
+        missing = sorted(set(self.symbols) - set(kept["symbols"]))
+        if missing:
+            return f"the last look at {self.name} was not at {', '.join(missing)}: {how}"
+        return None
+
+    def _record(self) -> Path:
+        place = "" if self.url is None else f"-{abs(hash_text(self.url)):x}"
+        network = "-test" if self.test else ""
+        name = f"{self.name}{network}{place}-{self.credentials.fingerprint()}.json"
+        return data_home() / "checks" / name
+
+
+def hash_text(text: str) -> int:
+    """A number for a text that is the same in every process."""
+    import zlib
+
+    return zlib.crc32(text.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a look at a venue found.
+
+    Attributes:
+        venue: Its name.
+        passed: Whether trading may begin.
+        clock_offset_ms: The venue's time is ours and so much.
+        clock_error_ms: Give or take so much.
+        may_trade: Whether the key may trade; None when the venue does not say.
+        may_withdraw: Whether it, or the account where keys do not tell, may take money out.
+        bound_to_address: Whether the key works from named addresses alone.
+        hedge_mode: Whether long and short positions are kept apart.
+        instruments: Symbol, tick, lot, least quantity and value, whether it trades, fees.
+        balances: Currency, total and free, of what is not zero.
+        positions: Symbol and quantity.
+        open_orders: Orders open in the instruments.
+        problems: Why trading must not begin.
+        warnings: What a person should look at.
+    """
+
+    venue: str
+    passed: bool
+    clock_offset_ms: int | None
+    clock_error_ms: int | None
+    may_trade: bool | None
+    may_withdraw: bool | None
+    bound_to_address: bool | None
+    hedge_mode: bool | None
+    instruments: list[dict[str, Any]]
+    balances: list[dict[str, Any]]
+    positions: list[tuple[str, str]]
+    open_orders: int
+    problems: list[str]
+    warnings: list[str]
