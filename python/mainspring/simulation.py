@@ -30,6 +30,7 @@ class Outcome:
         lives: Processes started: one, and one more after every kill and every full disk.
         orders: Requests sent about orders.
         fills: Fills at the venue.
+        parents: Parent orders begun.
         faults: How often each fault fired.
         violation: The first invariant that did not hold, and when; None when all held.
     """
@@ -39,6 +40,7 @@ class Outcome:
     lives: int
     orders: int
     fills: int
+    parents: int
     faults: dict[str, int]
     violation: str | None
 

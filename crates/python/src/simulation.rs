@@ -36,13 +36,13 @@ pub fn simulate_journal(
 ) -> PyResult<u64> {
     py.detach(|| {
         let (_, written) = journal(Plan { seed, steps })?;
-        write(&path, &written, Duration::from_micros(pause_us))
+        write(&path, seed, &written, Duration::from_micros(pause_us))
     })
     .map_err(to_py)
 }
 
-fn write(path: &Path, written: &[Written], pause: Duration) -> Result<u64> {
-    let (config, instruments, strategies) = session_parts()?;
+fn write(path: &Path, seed: u64, written: &[Written], pause: Duration) -> Result<u64> {
+    let (config, instruments, strategies) = session_parts(seed)?;
     let names: Vec<&str> = strategies.iter().map(String::as_str).collect();
     let sources = sources(&config, &instruments, &names, &json!({}), &json!({}))?;
     let folder = Folder::create(path)?;

@@ -9,6 +9,7 @@ mod disk;
 mod faults;
 mod feed;
 mod venue;
+mod worker;
 mod world;
 
 pub use disk::Written;

@@ -14,6 +14,7 @@ use mainspring_kernel::native::NativeConfig;
 use mainspring_kernel::session::{
     Answer, Command, Image, OpenOrder, Raw, Report, Request, Session, SessionConfig,
 };
+use mainspring_trading::execution::parents::Parent;
 use serde::Serialize;
 
 use crate::chance::Chance;
@@ -21,6 +22,7 @@ use crate::disk::{Disk, Written};
 use crate::faults::{Fault, FaultCounts};
 use crate::feed::{gap, Feed};
 use crate::venue::Venue;
+use crate::worker::Worker;
 
 const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000 * MS;
@@ -30,6 +32,10 @@ const MAX_POSITION: i64 = 20;
 
 /// An order may wait for an answer so long before an event must have named it.
 const MAX_WAIT_NS: i64 = 300 * SECOND;
+
+/// A parent order may live so long after its end: a minute for taking the rest, and the time that
+/// the last answers need.
+const MAX_CLOSING_NS: i64 = 90 * SECOND;
 
 /// What to run.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +67,8 @@ pub struct Outcome {
     pub orders: u64,
     /// Fills at the venue.
     pub fills: u64,
+    /// Parent orders begun.
+    pub parents: u64,
     /// Faults fired.
     pub faults: FaultCounts,
     /// The first invariant that did not hold, and when.
@@ -94,19 +102,20 @@ pub fn simulate_journal(plan: Plan) -> Result<(Outcome, Vec<Written>)> {
         lives: world.lives,
         orders: world.sent,
         fills: world.venue.fills_since(i64::MIN).len() as u64,
+        parents: u64::from(world.session.image().next_parent.saturating_sub(1)),
         faults: world.faults,
         violation,
     };
     Ok((outcome, written))
 }
 
-/// What every simulated session is made of: its configuration, its instruments, and the names of
-/// its strategies.
+/// What the simulated session of a seed is made of: its configuration, its instruments, and the
+/// names of its strategies.
 ///
 /// # Errors
 /// When the simulation cannot be set up.
-pub fn session_parts() -> Result<(SessionConfig, Vec<Instrument>, Vec<String>)> {
-    let session = new_session(0)?;
+pub fn session_parts(seed: u64) -> Result<(SessionConfig, Vec<Instrument>, Vec<String>)> {
+    let session = new_session(seed)?;
     let names = session.image().strategies.into_iter().map(|strategy| strategy.name).collect();
     Ok((session.config().clone(), session.instruments().to_vec(), names))
 }
@@ -546,13 +555,36 @@ impl World {
                 self.venue.position()
             ));
         }
-        let mut followed = self.recovered()?.image();
         let live = self.session.image();
+        agree_on_parents(&live)?;
+        let mut followed = self.recovered()?.image();
         followed.sequence = live.sequence;
         if followed != live {
             return broken("recovery: the state from the journal is not the state".into());
         }
         Ok(())
+    }
+}
+
+/// No parent lives long after its end, and none has traded more than it was asked to.
+fn agree_on_parents(image: &Image) -> Result<()> {
+    let Some(parents) = &image.parents else { return Ok(()) };
+    let late = |parent: &&Parent| parent.end_ns.saturating_add(MAX_CLOSING_NS) < image.now_ns;
+    if let Some(parent) = parents.live.iter().find(late) {
+        return broken(format!(
+            "parents: {} is still {} {} s after its end",
+            parent.id.0,
+            parent.state.name(),
+            (image.now_ns - parent.end_ns) / SECOND
+        ));
+    }
+    let over = |parent: &&Parent| parent.filled > parent.terms.qty;
+    match parents.ended.iter().find(over) {
+        None => Ok(()),
+        Some(parent) => broken(format!(
+            "parents: {} was to trade {} and traded {}",
+            parent.id.0, parent.terms.qty, parent.filled
+        )),
     }
 }
 
@@ -584,7 +616,7 @@ const RULES: &str = r#"{"price_threshold_bps":0.2,"size_threshold_bps":500,"amen
     "wait_for_cancel":true,"min_life_ns":40000000,"max_life_ns":3000000000,"replenish":true,
     "max_actions":3,"budgets":{"*":{"requests":{"limit":12,"window_ns":1000000000}}}}"#;
 
-/// The engine of a seed: every third reconciles under rules.
+/// The engine of a seed: every third reconciles under rules, every other works parent orders.
 fn new_session(seed: u64) -> Result<Session> {
     let mut config: SessionConfig = read(
         r#"{"run":{"deposits":[["USDT","100000"]],"features":["imbalance"],
@@ -595,8 +627,11 @@ fn new_session(seed: u64) -> Result<Session> {
     }
     let native: NativeConfig =
         read(r#"{"kind":"touch_maker","size":"0.003","max_position":"0.05"}"#)?;
-    let host = native.build(BookTrigger::Message)?;
-    Session::new(config, vec![instrument()?], vec![host])
+    let mut hosts = vec![native.build(BookTrigger::Message)?];
+    if seed % 2 == 1 {
+        hosts.push(Box::new(Worker::default()));
+    }
+    Session::new(config, vec![instrument()?], hosts)
 }
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {

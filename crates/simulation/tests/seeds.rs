@@ -8,13 +8,15 @@ fn seeds() -> u64 {
 
 #[test]
 fn no_invariant_breaks_in_any_seed() {
-    let mut faults = FaultCounts::default();
+    let (mut faults, mut parents) = (FaultCounts::default(), 0);
     for seed in 0..seeds() {
         let outcome = simulate(Plan::new(seed)).unwrap();
         assert_eq!(outcome.violation, None, "reproduce with: mainspring simulate --seed {seed}");
         assert!(outcome.events >= 2_000, "seed {seed}: {} events", outcome.events);
         faults.add(&outcome.faults);
+        parents += outcome.parents;
         if seed == 99 {
+            assert!(parents > 500, "{parents} parent orders in 100 seeds");
             for fault in Fault::ALL {
                 assert!(faults.of(fault) > 0, "{} did not fire in 100 seeds", fault.name());
             }
