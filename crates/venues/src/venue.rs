@@ -87,6 +87,13 @@ pub trait Venue: Send {
     /// that nobody asked for.
     fn answered(&self, frame: &[u8]) -> Option<u64>;
 
+    /// The count of a frame among all of its connection, where the venue counts them: a jump means a
+    /// lost one, whatever it was about.
+    fn counted(&self, frame: &[u8]) -> Option<i64> {
+        let _ = frame;
+        None
+    }
+
     /// Writes the text frames that subscribe to streams of market data, each with its connection
     /// (index into [`Endpoints::market`]).
     ///

@@ -125,7 +125,11 @@ pub(super) const fn wiring(market: Market) -> Wiring {
         // Listen keys of spot are gone since February 2026.
         Market::Spot => Wiring { user: UserBy::Trade, positions: false, ..plain },
         // A key lives for an hour.
-        Market::Futures => Wiring { user: UserBy::ListenKey { keep_ms: 1_800_000 }, ..plain },
+        Market::Futures => Wiring {
+            user: UserBy::ListenKey { keep_ms: 1_800_000 },
+            countdown_each: true,
+            ..plain
+        },
     }
 }
 

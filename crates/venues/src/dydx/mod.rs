@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use mainspring_core::Result;
 
+use crate::document::Object;
 use crate::fact::{Fact, OnFact};
 use crate::failure::Failure;
 use crate::feed::{OnEvent, Sides};
@@ -154,6 +155,10 @@ impl Venue for Dydx {
 
     fn answered(&self, _frame: &[u8]) -> Option<u64> {
         None
+    }
+
+    fn counted(&self, frame: &[u8]) -> Option<i64> {
+        Object::read(frame).ok()?.integer("message_id").ok().flatten()
     }
 
     fn subscribe(

@@ -7,7 +7,7 @@ use mainspring_core::{InstrumentId, MarketRow, RowKind, Side, Ticks, TimeNs};
 
 use super::effect::Outbox;
 use crate::binance::Step;
-use crate::feed::{BookEvent, FeedEvent, Sides};
+use crate::feed::{BookEvent, FeedEvent, Sequence, Sides};
 use crate::follow::BookFollower;
 use crate::json::{Refusal, Scan};
 use crate::listing::{Listing, Listings};
@@ -46,6 +46,8 @@ struct Book {
     wanted: Wanted,
     /// The newest price of a trade or a best quote.
     price: Option<Ticks>,
+    /// Time of the newest whole book.
+    whole_ns: TimeNs,
     held: VecDeque<Held>,
 }
 
@@ -84,6 +86,7 @@ impl Books {
                 instrument: listing.id,
                 wanted: Wanted::Nothing,
                 price: None,
+                whole_ns: 0,
                 held: VecDeque::new(),
             });
         }
@@ -112,6 +115,11 @@ impl Books {
         let mut any = false;
         for (message, rows) in self.sink.messages() {
             any = true;
+            let book = self.books.get_mut(message.instrument.index());
+            if book.is_some_and(|book| book.as_mut().is_some_and(|b| b.is_late(message, rows))) {
+                self.counts.old += 1;
+                continue;
+            }
             match self.follower.judge(message) {
                 Step::Apply => {
                     self.counts.messages += 1;
@@ -158,6 +166,13 @@ impl Books {
             book.wanted = Wanted::Nothing;
         }
         self.follower.lose_all();
+    }
+
+    /// A message was lost and nobody knows of which book: all begin again.
+    pub(super) fn gap_all(&mut self, now_ns: TimeNs, out: &mut Outbox) {
+        self.counts.gaps += 1;
+        self.lose_all(now_ns, out);
+        self.books.iter_mut().flatten().for_each(|book| book.wanted = Wanted::From(now_ns));
     }
 
     /// The kernel lost rows of one instrument, and has marked the gap itself.
@@ -267,6 +282,16 @@ impl Book {
             Wanted::From(at_ns) => Wanted::From(at_ns.min(now_ns)),
             asked @ Wanted::Asked(_) => asked,
         };
+    }
+
+    /// Whether it is a whole book without a place in a sequence, and older than one that came before.
+    fn is_late(&mut self, message: &RowMessage, rows: &[MarketRow]) -> bool {
+        let sequence = Sequence::None;
+        let whole = message.kind == RowMessageKind::Book { snapshot: true, sequence };
+        let Some(first) = rows.first().filter(|_| whole) else { return false };
+        let late = first.exch_ns < self.whole_ns;
+        self.whole_ns = self.whole_ns.max(first.exch_ns);
+        late
     }
 
     /// A message was told.

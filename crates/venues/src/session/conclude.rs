@@ -146,6 +146,12 @@ impl VenueSession {
                 self.later(now_ns + AGAIN_NS, Later::CancelAll(instrument));
             }
             About::ForeignCancel(_) | About::CancelAll(_) => {}
+            About::Countdown(_) if is_refusal(&failure) => {
+                // It would be refused the next time too.
+                self.settings.countdown_ms = 0;
+                let text = format!("the venue's countdown is not there for us: {failure}");
+                note(out, Level::Warning, "countdown", text);
+            }
             About::Stream => {
                 note(out, Level::Error, "user_stream", failure.to_string());
                 if let Some(socket) = call.socket {

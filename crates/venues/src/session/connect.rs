@@ -10,6 +10,7 @@ use super::ours::Signal;
 use super::told::{Level, Told};
 use super::wires::{Role, Wire};
 use super::wiring::{SnapshotBy, UserBy};
+use crate::fact::{Fact, Notice};
 use crate::operation::{Operation, UserStream};
 use crate::outgoing::Via;
 
@@ -291,6 +292,48 @@ impl VenueSession {
                 }
                 Signal::ListenKey(_) | Signal::ServerTime(_) => {}
             }
+        }
+    }
+
+    /// A frame of a connection for market data that holds none: the venue may say that it will close,
+    /// or that it refused a subscription.
+    pub(super) fn market_notice(
+        &mut self,
+        socket: SocketId,
+        bytes: &[u8],
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let mut heard = Vec::new();
+        // What is no notice is nobody's business here.
+        let _ = self.venue.user(bytes, &mut |fact| match fact {
+            Fact::Notice(Notice::ReconnectSoon) => heard.push(None),
+            Fact::Notice(Notice::SubscriptionFailed(why)) => heard.push(Some(why.to_owned())),
+            _ => {}
+        });
+        for one in heard {
+            match one {
+                None => {
+                    if let Some(role) = self.wires.get(socket).map(|wire| wire.role) {
+                        self.replace(role, now_ns, out);
+                    }
+                }
+                Some(why) => {
+                    let text = format!("a subscription to market data was refused: {why}");
+                    note(out, Level::Error, "subscription", text);
+                }
+            }
+        }
+    }
+
+    /// A frame of a connection was lost, whatever it was about.
+    pub(super) fn missed(&mut self, role: Role, now_ns: TimeNs, out: &mut Outbox) {
+        let text = format!("{} lost a message", name_of(role));
+        note(out, Level::Warning, "gap", text);
+        if matches!(role, Role::Market(_)) {
+            self.books.gap_all(now_ns, out);
+        } else {
+            self.later(now_ns, Later::Account(now_ns - 60 * 1_000 * MS));
         }
     }
 

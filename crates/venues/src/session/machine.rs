@@ -228,17 +228,24 @@ impl VenueSession {
         let Some(wire) = self.wires.get(socket) else { return };
         wire.heard_ns = now_ns;
         let (role, successor) = (wire.role, wire.successor);
+        // The answer of OKX to a ping is no JSON.
+        if bytes == b"pong" {
+            return;
+        }
+        if let Some(count) = self.venue.counted(bytes) {
+            let before = wire.counted.replace(count);
+            if before.is_some_and(|before| count != before + 1) {
+                self.missed(role, now_ns, out);
+            }
+        }
         if matches!(role, Role::Market(_)) {
             match self.books.frame(self.venue.as_mut(), bytes, (recv_ns, now_ns), out) {
-                Ok(any) if any && successor => self.succeed(socket, now_ns, out),
-                Ok(_) => {}
+                Ok(true) if successor => self.succeed(socket, now_ns, out),
+                Ok(true) => {}
+                Ok(false) => self.market_notice(socket, bytes, now_ns, out),
                 Err(refusal) => {
-                    note(
-                        out,
-                        Level::Warning,
-                        "message",
-                        format!("market data was refused: {refusal}"),
-                    );
+                    let text = format!("market data was refused: {refusal}");
+                    note(out, Level::Warning, "message", text);
                 }
             }
             return;

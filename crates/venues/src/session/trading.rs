@@ -289,8 +289,10 @@ impl VenueSession {
             return;
         }
         let listings = Arc::clone(&self.listings);
-        for listing in listings.all() {
-            let operation = Operation::Countdown { listing: Some(listing), timeout_ms };
+        let each = if self.wiring.countdown_each { listings.all() } else { &listings.all()[..1] };
+        for listing in each {
+            let named = self.wiring.countdown_each.then_some(listing);
+            let operation = Operation::Countdown { listing: named, timeout_ms };
             self.send(&operation, About::Countdown(listing.id), false, now_ns, out);
         }
     }

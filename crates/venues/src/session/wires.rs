@@ -26,6 +26,8 @@ pub(super) struct Wire {
     pub(super) opened_ns: TimeNs,
     pub(super) heard_ns: TimeNs,
     pub(super) pinged_ns: TimeNs,
+    /// The count of its last frame, where the venue counts them.
+    pub(super) counted: Option<i64>,
     /// It is to take the place of another one of its role.
     pub(super) successor: bool,
 }
@@ -50,6 +52,7 @@ impl Wires {
             opened_ns: now_ns,
             heard_ns: now_ns,
             pinged_ns: 0,
+            counted: None,
             successor,
         });
         socket

@@ -43,6 +43,8 @@ pub struct Wiring {
     pub positions: bool,
     /// Most fills in one answer.
     pub fills_page: u32,
+    /// Whether the countdown that cancels is set for each instrument, or for all at once.
+    pub countdown_each: bool,
 }
 
 /// Wiring by HTTP and a stream that needs nothing special.
@@ -54,4 +56,5 @@ pub const PLAIN: Wiring = Wiring {
     clock_codes: &[],
     positions: true,
     fills_page: 100,
+    countdown_each: false,
 };

@@ -4,4 +4,5 @@ mod binance_market;
 mod binance_orders;
 mod binance_restart;
 mod check;
+mod others;
 mod play;

@@ -87,11 +87,20 @@ impl Play {
             secret: Some(Secret::new(SECRET)),
             ..Opening::default()
         };
-        let codec = open(venue, &opening).unwrap();
+        Self::of(venue, &opening, listings(venue), change)
+    }
+
+    pub fn of(
+        venue: &str,
+        opening: &Opening,
+        listings: Listings,
+        change: impl FnOnce(&mut SessionSettings),
+    ) -> Self {
+        let codec = open(venue, opening).unwrap();
         let addresses = codec.endpoints(Network::Main).into();
         let mut settings = SessionSettings::new(addresses, TAG, true);
         change(&mut settings);
-        let session = VenueSession::new(codec, listings(venue), settings).unwrap();
+        let session = VenueSession::new(codec, listings, settings).unwrap();
         Self {
             session,
             now_ns: BEGIN_NS,
