@@ -88,7 +88,10 @@ pub fn event_to_order(
 }
 
 /// Requests reach the venue at once, and its answers us.
-fn serve(
+///
+/// # Errors
+/// When the session fails.
+pub fn serve(
     session: &mut Session,
     venue: &mut SimMarket,
     requests: &mut Vec<Request>,
@@ -103,7 +106,11 @@ fn serve(
     tell(session, out)
 }
 
-fn tell(session: &mut Session, out: &mut Vec<VenueEvent>) -> Result<()> {
+/// Tells the session what the venue said.
+///
+/// # Errors
+/// When the session fails.
+pub fn tell(session: &mut Session, out: &mut Vec<VenueEvent>) -> Result<()> {
     let now_ns = session.now_ns();
     for mut event in out.drain(..) {
         event.recv_ns = now_ns;

@@ -42,7 +42,7 @@ fn time(messages: &[Vec<u8>], symbol: &str, tick: &str, lot: &str) -> Result<(f6
     Ok((by_shape, general, rows))
 }
 
-fn listing(symbol: &str, tick: Decimal, lot: Decimal) -> Listing {
+pub(crate) fn listing(symbol: &str, tick: Decimal, lot: Decimal) -> Listing {
     let instrument = Instrument {
         symbol: symbol.to_owned(),
         venue: "binance_usdm".to_owned(),

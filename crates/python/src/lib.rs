@@ -16,6 +16,7 @@ pub mod import;
 pub mod journal;
 pub mod live;
 pub mod models;
+pub mod order_bench;
 pub mod orders;
 pub mod records;
 pub mod risk;
@@ -23,6 +24,7 @@ pub mod run;
 pub mod simulation;
 pub mod table;
 pub mod trade;
+pub mod transport;
 pub mod vault;
 pub mod venues;
 pub mod verify;
@@ -61,9 +63,9 @@ mod _core {
     use crate::execution::routes::{route_levels, time_routes, PyRoute, PyRoutePart};
     #[pymodule_export]
     use crate::features::{
-        book_levels, bulk_volume_classification, compute_features, ewma_variance, fit_microprice, garch_filter,
-        garch_fit, kyle_lambda, range_variance, realized_measures, roll_spread, spread_components,
-        vpin, PyParticleFilter,
+        book_levels, bulk_volume_classification, compute_features, ewma_variance, fit_microprice,
+        garch_filter, garch_fit, kyle_lambda, range_variance, realized_measures, roll_spread,
+        spread_components, vpin, PyParticleFilter,
     };
     #[pymodule_export]
     use crate::flow::{flow_markets, flow_version, generate_flow};
@@ -81,6 +83,8 @@ mod _core {
     #[pymodule_export]
     use crate::models::{avellaneda_stoikov, glft_coefficients};
     #[pymodule_export]
+    use crate::order_bench::{time_bytes_to_order, time_signing};
+    #[pymodule_export]
     use crate::orders::{order_names, PyBar, PyFill, PyOrder, PyTrade};
     #[pymodule_export]
     use crate::records::log_records;
@@ -96,6 +100,8 @@ mod _core {
     use crate::table::PyTable;
     #[pymodule_export]
     use crate::trade::{check_venue, start_live};
+    #[pymodule_export]
+    use crate::transport::PyFeedRecorder;
     #[pymodule_export]
     use crate::vault::{seal, unseal};
     #[pymodule_export]

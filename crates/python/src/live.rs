@@ -30,6 +30,7 @@ use crate::compiled::{CompiledHost, PyCompiledStrategy};
 use crate::errors::to_py;
 use crate::host::{Causes, PythonHost};
 use crate::run::read_trigger;
+use crate::transport::latency_json;
 
 /// How long the worker waits for records before it looks whether the session has ended.
 const WORKER_WAIT: Duration = Duration::from_millis(20);
@@ -282,6 +283,11 @@ impl Place {
 
 #[pymethods]
 impl PyLiveSession {
+    /// How long the stages from a venue's bytes to an order took so far, as JSON.
+    fn latency(&self) -> String {
+        latency_json(self.handle.latency()).to_string()
+    }
+
     /// The kernel's newest picture as JSON.
     fn status(&self) -> String {
         let status = self.handle.status();

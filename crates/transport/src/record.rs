@@ -15,12 +15,15 @@ use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result, RowKin
 use mainspring_data::{ClockState, EventWriter, Provenance, Schema, Summary};
 use mainspring_live::WallClock;
 use mainspring_venues::listing::Listings;
-use mainspring_venues::session::{Session, SessionSettings, SocketId, Told, VenueSession};
+use mainspring_venues::session::{
+    Addresses, Session, SessionSettings, SocketId, Told, VenueSession,
+};
 use mainspring_venues::table::{self, Opening};
 use mainspring_venues::venue::{Network, Stream};
 
 use crate::ask;
-use crate::driver::{Driver, Ear, Shown, VenueState};
+use crate::copies::binance_mark;
+use crate::driver::{Copying, Driver, Ear, Shown, VenueState};
 use crate::io::{Bell, Io, IoConfig, IoEvent};
 
 /// Longest sleep of the recording thread.
@@ -48,6 +51,8 @@ pub struct RecordConfig {
     pub target: PathBuf,
     /// Gzipped lines `<receive ns> <message>`, if asked.
     pub raw: Option<PathBuf>,
+    /// Connections to each stream, of which the first copy of a message counts; 1 for no copies.
+    pub copies: u8,
     /// Sockets and requests.
     pub io: IoConfig,
 }
@@ -90,6 +95,7 @@ impl Recorder {
         let mut io = Io::new(config.io.clone(), clock)?;
         let listed = ask::instruments(&mut io, venue.as_mut(), &addresses.rest)?;
         let listings = ask::choose(&listed, &config.venue, &config.symbols)?;
+        let copying = copying(&config, &addresses)?;
         let state = Arc::new(VenueState::new(&config.venue));
         let tape = Tape::create(&config, &listings, Arc::clone(&state), clock)?;
         let mut settings = SessionSettings::new(addresses, 0, false);
@@ -100,7 +106,7 @@ impl Recorder {
         let bell = io.bell();
         let (ends, is_over) = (Arc::clone(&end), Arc::clone(&over));
         let thread = thread::Builder::new().name("record".to_owned()).spawn(move || {
-            let recorded = run(io, Driver::new(session, 0, None), tape, clock, &ends);
+            let recorded = run(io, Driver::new(session, 0, copying), tape, clock, &ends);
             is_over.store(true, Ordering::Release);
             recorded
         })?;
@@ -147,6 +153,20 @@ impl Drop for Recorder {
     }
 }
 
+/// How streams are copied.
+fn copying(config: &RecordConfig, addresses: &Addresses) -> Result<Option<Copying>> {
+    if config.copies <= 1 {
+        return Ok(None);
+    }
+    if !config.venue.starts_with("binance") {
+        let what =
+            format!("several copies of a stream are there for Binance, not for {}", config.venue);
+        return Err(Error::new(ErrorKind::Config, what));
+    }
+    let addresses = addresses.market.to_vec();
+    Ok(Some(Copying { count: config.copies, addresses, mark: binance_mark }))
+}
+
 fn run(
     mut io: Io,
     mut driver: Driver,
@@ -160,17 +180,19 @@ fn run(
         let left = driver.next_due_ns().saturating_sub(clock.now_ns()).max(0) as u64;
         io.turn(NAP.min(Duration::from_nanos(left)))?;
         while let Some(event) = io.next_event() {
-            tape.hear(&event, clock.now_ns());
-            driver.event(&mut io, &mut tape, event, clock.now_ns());
+            let now_ns = clock.now_ns();
+            tape.hear(&event, now_ns);
+            driver.event(&mut io, &mut tape, event, now_ns);
         }
         let now_ns = clock.now_ns();
         tape.now_ns = now_ns;
         driver.due(&mut io, &mut tape, now_ns);
         if now_ns >= counts_due_ns {
             counts_due_ns = now_ns + COUNTS_NS;
-            tape.show_counts();
+            tape.show_counts(driver.copies_dropped());
         }
     }
+    tape.show_counts(driver.copies_dropped());
     tape.now_ns = clock.now_ns();
     driver.stop(&mut io, &mut tape, clock.now_ns());
     // Goodbyes leave.
@@ -254,16 +276,16 @@ impl Tape {
         )
     }
 
-    fn show_counts(&self) {
+    fn show_counts(&self, copies_dropped: u64) {
         let (messages, rows) = (self.messages, self.writer.rows());
         let gaps = self.writer.gap_rows();
         self.state.change(|shown| {
             (shown.messages, shown.rows, shown.lost) = (messages, rows, gaps);
+            shown.copies_dropped = copies_dropped;
         });
     }
 
     fn finish(mut self) -> Result<Recorded> {
-        self.show_counts();
         if let Some(raw) = self.raw.take() {
             let ended = raw.into_inner().map_err(|error| error.into_error());
             ended.and_then(GzEncoder::finish).and_then(|file| file.sync_all())?;

@@ -14,19 +14,26 @@ use mainspring_transport::record::{RecordConfig, Recorded, Recorder};
 use mainspring_venues::venue::{Network, Stream};
 
 fn server() -> Server {
-    let config =
-        ServerConfig { markets: vec!["btcusdt".to_owned()], warm_up_s: 5.0, speed: 3.0, ..Default::default() };
+    let config = ServerConfig {
+        markets: vec!["btcusdt".to_owned()],
+        warm_up_s: 5.0,
+        speed: 3.0,
+        ..Default::default()
+    };
     Server::start(&config).unwrap()
 }
 
 fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("mainspring-record-{name}-{}", std::process::id()));
+    let folder =
+        std::env::temp_dir().join(format!("mainspring-record-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
 fn config(server: &Server, venue: &str, folder: &std::path::Path) -> RecordConfig {
+    let mut io = venue::config();
+    io.calls.body_bytes = 8 << 20;
     RecordConfig {
         venue: venue.to_owned(),
         symbols: vec!["btcusdt".to_owned()],
@@ -35,7 +42,8 @@ fn config(server: &Server, venue: &str, folder: &std::path::Path) -> RecordConfi
         streams: vec![Stream::Book, Stream::Best, Stream::Trades, Stream::Mark],
         target: folder.join("tape.mse"),
         raw: Some(folder.join("tape.raw.gz")),
-        io: venue::config(),
+        copies: 1,
+        io,
     }
 }
 
@@ -58,8 +66,8 @@ fn errors(recorded: &Recorded) -> Vec<String> {
 fn kinds(recorded: &Recorded) -> Vec<(RowKind, usize)> {
     let file = EventFile::open(&recorded.summary.as_ref().unwrap().path).unwrap();
     let mut counts = std::collections::BTreeMap::new();
-    for chunk in 0..file.chunks() {
-        for row in file.chunk(chunk).unwrap().market().unwrap() {
+    for chunk in 0..file.chunks().len() {
+        for row in file.chunk(chunk).unwrap().rows {
             *counts.entry(row.kind).or_insert(0) += 1;
         }
     }
@@ -87,4 +95,57 @@ fn a_feed_is_recorded_whole_on_both_markets() {
         assert!(recorded.raw_lines > 20);
         std::fs::remove_dir_all(folder).unwrap();
     }
+}
+
+#[test]
+fn gaps_and_lost_connections_are_marked_and_repaired() {
+    let server = server();
+    let folder = folder("faults");
+    let recorder = Recorder::start(config(&server, "binance", &folder)).unwrap();
+    wait_rows(&recorder, 300);
+    server.set_faults(r#"{"gap": 0.02, "duplicate": 0.1, "disconnect": 0.003}"#).unwrap();
+    let until = Instant::now() + Duration::from_secs(40);
+    while recorder.shown().lost < 3 || recorder.shown().closed < 2 {
+        assert!(Instant::now() < until, "{:?}", recorder.shown());
+        thread::sleep(Duration::from_millis(20));
+    }
+    server.set_faults("{}").unwrap();
+    wait_rows(&recorder, recorder.shown().rows + 300);
+    assert!(recorder.shown().fresh);
+    let recorded = recorder.stop().unwrap().unwrap();
+    assert_eq!((recorded.broken.clone(), errors(&recorded)), (None, Vec::new()));
+    assert!(recorded.summary.unwrap().gap_rows >= 3);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn two_copies_of_a_stream_hide_what_one_of_them_lost() {
+    let server = server();
+    let folder = folder("copies");
+    let mut wanted = config(&server, "binance_usdm", &folder);
+    wanted.copies = 3;
+    // Trades and best prices are left out: a copy of them that was lost leaves no gap to see.
+    wanted.streams = vec![Stream::Book];
+    let recorder = Recorder::start(wanted).unwrap();
+    wait_rows(&recorder, 300);
+    assert_eq!(recorder.shown().lost, 0);
+    // Three copies lose the same message once in 125,000.
+    server.set_faults(r#"{"gap": 0.02, "disconnect": 0.002}"#).unwrap();
+    let until = Instant::now() + Duration::from_secs(40);
+    while recorder.shown().closed < 2 {
+        assert!(Instant::now() < until, "{:?}", recorder.shown());
+        thread::sleep(Duration::from_millis(20));
+    }
+    server.set_faults("{}").unwrap();
+    wait_rows(&recorder, recorder.shown().rows + 100);
+    let shown = recorder.shown();
+    let recorded = recorder.stop().unwrap().unwrap();
+    println!(
+        "{} gaps, {} connections ended, {} copies dropped",
+        shown.lost, shown.closed, shown.copies_dropped
+    );
+    assert!(shown.copies_dropped > 100, "{shown:?}");
+    // Messages are about a hundred; one copy would have lost some of them.
+    assert_eq!((shown.lost, errors(&recorded)), (0, Vec::new()));
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -11,6 +11,7 @@ from mainspring.bench import peers
 from mainspring.bench.result import Measurement
 from mainspring.bench.workload import Workload
 from mainspring.errors import NotFoundError
+from mainspring.live.latency import STAGES
 
 Run = Callable[["Session"], Iterator[Measurement]]
 
@@ -60,6 +61,13 @@ class Benchmark:
         run: Run = getattr(importlib.import_module(f"mainspring.bench.{module}"), function)
         return run(session)
 
+
+_LOOPBACK = tuple(
+    f"{mode}_{stage}_{metric}"
+    for mode in ("sleeping", "busy")
+    for stage in STAGES
+    for metric in ("p50_us", "p99_us")
+)
 
 _TABLE = (
     Benchmark(
@@ -115,6 +123,18 @@ _TABLE = (
         ("p50_ns", "p99_ns"),
         "from a market message to its orders, approved and journaled",
         "live:event_to_order",
+    ),
+    Benchmark(
+        "bytes_to_order",
+        ("p50_ns", "p99_ns", "ed25519_sign_ns", "secp256k1_sign_ns"),
+        "from a depth message's bytes to the bytes of signed orders",
+        "way:bytes_to_order",
+    ),
+    Benchmark(
+        "loopback",
+        _LOOPBACK,
+        "socket to socket against the exchange server, by stage",
+        "way:loopback",
     ),
     Benchmark(
         "memory",

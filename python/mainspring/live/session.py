@@ -31,6 +31,7 @@ from mainspring.strategy.native import Native
 from mainspring.strategy.undeclared import undeclared_state
 
 if TYPE_CHECKING:
+    from mainspring.live.latency import StageLatency
     from mainspring.live.trade import VenueStatus
 
 
@@ -138,6 +139,13 @@ class LiveSession:
     def status(self) -> Status:
         """The newest picture of the kernel."""
         return Status(**json.loads(self._core.status()))
+
+    def latency(self) -> dict[str, StageLatency]:
+        """How long each stage from a venue's bytes to an order took, without those never passed."""
+        from mainspring.live.latency import StageLatency
+
+        stages = json.loads(self._core.latency())
+        return {stage: StageLatency(**one) for stage, one in stages.items()}
 
     def venues(self) -> list[VenueStatus]:
         """The venues outside, in the order they were named; none in a paper session."""

@@ -299,7 +299,10 @@ impl Sockets {
             .paces
             .entry(entry.origin.clone())
             .or_insert_with(|| Pace { back_off: BackOff::new(config, seed), from: now });
-        pace.from = now + pace.back_off.wait(held);
+        // Connections that were lost together count as one failure.
+        if pace.from <= now {
+            pace.from = now + pace.back_off.wait(held);
+        }
         shared.emit(IoEvent::Closed { key, reason: format!("{}: {reason}", entry.origin) });
     }
 
