@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainspring import _core
 from mainspring.bench import peers
@@ -18,6 +18,9 @@ from mainspring.bench.registry import Session
 from mainspring.bench.result import Measurement
 from mainspring.bench.timing import process
 from mainspring.live.latency import StageLatency
+
+if TYPE_CHECKING:
+    from mainspring.backtesting.config import Limits
 
 MESSAGES = 100_000
 """Depth messages of the common workload, 317 bytes on average."""
@@ -88,10 +91,22 @@ def loopback(session: Session) -> Iterator[Measurement]:
                 yield Measurement("loopback", f"{mode}_{stage}_{metric}", "us", value / 1_000)
 
 
+def _limits() -> Limits:
+    """The limits of `live.LIMITS`."""
+    from mainspring.backtesting.config import Limits
+
+    return Limits(
+        price_collar_bps=500,
+        max_order_qty="1",
+        max_order_notional="100000",
+        max_position="0.5",
+        max_open_orders=100,
+    )
+
+
 def _traded(seconds: float, *, busy: bool) -> dict[str, StageLatency]:
     """Trades on an exchange server of its own; the stages of that session."""
     import mainspring as ms
-    from mainspring.backtesting.config import Limits
     from mainspring.exchange import VenueServer
     from mainspring.live import Credentials, Keep, LiveVenue, live
 
@@ -104,7 +119,6 @@ def _traded(seconds: float, *, busy: bool) -> dict[str, StageLatency]:
     ):
         place = LiveVenue("binance_usdm", ["BTCUSDT"], credentials, url=server.ws_url)
         place.check()
-        limits = Limits(**LIMITS)
-        with live(maker, folder, venues=place, size=1.0, keep=keep, limits=limits) as session:
+        with live(maker, folder, venues=place, size=1.0, keep=keep, limits=_limits()) as session:
             session.wait(seconds)
             return session.latency()

@@ -14,7 +14,7 @@ from mainspring.cli.output import Output
 if TYPE_CHECKING:
     from mainspring.data.record import Recorder, Recording
 
-record_app = verb_app("data record", "")
+record_app = verb_app("data record", "--venue NAME --symbol SYMBOL")
 
 
 @record_app.default
