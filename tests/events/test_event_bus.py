@@ -6,13 +6,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import mainspring as ms
 import pytest
+from mainspring.errors import MainspringError
 from mainspring.events import (
     Bus,
     CounterSubscriber,
     Event,
     Gap,
+    JournalSource,
     LogSubscriber,
     Memory,
     OrderFilled,
@@ -161,6 +166,36 @@ def test_a_subscriber_behind_retention_gets_a_gap() -> None:
     after = [event.sequence for event in got[got.index(gap) + 1 :]]
     assert after
     assert all(sequence > gap.last for sequence in after)
+
+
+def test_a_gap_comes_with_the_state_behind_it(tmp_path: Path) -> None:
+    session = ms.journal.rehearse(tmp_path / "session", records=2_000)
+    source = JournalSource(session)
+    state = source.snapshot()
+    assert state == session.state()
+    assert state["sequence"] == source.newest
+    scribe = Scribe(retention=10)
+    scribe.memory._snapshot = lambda: state
+    scribe.market()
+    for number in range(1, 41):
+        scribe.new_order(number)
+    got = Collects()
+    with Bus(scribe.memory) as bus:
+        one = bus.subscribe(got, after=5)
+        assert one.wait(scribe.memory.newest)
+        assert isinstance(got[0], Gap)
+        assert got[0].snapshot == state
+
+        def broken() -> dict[str, Any]:
+            raise MainspringError("the state is gone")
+
+        scribe.memory._snapshot = broken
+        got = Collects()
+        one = bus.subscribe(got, after=5)
+        assert one.wait(scribe.memory.newest)
+        assert isinstance(got[0], Gap), "told all the same"
+        assert got[0].snapshot is None
+        assert "the state is gone" in str(one.last_error)
 
 
 def test_a_subscriber_that_asks_for_what_is_gone_gets_a_gap() -> None:

@@ -12,7 +12,7 @@ from mainspring.backtesting.reconciling import Reconcile
 from mainspring.config import Effect, load
 from mainspring.config.reload import Watcher
 from mainspring.errors import ConfigError, StrategyError
-from mainspring.live import LiveSession, paper, shadow, verify
+from mainspring.live import LiveSession, Rollout, paper, shadow, verify
 from mainspring.live.reload import SessionReload
 
 MAKER = ms.native.TouchMaker(size="0.01", max_position="0.1", every="20ms")
@@ -273,3 +273,49 @@ def test_a_changed_file_says_what_took_effect_and_what_needs_a_restart(tmp_path:
 
 def commands_of(folder: Path) -> list[ms.journal.Record]:
     return list(ms.journal.open(folder).records(types=["command"]))
+
+
+class MakerAgain(Maker):
+    """The same, as a version to be tried."""
+
+
+def test_a_new_version_is_rolled_out_by_share_and_taken_back(tmp_path: Path) -> None:
+    rollout = Rollout(old="Maker", new="MakerAgain")
+    both = [Maker(max_position=9), MakerAgain(max_position=9)]
+    with paper(both, tmp_path, venue=FAST, rollouts=[rollout]) as session:
+        assert sizes_of(session, new_orders(session)) == {0: {10}}
+        session.roll_out(10, reason="it looks well")
+        time.sleep(0.3)
+        assert sizes_of(session, new_orders(session, 8)) == {0: {9}, 1: {1}}
+        session.roll_out(0, reason="it does not")
+        time.sleep(0.3)
+        assert sizes_of(session, new_orders(session)).get(0) == {10}
+        with pytest.raises(ConfigError, match="0 to 100 %"):
+            session.roll_out(101, reason="too much")
+        with pytest.raises(ConfigError, match="say why"):
+            session.roll_out(50, reason=" ")
+    with pytest.raises(ConfigError, match="is not one strategy"):
+        paper([Maker()], tmp_path / "other", venue=FAST, rollouts=[rollout])
+    assert verify(tmp_path, [Maker(max_position=9), MakerAgain(max_position=9)]).different == 0
+
+
+def sizes_of(session: LiveSession, after: int) -> dict[int, set[int]]:
+    sizes: dict[int, set[int]] = {}
+    for one in ms.journal.open(session.folder).records(types=["new_order"]):
+        if one.sequence > after and not one.fields["reduce_only"]:
+            sizes.setdefault(one.fields["strategy"], set()).add(one.fields["qty_lots"])
+    return sizes
+
+
+def test_counts_are_of_this_life_and_totals_of_the_journal(tmp_path: Path) -> None:
+    with paper(MAKER, tmp_path, venue=FAST) as session:
+        new_orders(session)
+        first = session.stop().status
+    assert first.totals["orders"] == first.orders > 0
+    with paper(MAKER, tmp_path, venue=FAST) as session:
+        new_orders(session)
+        again = session.stop().status
+    assert again.totals["orders"] == first.orders + again.orders
+    assert again.totals["fills"] == first.fills + again.fills
+    records = ms.journal.open(tmp_path).records(types=["fill"])
+    assert sum(1 for _ in records) == again.totals["fills"]

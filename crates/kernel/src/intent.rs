@@ -343,6 +343,20 @@ impl Intents {
         place.map(|place| *place = level).is_some()
     }
 
+    /// Takes a wish out.
+    pub(crate) fn remove(&mut self, at: usize) {
+        if at < self.list.len() {
+            self.list.remove(at);
+        }
+    }
+
+    /// Cuts the quantity of a parent order that is asked for; false when nothing is left.
+    pub(crate) fn share_parent(&mut self, terms: u16, part: impl Fn(i64) -> i64) -> bool {
+        let Some(terms) = self.parents.get_mut(usize::from(terms)) else { return false };
+        terms.qty = Lots(part(terms.qty.0));
+        terms.qty.0 > 0
+    }
+
     /// Another wish in place of one.
     pub(crate) fn replace(&mut self, at: usize, wish: Intent) {
         if let Some(place) = self.list.get_mut(at) {

@@ -1,5 +1,6 @@
 //! Names of the codes that order records keep as their reason: refusals of a venue from 1 on,
-//! cancels from 51 on, a rate budget without room, limits of the gate from 101 on.
+//! cancels from 51 on, a version without a share, a rate budget without room, limits of the gate from
+//! 101 on.
 
 use std::borrow::Cow;
 
@@ -8,6 +9,9 @@ use mainspring_trading::risk::LimitKind;
 
 /// An order that a rate budget had no room for.
 pub const RATE_BUDGET: u8 = 100;
+
+/// A version of a strategy that has no share of the size.
+pub const NO_SHARE: u8 = 99;
 
 const REJECTS: [(RejectReason, &str); 15] = [
     (RejectReason::PostOnlyWouldTake, "post_only_would_take"),
@@ -45,8 +49,9 @@ pub fn reasons() -> impl Iterator<Item = (u8, Cow<'static, str>)> {
     let limits = LimitKind::ALL
         .iter()
         .map(|limit| (101 + *limit as u8, Cow::Owned(format!("risk_{}", limit.name()))));
-    let budget = [(RATE_BUDGET, Cow::Borrowed("rate_budget"))];
-    rejects.chain(cancels).chain(budget).chain(limits)
+    let ours = [(NO_SHARE, "no_share"), (RATE_BUDGET, "rate_budget")];
+    let ours = ours.into_iter().map(|(code, name)| (code, Cow::Borrowed(name)));
+    rejects.chain(cancels).chain(ours).chain(limits)
 }
 
 /// The name of a code; `None` for 0 and for codes that there are not.
@@ -73,6 +78,7 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), count);
         assert_eq!(reason_name(RATE_BUDGET).as_deref(), Some("rate_budget"));
+        assert_eq!(reason_name(101).as_deref(), Some("risk_halted"));
         assert_eq!(reason_name(0), None);
     }
 }

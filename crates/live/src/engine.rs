@@ -28,6 +28,9 @@ const SPINS: u32 = 256;
 /// Longest sleep: time goes on in the journal's marks and the heartbeat.
 const NAP: Duration = Duration::from_millis(1);
 
+/// Whoever halts the last door has told the kernel by then.
+const TOLD_WITHIN_NS: i64 = 50_000_000;
+
 /// A link as the kernel sees it.
 pub(crate) struct LinkEnd {
     pub(crate) inbound: Consumer<Inbound>,
@@ -93,6 +96,8 @@ pub(crate) struct Engine {
     pub(crate) snapshot_due_ns: TimeNs,
     pub(crate) ending: Option<TimeNs>,
     pub(crate) gate_was_halted: bool,
+    /// Since when the last door has been halted and the gate not.
+    pub(crate) door_halted_ns: Option<TimeNs>,
 }
 
 impl Engine {
@@ -126,7 +131,7 @@ impl Engine {
         let now_ns = self.clock.now_ns();
         self.session.advance(now_ns)?;
         self.send()?;
-        self.follow_gate();
+        self.follow_gate(now_ns)?;
         self.pulse.beat_ns.store(now_ns, Ordering::Release);
         if worked {
             self.status.write(&Status::of(&self.session));
@@ -261,10 +266,14 @@ impl Engine {
     }
 
     /// The gate's halt reaches the last door too, and a person's decision opens both.
-    fn follow_gate(&mut self) {
+    fn follow_gate(&mut self, now_ns: TimeNs) -> Result<()> {
         let halted = self.session.is_halted();
+        if !halted && !self.gate_was_halted && self.egress.is_halted() {
+            return self.follow_door(now_ns);
+        }
+        self.door_halted_ns = None;
         if halted == self.gate_was_halted {
-            return;
+            return Ok(());
         }
         self.gate_was_halted = halted;
         if halted {
@@ -273,6 +282,21 @@ impl Engine {
         } else {
             self.egress.rearm();
         }
+        Ok(())
+    }
+
+    /// The last door is halted and nobody told the gate: it halts too, so that no order passes one
+    /// that the other refuses.
+    fn follow_door(&mut self, now_ns: TimeNs) -> Result<()> {
+        let since_ns = *self.door_halted_ns.get_or_insert(now_ns);
+        if now_ns - since_ns < TOLD_WITHIN_NS {
+            return Ok(());
+        }
+        let cause = self.egress.reason().map_or_else(
+            || "the last door is halted".to_owned(),
+            |reason| format!("{}: {}", reason.cause, reason.text),
+        );
+        self.session.command(now_ns, &Command::Kill { cause, flatten: false })
     }
 
     fn keep_state(&mut self, now_ns: TimeNs) {

@@ -506,6 +506,7 @@ fn begin(setup: Setup) -> Result<(Engine, Ready)> {
         snapshot_due_ns: now_ns.saturating_add(setup.habits.snapshot_ns),
         ending: None,
         gate_was_halted: false,
+        door_halted_ns: None,
     };
     Ok((engine, ready))
 }

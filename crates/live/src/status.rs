@@ -27,16 +27,26 @@ pub struct Status {
     pub now_ns: TimeNs,
     /// Sequence of the last journal record.
     pub sequence: u64,
-    /// Rows of market data taken.
+    /// Rows of market data taken in this life: since the session was started last.
     pub rows: u64,
-    /// Orders sent.
+    /// Orders sent in this life.
     pub orders: u64,
-    /// Cancels sent.
+    /// Cancels sent in this life.
     pub cancels: u64,
-    /// Fills booked.
+    /// Fills booked in this life.
     pub fills: u64,
-    /// Orders that the gate refused.
+    /// Orders that the gate refused in this life.
     pub risk_rejects: u64,
+    /// Rows taken since the journal began.
+    pub total_rows: u64,
+    /// Orders sent since the journal began.
+    pub total_orders: u64,
+    /// Cancels sent since the journal began.
+    pub total_cancels: u64,
+    /// Amends sent since the journal began.
+    pub total_amends: u64,
+    /// Fills booked since the journal began.
+    pub total_fills: u64,
     /// Live orders.
     pub open_orders: u64,
     /// 1 when the gate is halted.
@@ -51,7 +61,7 @@ impl Status {
     /// What a session is now.
     #[must_use]
     pub fn of(session: &Session) -> Self {
-        let counts = session.counts();
+        let (counts, totals) = (session.counts(), session.totals());
         let mut status = Self {
             now_ns: session.now_ns(),
             sequence: session.sequence(),
@@ -60,6 +70,11 @@ impl Status {
             cancels: counts.cancels,
             fills: counts.fills,
             risk_rejects: counts.risk_rejects,
+            total_rows: totals.rows,
+            total_orders: totals.orders,
+            total_cancels: totals.cancels,
+            total_amends: totals.amends,
+            total_fills: totals.fills,
             open_orders: session.orders().live_count() as u64,
             halted: u64::from(session.is_halted()),
             instruments: session.instruments().len() as u64,

@@ -791,6 +791,13 @@ fn status_json(status: &Status, instruments: &[Instrument]) -> Value {
         "cancels": status.cancels,
         "fills": status.fills,
         "risk_rejects": status.risk_rejects,
+        "totals": {
+            "rows": status.total_rows,
+            "orders": status.total_orders,
+            "cancels": status.total_cancels,
+            "amends": status.total_amends,
+            "fills": status.total_fills,
+        },
         "open_orders": status.open_orders,
         "halted": status.halted != 0,
         "markets": markets,

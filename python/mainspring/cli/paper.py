@@ -140,12 +140,13 @@ def _document(session: LiveSession, outcome: Outcome) -> dict[str, Any]:
 
 
 def _table(outcome: Outcome) -> Any:
-    status = outcome.status
+    status, totals = outcome.status, outcome.status.totals
     rows = [
-        ("market rows", cell(status.rows)),
+        ("market rows, since this start", cell(status.rows)),
         ("orders", cell(status.orders)),
         ("cancels", cell(status.cancels)),
         ("fills", cell(status.fills)),
+        ("orders and fills since the journal began", f"{totals['orders']:,}, {totals['fills']:,}"),
         ("refused by risk", cell(status.risk_rejects)),
         ("open orders left", cell(status.open_orders)),
         *((f"position {m['symbol']}, lots", cell(m["position_lots"])) for m in status.markets),

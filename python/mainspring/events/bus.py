@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Self
 
-from mainspring.errors import InvalidValue, NotFoundError
+from mainspring.errors import InvalidValue, MainspringError, NotFoundError
 from mainspring.events.decoding import TYPES, Decoder
 from mainspring.events.sources import Cursor, Missing, Record, Source, records_of
 from mainspring.events.terms import RiskTerms
@@ -123,7 +124,7 @@ class Subscription:
                 return False
             if self.position == 0 and isinstance(record, Record):
                 self._tell_what_is_gone(record)
-            self._take(self._decoder.decode(record))
+            self._take(self._with_snapshot(record, self._decoder.decode(record)))
             if isinstance(record, Missing) and record.next < record.expected:
                 self._begin_again(record.next - 1)
                 return False
@@ -144,7 +145,19 @@ class Subscription:
         """A subscriber that asks for more than the source still has is told so."""
         if 0 < self._after < first.sequence - 1:
             gone = Missing(self._after + 1, first.sequence)
-            self._take(self._decoder.decode(gone))
+            self._take(self._with_snapshot(gone, self._decoder.decode(gone)))
+
+    def _with_snapshot(self, record: Record | Missing, events: Sequence[Event]) -> Sequence[Event]:
+        """A gap with the state behind it, so that its reader need not begin from nothing."""
+        if not isinstance(record, Missing):
+            return events
+        try:
+            snapshot = self._source.snapshot()
+        except MainspringError as error:
+            # The gap itself must be told, whatever the state is.
+            self.last_error = error
+            return events
+        return [replace(one, snapshot=snapshot) if isinstance(one, Gap) else one for one in events]
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -65,6 +65,10 @@ class Source(Protocol):
         """
         ...
 
+    def snapshot(self) -> Mapping[str, Any] | None:
+        """The state at a record `sequence` of now, for readers that missed what led to it."""
+        ...
+
 
 class JournalSource:
     """The journal of a session, in this process or another."""
@@ -92,6 +96,10 @@ class JournalSource:
         """A reader of its own."""
         return self._journal.cursor(after, types=types)
 
+    def snapshot(self) -> Mapping[str, Any]:
+        """Orders, positions and money as the newest records leave them."""
+        return self._journal.state()
+
 
 class RunLog:
     """The output records of a run, numbered from 1. A run keeps no inputs: causes are 0."""
@@ -109,6 +117,9 @@ class RunLog:
     ) -> _RunLogCursor:
         """A reader of its own."""
         return _RunLogCursor(self, after or 0, _wanted(types))
+
+    def snapshot(self) -> None:
+        """A run's log is whole: nothing is missed."""
 
     def block(self, after: int) -> list[Record]:
         """Some records behind `after`; none at the end."""
@@ -154,8 +165,10 @@ class Memory:
         instruments: Sequence[Mapping[str, Any]] = (),
         retention: int = 65_536,
         config: Mapping[str, Any] | None = None,
+        snapshot: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self.instruments = instruments
+        self._snapshot = snapshot
         self.config: Mapping[str, Any] = config or {}
         self.newest = 0
         self.finished = False
@@ -173,6 +186,10 @@ class Memory:
             self.newest = sequence
             self._changed.notify_all()
             return sequence
+
+    def snapshot(self) -> Mapping[str, Any] | None:
+        """What the owner of the records says the state is; None without one that does."""
+        return None if self._snapshot is None else self._snapshot()
 
     def finish(self) -> None:
         """Says that nothing more comes."""

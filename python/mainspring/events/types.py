@@ -7,7 +7,8 @@ people. Money is a `decimal.Decimal` in the settlement currency.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -322,10 +323,15 @@ class Gap(Event):
 
     Where `last` is before `first`, records from `sequence` on were cut away by a recovery: what
     was read of them counts for nothing.
+
+    `snapshot` is the state that the missing records led to, and some that are still there: as
+    `Journal.state` gives it, whole at the record `snapshot["sequence"]`. Events up to that record
+    still come, and are in it already. None where the source keeps no state.
     """
 
     first: int
     last: int
+    snapshot: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 _OWN_FIELDS: dict[str, tuple[str, ...]] = {}

@@ -6,7 +6,7 @@ context manager: leaving it ends the session in order.
 
 from __future__ import annotations
 
-from mainspring.live.config import Keep, PaperVenue
+from mainspring.live.config import Keep, PaperVenue, Rollout
 from mainspring.live.credentials import Credentials
 from mainspring.live.rerun import Rerun, WishDifference, shadow, verify
 from mainspring.live.session import LiveSession, Outcome, Status, paper
@@ -22,6 +22,7 @@ __all__ = [
     "Outcome",
     "PaperVenue",
     "Rerun",
+    "Rollout",
     "Status",
     "VenueStatus",
     "WishDifference",

@@ -126,5 +126,20 @@ class Keep:
         return {"interval_ms": milliseconds}
 
 
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Two strategies of a session that are versions of one and share its size.
+
+    Attributes:
+        old: The version that is trusted, by name or place.
+        new: The version that is tried, by name or place.
+        percent: Share of size that the new version has at first; `LiveSession.roll_out` changes it.
+    """
+
+    old: str | int
+    new: str | int
+    percent: int = 0
+
+
 KILL_FILE = "KILL"
 """As soon as this file is in a session's folder, trading is halted."""

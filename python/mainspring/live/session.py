@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import threading
 import time
@@ -24,7 +25,7 @@ from mainspring.backtesting.engine import (
 from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError, MainspringError, StrategyError
-from mainspring.live.config import KILL_FILE, Keep, PaperVenue
+from mainspring.live.config import KILL_FILE, Keep, PaperVenue, Rollout
 from mainspring.risk import Margin, PositionStates, Stop
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 class Status:
     """The kernel as it was after its last input; whole, never torn.
 
+    Counts are those of this life, since the session was started last; `totals` are those of the
+    whole journal, over every restart.
+
     Attributes:
         time_ns: Logical time.
         sequence: The journal's last record.
@@ -47,6 +51,7 @@ class Status:
         cancels: Cancels sent.
         fills: Fills booked.
         risk_rejects: Orders that the gate refused.
+        totals: Rows, orders, cancels, amends and fills since the journal began.
         open_orders: Live orders.
         halted: Whether trading is halted.
         markets: For each market its symbol, venue, best prices and position, in ticks and lots.
@@ -59,6 +64,7 @@ class Status:
     cancels: int
     fills: int
     risk_rejects: int
+    totals: dict[str, int]
     open_orders: int
     halted: bool
     markets: list[dict[str, Any]]
@@ -90,11 +96,13 @@ class LiveSession:
         *,
         features: Sequence[Any] = (),
         bars: Sequence[str] = (),
+        rollouts: Sequence[Rollout] = (),
     ) -> None:
         self.folder = folder
         self._core = core
         self._strategies = list(strategies)
         self._features, self._bars = list(features), set(bars)
+        self._rollouts = tuple(rollouts)
         self._replacements = 0
         self._outcome: Outcome | None = None
         self._worker_error: BaseException | None = None
@@ -246,6 +254,29 @@ class LiveSession:
         """
         self._command({"command": "set_waits", **orders})
 
+    def roll_out(self, percent: int, *, reason: str, strategy: str | int | None = None) -> None:
+        """Another share of size for the new version of a strategy, from the next event on.
+
+        The new version gets whole lots of what it asks for, rounded down, the old one the rest.
+        What the version whose share shrinks has open is cancelled, and the other grows once that
+        is gone. 0 takes everything back at once; a version without a share may still reduce what
+        it holds.
+
+        Args:
+            percent: 0 to 100.
+            reason: Journaled with the command.
+            strategy: The new version, by name or place; needed where there are several.
+
+        Raises:
+            ConfigError: The session was not started with this rollout, or without a reason.
+        """
+        if not reason.strip():
+            raise ConfigError("say why the new version gets another share")
+        if strategy is None and len(self._rollouts) == 1:
+            strategy = self._rollouts[0].new
+        command = {"command": "set_rollout", "percent": percent, "reason": reason}
+        self._command({**command, "strategy": self._index(strategy)})
+
     def replace_strategy(
         self, new: Strategy, *, strategy: str | int | None = None, timeout: float = 10.0
     ) -> None:
@@ -376,6 +407,7 @@ def paper(
     position_states: PositionStates | None = None,
     stops: Sequence[Stop] = (),
     orders: Mapping[str, Any] | None = None,
+    rollouts: Sequence[Rollout] = (),
     cash: float | str | Decimal = 100_000,
     features: Sequence[str] = (),
     signals: bool = False,
@@ -396,6 +428,7 @@ def paper(
         stops: Stops that the engine holds for the strategies.
         orders: How long answers are waited for and what is done with foreign orders, in the
             engine's form: `mainspring.config.Config().orders.to_engine()`.
+        rollouts: Which strategies are two versions of one and share its size.
         cash: Money at the start, in the first instrument's settlement currency.
         features: Features of every instrument, beside those that strategies name.
         signals: SIGUSR1 halts trading, SIGTERM ends the session, a second one at once.
@@ -423,18 +456,24 @@ def paper(
     identities = [strategy_identity(one, one.trigger) for one in strategies]
     core = _core.start_paper(
         folder,
-        json.dumps({"run": settings.to_engine(SETTLEMENT), **(orders or {})}),
+        json.dumps({"run": settings.to_engine(SETTLEMENT), **_rolled(rollouts), **(orders or {})}),
         json.dumps(venue.to_engine()),
         json.dumps((keep or Keep()).to_engine(folder, signals=signals)),
         json.dumps(identities, default=str),
         [(engine_form(one), one.trigger) for one in strategies],
         Strategy,
     )
-    return LiveSession(core, folder, strategies, features=settings.features, bars=settings.bars)
+    return LiveSession(
+        core, folder, strategies, features=settings.features, bars=settings.bars, rollouts=rollouts
+    )
 
 
 SETTLEMENT = ""
 """Stands for the settlement currency of the session's first instrument."""
+
+
+def _rolled(rollouts: Sequence[Rollout]) -> dict[str, Any]:
+    return {"rollouts": [dataclasses.asdict(one) for one in rollouts]} if rollouts else {}
 
 
 def _checked(strategy: Strategy, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -154,7 +154,10 @@ impl Kernel {
         if self.size_bps != 10_000 {
             intents.scale(self.size_bps);
         }
-        if self.shapes_wishes() {
+        if self.shares_size {
+            done = self.share_wishes(strategy, &mut intents);
+        }
+        if done.is_ok() && self.shapes_wishes() {
             done = self.shape_wishes(strategy, &mut intents);
         }
         if done.is_ok() {

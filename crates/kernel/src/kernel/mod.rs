@@ -143,6 +143,8 @@ pub struct Slot {
 /// Everything that a run changes.
 pub struct Kernel {
     pub(crate) started_ns: TimeNs,
+    /// Whether versions of a strategy share its size.
+    pub(crate) shares_size: bool,
     /// Whether strategies are not called.
     hushed: bool,
     pub(crate) now_ns: TimeNs,
@@ -272,6 +274,7 @@ impl Kernel {
         let groups = route_groups(&listed);
         Self {
             started_ns: TimeNs::MIN,
+            shares_size: false,
             hushed: true,
             now_ns: TimeNs::MIN,
             markets: parts.markets,

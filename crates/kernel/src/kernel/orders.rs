@@ -1,6 +1,6 @@
 //! Orders on their way: gate, requests, answers, fills.
 
-use mainspring_core::order::OrderTerms;
+use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{
     ClientOrderId, InstrumentId, Lots, Money, RejectReason, Result, Ticks, VenueEvent,
     VenueEventKind, VenueRequest, VenueRequestKind,
@@ -182,6 +182,7 @@ impl Kernel {
         if self.gate.is_due(self.now_ns) {
             self.wake_gate();
         }
+        let terms = if self.gate.is_halted() { self.reduction(strategy, terms, at) } else { terms };
         let mut order = Order::new(id, strategy, terms, self.now_ns);
         order.purpose = purpose;
         match self.gate.check(strategy, &terms, at) {
@@ -194,6 +195,26 @@ impl Kernel {
                 self.refuse(order, veto.mask())
             }
         }
+    }
+
+    /// An order of a session that is halted: one that passes the gate reduces in fact, and leaves as
+    /// reduce-only, which is what the last door and the venue go by.
+    #[cold]
+    fn reduction(&self, strategy: u16, mut terms: OrderTerms, at: &Situation) -> OrderTerms {
+        if self.outside.is_some() && self.gate.check(strategy, &terms, at).is_ok() {
+            terms.flags = terms.flags.with(OrderFlags::REDUCE_ONLY);
+        }
+        terms
+    }
+
+    /// An amend of a session that is halted does not leave: the last door cannot see what it does. A
+    /// quote or target is cancelled for it, and wished anew.
+    #[cold]
+    fn amend_while_halted(&mut self, order: &Order) -> Result<()> {
+        if order.purpose == Purpose::Explicit {
+            return self.note(&format!("amend of order {}: trading is halted", order.id.0));
+        }
+        self.cancel(order.strategy, order.id)
     }
 
     pub(super) fn submit(&mut self, order: Order, approved: &ApprovedOrder) -> Result<()> {
@@ -213,7 +234,7 @@ impl Kernel {
     }
 
     /// Refuses an order here, for a reason as results keep it.
-    pub(super) fn refuse_for(&mut self, order: Order, reason: u8) -> Result<()> {
+    pub(crate) fn refuse_for(&mut self, order: Order, reason: u8) -> Result<()> {
         self.make(&order)?;
         let moved = self.step(order.id, OrderEvent::RiskRefused)?;
         let order = *self.orders.at(moved);
@@ -279,6 +300,9 @@ impl Kernel {
         }
         if self.gate.is_due(self.now_ns) {
             self.wake_gate();
+        }
+        if self.gate.is_halted() && self.outside.is_some() {
+            return self.amend_while_halted(&order);
         }
         // Down to what is filled already, an amend ends the order as a cancel does: nothing to veto.
         let ends_it = qty.0 > 0 && qty <= order.filled;

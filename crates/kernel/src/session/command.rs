@@ -72,6 +72,15 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Value::is_null")]
         started_with: Value,
     },
+    /// Another share of size for the new version of a strategy.
+    SetRollout {
+        /// The new version.
+        strategy: u16,
+        /// Its share in percent.
+        percent: u8,
+        /// Why.
+        reason: String,
+    },
     /// Another version of a strategy takes its place, with its state, orders and positions.
     ReplaceStrategy {
         /// Which.
@@ -120,6 +129,9 @@ impl Kernel {
             }
             Command::SetExecution { rules, .. } => self.set_execution(rules.as_deref()),
             Command::SetWaits { patience, foreign, .. } => self.set_waits(patience, foreign),
+            Command::SetRollout { strategy, percent, reason } => {
+                self.set_rollout(*strategy, *percent, reason)
+            }
             Command::ReplaceStrategy { strategy, version, code } => {
                 let code = code["code"].as_str().unwrap_or("unknown code");
                 let code = code.get(..12).unwrap_or(code);

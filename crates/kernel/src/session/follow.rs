@@ -249,6 +249,13 @@ impl Kernel {
         let mut intents = self.intents.take();
         let head = record::decode_intents(payload, &mut intents);
         let mut done = head.as_ref().map(|_| ()).map_err(Clone::clone);
+        if self.size_bps != 10_000 {
+            // Parent orders are made of the wishes here, as the leader cut them.
+            intents.scale(self.size_bps);
+        }
+        if let (Ok(head), true) = (&head, self.shares_size) {
+            done = done.and_then(|()| self.share_wishes(head.strategy, &mut intents));
+        }
         if let Ok(head) = head {
             let slot = self.strategies.get(usize::from(head.strategy));
             // Wishes of a strategy that was stopped meanwhile are not carried out.
@@ -286,6 +293,13 @@ impl Kernel {
         let before = self.orders.get(id).map_or(Lots::ZERO, working_lots);
         let change = self.orders.request(id, step.event()?, time_ns)?;
         self.count_step_of(&change.order, step.event()?, time_ns);
+        let counts = &mut self.recorder.counts;
+        match step.event()? {
+            OrderEvent::Submit => counts.orders += 1,
+            OrderEvent::CancelRequested => counts.cancels += 1,
+            OrderEvent::ReplaceRequested { .. } => counts.amends += 1,
+            _ => {}
+        }
         if let Some(rounds) = &mut self.rounds {
             rounds.requested(change.order.terms.instrument, step.event()?, time_ns);
         }

@@ -13,6 +13,8 @@ use crate::stops::Guard;
 
 use super::changed::Changed;
 use super::outside::{SeenTrades, VenueLink, REMEMBERED_NAMES};
+use super::rollout::Rollout;
+use super::totals::Totals;
 use super::Session;
 
 /// Version of the layout of [`Image`].
@@ -75,6 +77,12 @@ pub struct Image {
     /// What commands changed.
     #[serde(default)]
     pub changed: Changed,
+    /// How far new versions of strategies are.
+    #[serde(default)]
+    pub rollouts: Vec<Rollout>,
+    /// What the journal has in all.
+    #[serde(default)]
+    pub totals: Totals,
     /// What was charged to rate budgets, by venue.
     #[serde(default)]
     pub budgets: Vec<Option<RateBudget>>,
@@ -117,6 +125,8 @@ impl Session {
             parents: kernel.parents.as_ref().map(|parents| parents.image()),
             next_parent: kernel.intents.upcoming_parent().0,
             changed: outside.map_or_else(Changed::default, |o| o.changed.clone()),
+            rollouts: outside.map_or_else(Vec::new, |o| o.rollouts.clone()),
+            totals: self.totals(),
             budgets: kernel.rounds.as_ref().map_or_else(Vec::new, |r| r.budgets().to_vec()),
         }
     }
@@ -151,6 +161,9 @@ impl Session {
             outside.ids = OrderIds::of(&image.names, REMEMBERED_NAMES);
         }
         kernel.restore_changed(&image.changed)?;
+        kernel.restore_rollouts(&image.rollouts);
+        self.before = image.totals;
+        let kernel = &mut self.kernel;
         let now_ns = kernel.now_ns;
         if let Some(rounds) = &mut kernel.rounds {
             rounds.begin_budgets(&image.budgets, now_ns);

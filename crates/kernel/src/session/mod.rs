@@ -33,7 +33,9 @@ pub mod record;
 #[cfg(unix)]
 pub mod rehearsal;
 pub mod rerun;
+mod rollout;
 mod summary;
+mod totals;
 mod venue;
 
 use mainspring_core::event::MarketRow;
@@ -69,6 +71,8 @@ pub use ink::{Ink, Outlet};
 pub(crate) use outside::Outside;
 pub use outside::{Followed, ForeignOrders, Patience, VenueLink};
 pub use record::{Kind, Raw};
+pub use rollout::{Rollout, RolloutConfig, Which};
+pub use totals::Totals;
 
 /// Configuration of a session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -80,6 +84,9 @@ pub struct SessionConfig {
     pub patience: Patience,
     /// What to do with orders that were not placed here.
     pub foreign: ForeignOrders,
+    /// Strategies that are two versions of one and share its size.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rollouts: Vec<RolloutConfig>,
     /// Whether the venues are simulated in the kernel, by the models of `run`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub paper: bool,
@@ -107,6 +114,8 @@ pub struct Session {
     next_elsewhere: u64,
     /// Whether the strategies here decide for a session that knows them by name only.
     elsewhere: bool,
+    /// What was counted before this life.
+    before: Totals,
 }
 
 impl Session {
@@ -144,6 +153,9 @@ impl Session {
         };
         let mut outside = Outside::new(started, &venues, venue_of);
         outside.following = true;
+        let names = kernel.strategies.iter().map(|slot| slot.host.name().to_owned());
+        outside.rollouts = Rollout::all(&config.rollouts, &names.collect::<Vec<_>>())?;
+        kernel.shares_size = !outside.rollouts.is_empty();
         outside.inside = config.paper;
         kernel.outside = Some(Box::new(outside));
         kernel.receive_clock = config.paper;
@@ -159,6 +171,7 @@ impl Session {
             states,
             next_elsewhere: FIRST_ELSEWHERE,
             elsewhere: false,
+            before: Totals::default(),
         })
     }
 
@@ -172,6 +185,7 @@ impl Session {
             outside.keep_followed = false;
         }
         self.kernel.hush();
+        self.begin_counts();
     }
 
     /// Starts the strategies of a new session. `facts` is JSON about code, configuration and models.
@@ -540,7 +554,7 @@ impl Session {
         &self.instruments
     }
 
-    /// Counts of what was done.
+    /// Counts of what was done in this life: since the session began to lead.
     #[must_use]
     pub const fn counts(&self) -> Counts {
         self.kernel.recorder.counts

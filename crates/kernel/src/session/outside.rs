@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::REMEMBERED_IN_SESSIONS;
 
 use super::changed::{Changed, Started};
+use super::rollout::Rollout;
 
 /// Requests that may wait to be taken by the egress.
 const MAX_REQUESTS: usize = 4_096;
@@ -192,6 +193,8 @@ pub(crate) struct Outside {
     /// What it was started with, and what commands changed since.
     pub(crate) started: Started,
     pub(crate) changed: Changed,
+    /// Versions of strategies that share a size.
+    pub(crate) rollouts: Vec<Rollout>,
     /// Why the last command was not carried out.
     pub(crate) refused: Option<String>,
     /// Whether what strategies ask for while following is kept, to be compared.
@@ -216,6 +219,7 @@ impl Outside {
             foreign: started.foreign.clone(),
             started,
             changed: Changed::default(),
+            rollouts: Vec::new(),
             refused: None,
             links: venues.iter().map(link).collect(),
             venue_of,
