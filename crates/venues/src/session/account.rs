@@ -110,7 +110,7 @@ impl VenueSession {
     /// The earliest time from which fills can be ours: an hour before the session, or the beginning of
     /// time when orders were taken over.
     fn first_fill_ns(&self) -> TimeNs {
-        if self.ours.instruments().is_empty() {
+        if self.ours.live().is_empty() {
             self.started_ns - 3_600_000 * MS
         } else {
             self.started_ns - 7 * 86_400_000 * MS

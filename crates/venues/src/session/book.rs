@@ -48,6 +48,8 @@ struct Book {
     price: Option<Ticks>,
     /// Time of the newest whole book.
     whole_ns: TimeNs,
+    /// When something was heard of it.
+    heard_ns: TimeNs,
     held: VecDeque<Held>,
 }
 
@@ -87,6 +89,7 @@ impl Books {
                 wanted: Wanted::Nothing,
                 price: None,
                 whole_ns: 0,
+                heard_ns: 0,
                 held: VecDeque::new(),
             });
         }
@@ -125,7 +128,7 @@ impl Books {
                     self.counts.messages += 1;
                     out.market(message.instrument, message.base, rows);
                     if let Some(Some(book)) = self.books.get_mut(message.instrument.index()) {
-                        book.heard(message, rows);
+                        book.heard(message, rows, now_ns);
                     }
                 }
                 Step::Old => self.counts.old += 1,
@@ -185,6 +188,20 @@ impl Books {
         }
     }
 
+    /// Books that were in step and of which nothing was heard for so long are not to be quoted on
+    /// until they are seen whole again.
+    pub(super) fn doubt_quiet(&mut self, now_ns: TimeNs, quiet_ns: i64, out: &mut Outbox) {
+        for book in self.books.iter_mut().flatten() {
+            let quiet = now_ns - book.heard_ns >= quiet_ns;
+            if quiet && self.follower.is_synced(book.instrument) {
+                self.follower.lose(book.instrument);
+                mark_gap(book.instrument, now_ns, out);
+                book.held.clear();
+                book.wanted = Wanted::From(now_ns);
+            }
+        }
+    }
+
     /// The next instrument whose snapshot is due, noted as asked for.
     pub(super) fn due(&mut self, now_ns: TimeNs) -> Option<InstrumentId> {
         let is_due = |book: &&mut Book| match book.wanted {
@@ -236,6 +253,7 @@ impl Books {
             return Ok(false);
         }
         self.counts.snapshots += 1;
+        book.heard_ns = recv_ns;
         self.follower.lose(listing.id);
         self.follower.judge(message);
         out.market(message.instrument, message.base, rows);
@@ -295,7 +313,8 @@ impl Book {
     }
 
     /// A message was told.
-    fn heard(&mut self, message: &RowMessage, rows: &[MarketRow]) {
+    fn heard(&mut self, message: &RowMessage, rows: &[MarketRow], now_ns: TimeNs) {
+        self.heard_ns = now_ns;
         match message.kind {
             RowMessageKind::Book { snapshot: true, .. } => self.wanted = Wanted::Nothing,
             RowMessageKind::Trade | RowMessageKind::Best => {

@@ -28,7 +28,6 @@ pub(super) enum About {
         /// Version that takes the order's place, where the venue replaces.
         version: Option<u32>,
     },
-    CancelAll(InstrumentId),
     ForeignCancel(u64),
     Query(Query),
     Countdown(InstrumentId),
@@ -127,7 +126,6 @@ pub(super) enum Later {
     Query(Query),
     Cancel { order: ClientOrderId, instrument: InstrumentId, attempt: u32 },
     ForeignCancel(u64, InstrumentId),
-    CancelAll(InstrumentId),
     Account(TimeNs),
 }
 

@@ -142,10 +142,7 @@ impl VenueSession {
                 self.cancel_failed((order, instrument, attempt), &failure, now_ns, out);
             }
             About::Amend { order, .. } => self.amend_failed(order, &failure, now_ns, out),
-            About::CancelAll(instrument) if !is_refusal(&failure) => {
-                self.later(now_ns + AGAIN_NS, Later::CancelAll(instrument));
-            }
-            About::ForeignCancel(_) | About::CancelAll(_) => {}
+            About::ForeignCancel(_) => {}
             About::Countdown(_) if is_refusal(&failure) => {
                 // It would be refused the next time too.
                 self.settings.countdown_ms = 0;
@@ -346,9 +343,6 @@ impl VenueSession {
             (About::Cancel { order, .. }, Sent::Perhaps) => self.ask_later(order, true, now_ns),
             (About::Query(query), _) => self.query_failed(query, now_ns),
             (About::Account(number, _), _) => self.account_failed(number, reason, now_ns, out),
-            (About::CancelAll(instrument), _) => {
-                self.later(now_ns + AGAIN_NS, Later::CancelAll(instrument));
-            }
             (About::Stream, _) => {}
             (about, _) => {
                 note(out, Level::Warning, "request", format!("{about:?}: {reason}"));

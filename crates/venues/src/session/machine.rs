@@ -177,6 +177,9 @@ impl VenueSession {
         if fresh != self.fresh {
             self.fresh = fresh;
             out.tell(Told::Feed { fresh });
+            if !fresh {
+                self.on_loss(now_ns, out);
+            }
         }
         self.judge_link(now_ns, out);
     }
@@ -188,6 +191,8 @@ impl VenueSession {
         }
         self.do_what_is_due(now_ns, out);
         self.watch_wires(now_ns, out);
+        let quiet_ns = self.settings.quiet_ms as i64 * MS;
+        self.books.doubt_quiet(now_ns, quiet_ns, out);
         while let Some(instrument) = self.books.due(now_ns) {
             self.ask_snapshot(instrument, now_ns, out);
         }
@@ -217,7 +222,6 @@ impl VenueSession {
                 Later::ForeignCancel(id, instrument) => {
                     self.cancel_foreign(id, instrument, now_ns, out);
                 }
-                Later::CancelAll(instrument) => self.cancel_all(instrument, now_ns, out),
                 Later::Account(since_ns) => self.ask_account(since_ns, now_ns, out),
             }
         }

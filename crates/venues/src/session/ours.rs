@@ -151,10 +151,10 @@ impl Ours {
         list.map(|(id, one)| (*id, one.terms.instrument)).collect()
     }
 
-    /// Instruments with orders that may be open.
-    pub(super) fn instruments(&self) -> BTreeSet<InstrumentId> {
-        let live = self.orders.values().filter(|one| !one.ended);
-        live.map(|one| one.terms.instrument).collect()
+    /// Orders that may be open.
+    pub(super) fn live(&self) -> Vec<(ClientOrderId, InstrumentId)> {
+        let live = self.orders.iter().filter(|(_, one)| !one.ended);
+        live.map(|(id, one)| (*id, one.terms.instrument)).collect()
     }
 
     /// The venue's text of an order that is not ours.

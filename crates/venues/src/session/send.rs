@@ -26,10 +26,7 @@ pub(super) enum Sending {
 impl About {
     const fn purpose(&self) -> Purpose {
         match self {
-            Self::Cancel { .. }
-            | Self::CancelAll(_)
-            | Self::ForeignCancel(_)
-            | Self::Countdown(_) => Purpose::Cancel,
+            Self::Cancel { .. } | Self::ForeignCancel(_) | Self::Countdown(_) => Purpose::Cancel,
             _ => Purpose::Other,
         }
     }

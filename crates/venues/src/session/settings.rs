@@ -27,6 +27,9 @@ pub struct SessionSettings {
     pub streams: Vec<Stream>,
     /// Market data is stale when a connection was silent, pings included, for so long.
     pub stale_ms: u64,
+    /// A book of which nothing was heard for so long is asked for again, though the connection
+    /// lives: it may be calm, or the venue may have ceased to tell.
+    pub quiet_ms: u64,
     /// An answer on a connection is given up after so long.
     pub answer_ms: u64,
     /// What happens to our orders when the venue cannot be heard.
@@ -53,6 +56,7 @@ impl SessionSettings {
             trades,
             streams: vec![Stream::Book, Stream::Best, Stream::Trades, Stream::Mark],
             stale_ms: 5_000,
+            quiet_ms: 15_000,
             answer_ms: 5_000,
             on_disconnect: OnDisconnect::Cancel,
             countdown_ms: 30_000,

@@ -69,10 +69,13 @@ impl VenueSession {
     }
 
     /// Why nothing that adds risk may leave for an instrument now.
-    fn closed_for(&self, listing: &Listing) -> Option<(RejectReason, String)> {
+    fn closed_for(&self, listing: &Listing, reduces: bool) -> Option<(RejectReason, String)> {
         let place = self.listings.all().iter().position(|one| one.id == listing.id);
         if !self.up {
             return Some((RejectReason::Halted, "the venue cannot be heard".to_owned()));
+        }
+        if !self.fresh && !reduces {
+            return Some((RejectReason::Halted, "its market data is stale".to_owned()));
         }
         if !place.is_some_and(|at| self.tradable[at]) {
             let why = "the venue takes no orders in it, or its rules have changed".to_owned();
@@ -89,7 +92,8 @@ impl VenueSession {
         now_ns: TimeNs,
         out: &mut Outbox,
     ) -> Result<(), (RejectReason, String)> {
-        if let Some(closed) = self.closed_for(listing) {
+        let reduces = terms.flags.has(mainspring_core::OrderFlags::REDUCE_ONLY);
+        if let Some(closed) = self.closed_for(listing, reduces) {
             return Err(closed);
         }
         // The venue's word of whether it trades is in `closed_for`; the listing may be old.
@@ -176,7 +180,7 @@ impl VenueSession {
         now_ns: TimeNs,
         out: &mut Outbox,
     ) -> Result<(), (RejectReason, String)> {
-        if let Some(closed) = self.closed_for(listing) {
+        if let Some(closed) = self.closed_for(listing, false) {
             return Err(closed);
         }
         let Some(tracked) = self.ours.get(id).filter(|one| !one.ended).cloned() else {
@@ -245,29 +249,18 @@ impl VenueSession {
         }
     }
 
-    /// The venue cannot be heard: what that means for our orders.
+    /// The venue or its market cannot be heard: what that means for our orders. Each is cancelled by
+    /// itself, so that orders of others in the same instruments stay.
     pub(super) fn on_loss(&mut self, now_ns: TimeNs, out: &mut Outbox) {
-        if self.settings.on_disconnect == OnDisconnect::Cancel {
-            for instrument in self.ours.instruments() {
-                self.cancel_all(instrument, now_ns, out);
+        if self.settings.on_disconnect == OnDisconnect::Cancel && self.settings.trades {
+            for (order, instrument) in self.ours.live() {
+                self.cancel(order, instrument, 1, now_ns, out);
+                if self.ours.get(order).is_some_and(|one| one.replacing.is_some()) {
+                    // Which version is there is not known yet: the newest is cancelled then.
+                    let again = Later::Cancel { order, instrument, attempt: 2 };
+                    self.later(now_ns + 2 * AGAIN_NS, again);
+                }
             }
-        }
-    }
-
-    /// Cancels everything in an instrument, by HTTP.
-    pub(super) fn cancel_all(
-        &mut self,
-        instrument: InstrumentId,
-        now_ns: TimeNs,
-        out: &mut Outbox,
-    ) {
-        let listings = Arc::clone(&self.listings);
-        let Some(listing) = listings.of_id(instrument) else { return };
-        let has = self.venue.rules().cancel_all.is_there() && self.clock.is_known();
-        let operation = Operation::CancelAll(listing);
-        let about = About::CancelAll(instrument);
-        if has && self.send(&operation, about, false, now_ns, out) == Sending::Limited {
-            self.later(now_ns + 200 * MS, Later::CancelAll(instrument));
         }
     }
 

@@ -127,11 +127,27 @@ fn a_silent_connection_is_pinged_and_then_given_up() {
     play.wait_alive(20 * SECOND, &[books, trades, user]);
     assert!(play.pings > 3 && play.closes.is_empty(), "a calm market is no dead one");
     play.told.clear();
+    play.rows.clear();
+    play.ok("GET", "/fapi/v1/depth", &snapshot(110));
+    play.rows.clear();
     play.wait_alive(6 * SECOND, &[trades, user]);
     assert_eq!(play.closes, [books]);
     assert_eq!(play.row_kinds(), [RowKind::Gap], "a stale book is not to be quoted on");
     assert!(play.others().contains(&Told::Feed { fresh: false }));
     assert!(play.opens.iter().any(|(_, url)| url.contains("/public/")));
+}
+
+#[test]
+fn a_book_of_which_nothing_is_heard_is_looked_at_anew() {
+    let (mut play, sockets) = in_step();
+    play.wait_alive(14 * SECOND, &sockets);
+    assert!(play.rows.is_empty());
+    play.wait_alive(2 * SECOND, &sockets);
+    assert_eq!(play.row_kinds(), [RowKind::Gap], "it may be calm, or the venue silent");
+    play.ok("GET", "/fapi/v1/depth", &snapshot(110));
+    assert_eq!(play.row_kinds()[0], RowKind::Clear, "calm, and trusted again");
+    play.frame(sockets[0], &depth(111, 115, 110));
+    assert_eq!(play.row_kinds(), [RowKind::Depth; 2]);
 }
 
 #[test]
@@ -142,8 +158,11 @@ fn before_the_venue_ends_a_connection_another_one_has_taken_its_place() {
     play.skip(23 * 3_600 * SECOND, &sockets);
     play.wait_alive(SECOND, &sockets);
     assert!(play.opens.is_empty(), "an hour is left");
+    play.ok("GET", "/fapi/v1/depth", &snapshot(110));
     play.skip(3_001 * SECOND, &sockets);
     play.wait_alive(SECOND, &sockets);
+    play.ok("GET", "/fapi/v1/depth", &snapshot(110));
+    play.rows.clear();
     assert!(play.closes.is_empty(), "the old ones serve until the new ones do");
     let next = play.connect("/public/");
     play.frame(books, &depth(111, 115, 110));

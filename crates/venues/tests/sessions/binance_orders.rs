@@ -5,7 +5,7 @@ use mainspring_core::{
     Answer, CancelReason, ClientOrderId, InstrumentId, Lots, RejectReason, Request, Side, Ticks,
     VenueEventKind,
 };
-use mainspring_venues::session::{OnDisconnect, Sent, Told};
+use mainspring_venues::session::{OnDisconnect, Sent, SocketId, Told};
 
 use crate::play::{client, server_time, spot, usdm, version, ws_id, Play, BEGIN_NS, MS, SECOND};
 
@@ -133,7 +133,7 @@ fn refusals_have_their_reasons() {
 
 #[test]
 fn too_many_requests_stop_orders_for_the_time_to_wait_and_keep_cancels() {
-    let (mut play, _) = usdm(|_| {});
+    let (mut play, sockets) = usdm(|_| {});
     play.place(1, Side::Buy, 618_000, 5);
     play.ok("POST", "/fapi/v1/order", &order(1, "NEW", "0"));
     play.place(2, Side::Buy, 617_000, 5);
@@ -144,9 +144,9 @@ fn too_many_requests_stop_orders_for_the_time_to_wait_and_keep_cancels() {
     play.place(3, Side::Buy, 616_000, 5);
     assert_eq!(play.kinds(3), [VenueEventKind::Rejected(RejectReason::Overloaded)]);
     play.cancel(1);
-    play.wait(2_900 * MS);
+    play.wait_alive(2_900 * MS, &sockets);
     assert!(play.find("DELETE", "/fapi/v1/order").is_none() && play.kinds(1).len() == 1);
-    play.wait(300 * MS);
+    play.wait_alive(300 * MS, &sockets);
     play.ok("DELETE", "/fapi/v1/order", &order(1, "CANCELED", "0"));
     assert_eq!(play.kinds(1), [VenueEventKind::Cancelled(CancelReason::Requested)]);
     play.place(4, Side::Buy, 616_000, 5);
@@ -275,22 +275,53 @@ fn the_key_of_the_user_stream_is_kept_alive() {
 
 #[test]
 fn when_the_venue_cannot_be_heard_orders_are_cancelled_and_the_countdown_stands_behind() {
-    let (mut play, [.., user]) = usdm(|_| {});
+    let (mut play, sockets) = usdm(|_| {});
+    let user = sockets[2];
     let asked = play.take("POST", "/fapi/v1/countdownCancelAll");
     assert_eq!(asked.param("countdownTime").as_deref(), Some("30000"));
-    play.wait_alive(11 * SECOND, &[user]);
+    play.wait_alive(11 * SECOND, &sockets);
     assert!(play.find("POST", "/fapi/v1/countdownCancelAll").is_some(), "we are still there");
     play.place(1, Side::Buy, 618_000, 5);
     play.ok("POST", "/fapi/v1/order", &order(1, "NEW", "0"));
     play.close(user);
-    let asked = play.take("DELETE", "/fapi/v1/allOpenOrders");
+    let asked = play.take("DELETE", "/fapi/v1/order");
+    assert_eq!(asked.param("origClientOrderId"), Some(client(1)), "ours alone: others stay");
     play.fail(&asked, Sent::Perhaps);
     play.wait(2 * SECOND);
-    let asked = play.take("DELETE", "/fapi/v1/allOpenOrders");
-    play.answer(&asked, 200, &[], r#"{"code":200,"msg":"done"}"#);
+    play.ok("GET", "/fapi/v1/order", &order(1, "NEW", "0"));
+    play.ok("DELETE", "/fapi/v1/order", &order(1, "CANCELED", "0"));
+    assert!(play.kinds(1).contains(&VenueEventKind::Cancelled(CancelReason::Requested)));
     play.asked.clear();
     play.wait(60 * SECOND);
     assert!(play.find("POST", "/fapi/v1/countdownCancelAll").is_none(), "the venue may act now");
+}
+
+#[test]
+fn on_stale_market_data_nothing_is_quoted_and_what_rests_is_cancelled() {
+    let (mut play, [books, ..]) = usdm(|_| {});
+    play.place(1, Side::Buy, 618_000, 5);
+    play.ok("POST", "/fapi/v1/order", &order(1, "NEW", "0"));
+    play.kinds(1);
+    play.close(books);
+    play.ok("DELETE", "/fapi/v1/order", &order(1, "CANCELED", "0"));
+    assert_eq!(play.kinds(1), [VenueEventKind::Cancelled(CancelReason::Requested)]);
+    play.place(2, Side::Buy, 618_000, 5);
+    assert_eq!(play.kinds(2), [VenueEventKind::Rejected(RejectReason::Halted)]);
+    play.connect("/public/");
+    play.place(3, Side::Buy, 618_000, 5);
+    play.take("POST", "/fapi/v1/order");
+}
+
+#[test]
+fn orders_are_kept_where_that_is_wanted() {
+    let (mut play, [books, _, user]) = usdm(|settings| settings.on_disconnect = OnDisconnect::Keep);
+    assert!(play.find("POST", "/fapi/v1/countdownCancelAll").is_none());
+    play.place(1, Side::Buy, 618_000, 5);
+    play.ok("POST", "/fapi/v1/order", &order(1, "NEW", "0"));
+    play.close(books);
+    play.close(user);
+    play.wait(SECOND);
+    assert!(play.find("DELETE", "/fapi/v1/order").is_none());
 }
 
 #[test]
@@ -310,7 +341,7 @@ fn placed(id: &str, client: &str, venue_id: u64, fills: &str, status: &str, all:
     )
 }
 
-fn spot_with_order() -> (Play, mainspring_venues::session::SocketId) {
+fn spot_with_order() -> (Play, SocketId) {
     let (mut play, [_, trade]) = spot(&Account::default());
     play.place(1, Side::Buy, 618_000, 5);
     let text = play.take_text(trade, "order.place");
@@ -427,7 +458,7 @@ fn a_replacement_nobody_knows_about_is_asked_for_newest_first() {
     let (mut play, trade) = spot_with_order();
     play.amend(1, 617_000, 5);
     play.take_text(trade, "order.cancelReplace");
-    play.wait(6 * SECOND);
+    play.wait_alive(6 * SECOND, &[SocketId(1), trade]);
     let asked = play.take("GET", "/api/v3/order");
     assert_eq!(asked.param("origClientOrderId"), Some(version(1, 1)));
     play.answer(&asked, 400, &[], r#"{"code":-2013,"msg":"Order does not exist."}"#);
