@@ -1,4 +1,4 @@
-"""The tests that ship inside ccxt's wheel, run against the built-in exchange: sync, async and pro."""
+"""The tests inside ccxt's wheel against the built-in exchange: sync, async and pro."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ BARE = {
     "fetch_trading_fees",
     "load_markets",
 }
-# What ccxt's runner excuses at the venue itself: books of spot without a time, and trades whose price
-# rose between two sales.
+# What ccxt's runner excuses at the venue itself: books of spot without a time, and trades whose
+# price rose between two sales.
 EXCUSED = {
     "fetch_trades": {"sideSequence"},
     "watch_trades": {"sideSequence"},

@@ -285,6 +285,25 @@ impl Exchange {
         self.liquidating = found;
     }
 
+    /// Liquidates an account in what an instrument settles in, whatever its margin: its orders there
+    /// are cancelled and its positions closed at the market.
+    ///
+    /// # Errors
+    /// When the instrument is unknown.
+    pub fn liquidate_account(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentId,
+        now: TimeNs,
+        listener: &mut impl Listener,
+    ) -> Result<()> {
+        self.floor(instrument, listener)?;
+        listener.liquidation(account, instrument);
+        self.close_out(account, instrument, now, listener);
+        self.accounts.insure(account, instrument);
+        Ok(())
+    }
+
     fn close_out(
         &mut self,
         account: AccountId,

@@ -1,18 +1,14 @@
-//! Serves the exchange until the process ends: `serve [JSON configuration]`.
+//! Serves the exchange as the JSON of its only argument says, until its input ends.
 
-use mainspring_core::{Error, ErrorKind, Result};
+use std::io::Read;
+
 use mainspring_exchange_server::{Server, ServerConfig};
 
-fn main() -> Result<()> {
-    let config = match std::env::args().nth(1) {
-        Some(json) => {
-            serde_json::from_str(&json).map_err(|e| Error::new(ErrorKind::Config, e.to_string()))?
-        }
-        None => ServerConfig::default(),
-    };
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let text = std::env::args().nth(1).unwrap_or_else(|| "{}".to_owned());
+    let config: ServerConfig = serde_json::from_str(&text)?;
     let server = Server::start(&config)?;
-    println!("{}", server.address());
-    loop {
-        std::thread::park();
-    }
+    println!("{}", server.address().port());
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
 }

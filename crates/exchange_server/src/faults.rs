@@ -22,6 +22,10 @@ pub struct Faults {
     pub gap: f64,
     /// Market messages that are sent twice.
     pub duplicate: f64,
+    /// Market messages that come after the one behind them.
+    pub reorder: f64,
+    /// Limit orders of members that find half of what was there taken by somebody else.
+    pub partial_fill: f64,
     /// Market messages after which the connection is cut.
     pub disconnect: f64,
     /// What the venue's clock is ahead of ours, in milliseconds.

@@ -18,6 +18,8 @@ pub struct Connection {
     id: u64,
     queue: mpsc::Sender<Utf8Bytes>,
     cut: Arc<Notify>,
+    /// A market message that waits for the one behind it, where streams are out of order.
+    held: Option<Utf8Bytes>,
     /// Whether market messages are wrapped with their stream's name.
     pub is_combined: bool,
 }
@@ -32,7 +34,7 @@ impl Connection {
     ) -> (Self, mpsc::Receiver<Utf8Bytes>, Arc<Notify>) {
         let (queue, receiver) = mpsc::channel(depth.max(1));
         let cut = Arc::new(Notify::new());
-        (Self { id, queue, cut: cut.clone(), is_combined }, receiver, cut)
+        (Self { id, queue, cut: cut.clone(), held: None, is_combined }, receiver, cut)
     }
 
     /// Queues a message; a connection whose queue is full is cut off.
@@ -166,13 +168,20 @@ impl Hub {
         let Some(listeners) = self.streams.get_mut(&key) else { return };
         let plain = Utf8Bytes::from(message);
         let combined = Utf8Bytes::from(format!("{{\"stream\":\"{stream}\",\"data\":{message}}}"));
-        listeners.retain(|connection| {
+        listeners.retain_mut(|connection| {
             let message = if connection.is_combined { &combined } else { &plain };
             if dice.happens(faults.gap) {
                 return true;
             }
+            if connection.held.is_none() && dice.happens(faults.reorder) {
+                connection.held = Some(message.clone());
+                return true;
+            }
             let copies = 1 + u8::from(dice.happens(faults.duplicate));
-            let sent = (0..copies).all(|_| connection.send(message.clone()));
+            let mut sent = (0..copies).all(|_| connection.send(message.clone()));
+            if let Some(late) = connection.held.take() {
+                sent &= connection.send(late);
+            }
             if dice.happens(faults.disconnect) {
                 connection.cut();
                 return false;
@@ -255,6 +264,13 @@ mod tests {
         assert!(queue.try_recv().is_err());
         publish(&mut hub, &Faults { duplicate: 1.0, ..Faults::default() });
         assert!(queue.try_recv().is_ok() && queue.try_recv().is_ok());
+        let (product, plain) = (Product::Spot, Faults::default());
+        let late = Faults { reorder: 1.0, ..plain };
+        for (message, faults) in [("1", &late), ("2", &late), ("3", &plain)] {
+            hub.publish(product, STREAM, message, faults, &mut Dice::new(1));
+        }
+        let heard: Vec<_> = (0..3).map(|_| queue.try_recv().unwrap()).collect();
+        assert_eq!(heard.iter().map(Utf8Bytes::as_str).collect::<Vec<_>>(), ["2", "1", "3"]);
         publish(&mut hub, &Faults { disconnect: 1.0, ..Faults::default() });
         assert!(!hub.is_heard(Product::Spot, STREAM));
     }

@@ -12,6 +12,7 @@ pub mod fields;
 pub mod flow;
 pub mod hub;
 pub mod limits;
+pub mod load;
 pub mod proof;
 pub mod records;
 pub mod section;

@@ -1,9 +1,9 @@
 //! One product of the venue: its exchange, its flow, and what the venue remembers and tells of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mainspring_core::order::{
-    CancelReason, OrderTerms, RejectReason, SelfTradePrevention, Side, TimeInForce,
+    CancelReason, OrderTerms, OrderType, RejectReason, SelfTradePrevention, Side, TimeInForce,
 };
 use mainspring_core::{Decimal, Instrument, InstrumentId, Lots, Money, Result, Ticks, TimeNs};
 use mainspring_exchange::{
@@ -14,6 +14,7 @@ use mainspring_trading::ledger::FillEffect;
 
 use crate::config::ServerConfig;
 use crate::dialects::Listing;
+use crate::faults::Dice;
 use crate::flow::{listed, shapes, HouseFlow};
 use crate::records::{FillRecord, OrderRecord, Records, Status};
 use crate::tape::{Print, Tape};
@@ -45,6 +46,8 @@ pub struct Symbol {
     pub tape: Tape,
     /// Grows with every change of a level.
     pub update_id: u64,
+    /// The best levels as they were told, by their number.
+    windows: HashMap<usize, [Vec<(i64, i64)>; 2]>,
     /// How many messages of changes were told.
     pub depth_number: u64,
     /// The last id that the depth stream told.
@@ -121,6 +124,11 @@ pub struct Section {
     /// The rest.
     pub desk: Desk,
     flow: Option<HouseFlow>,
+    /// Share of limit orders that somebody is quicker than, and the draws for it.
+    pub partial_fill: f64,
+    dice: Dice,
+    /// Who is quicker than a member whose orders are to fill in part.
+    rival: AccountId,
     /// Whether a fill-or-kill order that cannot fill is an order that ended, or none.
     keeps_unfilled_fok: bool,
     by_name: BTreeMap<String, usize>,
@@ -187,7 +195,10 @@ impl Section {
             refused: None,
         };
         let keeps_unfilled_fok = listing.keeps_unfilled_fok[product as usize];
-        Ok(Self { exchange, desk, flow, keeps_unfilled_fok, by_name })
+        let rival = exchange.open_house_account()?;
+        let dice = Dice::new(config.seed);
+        let partial_fill = config.faults.partial_fill;
+        Ok(Self { exchange, desk, flow, partial_fill, dice, rival, keeps_unfilled_fok, by_name })
     }
 
     /// A symbol by its name.
@@ -221,6 +232,9 @@ impl Section {
         if known.is_some_and(|order| order.status.is_open()) {
             return Err(RejectReason::DuplicateOrder);
         }
+        if self.dice.happens(self.partial_fill) {
+            self.be_quicker(&asked, now);
+        }
         let id = self.exchange.next_order_id();
         let mut order = NewOrder::new(id, asked.account, asked.terms);
         order.self_trade = asked.self_trade.1;
@@ -239,6 +253,36 @@ impl Section {
                 Err(reason)
             }
             None => Ok(id),
+        }
+    }
+
+    /// Takes what an order would take but for half of its quantity, just before it.
+    pub fn be_quicker(&mut self, than: &Placement, now: TimeNs) {
+        let (side, price, wanted) = (than.terms.side, than.terms.price, than.terms.qty.0);
+        let within = |level: i64| match side {
+            Side::Buy => level <= price.0,
+            Side::Sell => level >= price.0,
+        };
+        let levels = self.market(than.symbol).levels().levels(side.opposite());
+        let there: i64 = levels.take_while(|(at, _)| within(at.0)).map(|(_, qty)| qty.0).sum();
+        let taken = there - wanted / 2;
+        if than.terms.order_type != OrderType::Limit || there < wanted || taken <= 0 {
+            return;
+        }
+        let instrument = InstrumentId(than.symbol as u16);
+        let mut terms = OrderTerms::limit(instrument, side, price, Lots(taken));
+        terms.time_in_force = TimeInForce::Ioc;
+        let order = NewOrder::new(self.exchange.next_order_id(), self.rival, terms);
+        let sent = self.exchange.submit(order, now, &mut self.desk);
+        debug_assert!(sent.is_ok(), "symbols are instruments: {sent:?}");
+    }
+
+    /// Liquidates all that an account holds, whatever its margin.
+    pub fn liquidate(&mut self, account: AccountId, now: TimeNs) {
+        for at in 0..self.desk.symbols.len() {
+            let id = InstrumentId(at as u16);
+            let done = self.exchange.liquidate_account(account, id, now, &mut self.desk);
+            debug_assert!(done.is_ok(), "symbols are instruments: {done:?}");
         }
     }
 
@@ -323,6 +367,21 @@ impl Section {
         Some(news)
     }
 
+    /// How the best levels of both sides differ from those told before: what is no longer among them
+    /// has no lots.
+    pub fn take_window(&mut self, at: usize, depth: usize) -> [Vec<(i64, i64)>; 2] {
+        let now = self.sides(at, depth);
+        let windows = &mut self.desk.symbols[at].windows;
+        let before = windows.insert(depth, now.clone()).unwrap_or_default();
+        let changes = |side: usize| {
+            let (old, new) = (&before[side], &now[side]);
+            let gone = old.iter().filter(|(price, _)| new.iter().all(|(p, _)| p != price));
+            let fresh = new.iter().filter(|level| !old.contains(level)).copied();
+            gone.map(|(price, _)| (*price, 0)).chain(fresh).collect()
+        };
+        [changes(0), changes(1)]
+    }
+
     /// The best levels of both sides, bids first: ticks and lots.
     #[must_use]
     pub fn sides(&self, symbol: usize, count: usize) -> [Vec<(i64, i64)>; 2] {
@@ -370,6 +429,7 @@ impl Symbol {
             decimals,
             tape: Tape::default(),
             update_id: 1,
+            windows: HashMap::new(),
             depth_number: 1,
             told_id: 1,
             touched: BTreeSet::new(),

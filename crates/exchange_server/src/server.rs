@@ -101,7 +101,27 @@ impl Server {
     pub fn set_faults(&self, json: &str) -> Result<()> {
         let faults = serde_json::from_str(json)
             .map_err(|e| Error::new(ErrorKind::Value, format!("faults: {e}")))?;
-        self.shared.floor().venue.faults = faults;
+        self.shared.floor().venue.set_faults(faults);
+        Ok(())
+    }
+
+    /// Halts all markets, or opens them.
+    pub fn set_halted(&self, halts: bool) {
+        let mut floor = self.shared.floor();
+        floor.venue.set_halted(halts);
+        floor.tell();
+    }
+
+    /// Liquidates all that a member holds.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn liquidate(&self, key: &str) -> Result<()> {
+        let mut floor = self.shared.floor();
+        if !floor.venue.liquidate(key) {
+            return Err(Error::new(ErrorKind::NotFound, "there is no member with that key"));
+        }
+        floor.tell();
         Ok(())
     }
 
@@ -212,7 +232,8 @@ fn response(answer: HttpAnswer) -> Response {
     response
 }
 
-/// Faults and halts, for tests: `GET|POST /simulator/faults`, `POST /simulator/halt` and `open`.
+/// Faults, halts and liquidations, for tests: `GET|POST /simulator/faults`, `POST /simulator/halt`,
+/// `open`, and `liquidate` with a member's key as its body.
 fn control(shared: &Shared, method: &Method, path: &str, body: &Bytes) -> Response {
     let mut floor = shared.floor();
     match (method.as_str(), path) {
@@ -221,11 +242,16 @@ fn control(shared: &Shared, method: &Method, path: &str, body: &Bytes) -> Respon
         }
         ("POST", "/simulator/faults") => match serde_json::from_slice(body) {
             Ok(faults) => {
-                floor.venue.faults = faults;
+                floor.venue.set_faults(faults);
                 StatusCode::NO_CONTENT.into_response()
             }
             Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
         },
+        ("POST", "/simulator/liquidate") => {
+            let known = floor.venue.liquidate(&String::from_utf8_lossy(body));
+            floor.tell();
+            if known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }.into_response()
+        }
         ("POST", "/simulator/halt" | "/simulator/open") => {
             floor.venue.set_halted(path.ends_with("halt"));
             floor.tell();

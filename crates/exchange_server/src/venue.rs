@@ -11,6 +11,7 @@ use crate::dialects::Listing;
 use crate::faults::{Dice, Faults, RequestFault};
 use crate::hub::Hub;
 use crate::limits::Usage;
+use crate::proof::Secret;
 use crate::section::{Product, Section, Symbol};
 
 /// Rows of flow in one step, so that requests are not kept waiting by a catch-up.
@@ -25,7 +26,7 @@ pub struct MemberKeys {
     /// The API key, or the address of its wallet.
     pub key: String,
     /// What its requests are signed with.
-    pub secret: Vec<u8>,
+    pub secret: Secret,
     /// What goes with the key, where a venue asks for it.
     pub passphrase: String,
     /// Account in each product.
@@ -89,7 +90,7 @@ impl Venue {
                 [open(&mut sections[0], &member.spot)?, open(&mut sections[1], &member.usdm)?];
             members.push(MemberKeys {
                 key: member.key.clone(),
-                secret: member.secret.as_bytes().to_vec(),
+                secret: Secret::new(member.secret.as_bytes()),
                 passphrase: member.passphrase.clone(),
                 accounts,
                 nonces: BTreeSet::new(),
@@ -175,6 +176,22 @@ impl Venue {
             Some(at_ms) => member.countdowns.insert((product as usize, symbol), at_ms),
             None => member.countdowns.remove(&(product as usize, symbol)),
         };
+    }
+
+    /// Sets what goes wrong from now on.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+        for section in &mut self.sections {
+            section.partial_fill = faults.partial_fill;
+        }
+    }
+
+    /// Liquidates all that a member holds. Returns whether there is such a member.
+    pub fn liquidate(&mut self, key: &str) -> bool {
+        let Some(member) = self.member_of(key) else { return false };
+        let account = self.members[member].accounts[Product::Usdm as usize];
+        self.sections[Product::Usdm as usize].liquidate(account, self.now);
+        true
     }
 
     /// How long the answer of the next request is kept waiting.

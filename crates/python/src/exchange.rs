@@ -11,6 +11,7 @@ use mainspring_exchange::{
     AccountId, Exchange, Listener, MarketConfig, NewOrder, OrderId, OrderReport, ReportKind,
     TradeReport, TradingStatus, TriggerBy,
 };
+use mainspring_exchange_server::load::{self, Load};
 use mainspring_exchange_server::{Server, ServerConfig};
 use mainspring_trading::ledger::{FillEffect, MarkPrice};
 use pyo3::exceptions::PyRuntimeError;
@@ -312,9 +313,36 @@ impl PyVenueServer {
         py.detach(|| self.server().set_faults(faults)).into_py()
     }
 
+    fn set_halted(&self, py: Python<'_>, halts: bool) {
+        py.detach(|| self.server().set_halted(halts));
+    }
+
+    fn liquidate(&self, py: Python<'_>, key: &str) -> PyResult<()> {
+        py.detach(|| self.server().liquidate(key)).into_py()
+    }
+
     fn stop(&self, py: Python<'_>) {
         py.detach(|| self.server().stop());
     }
+}
+
+/// Loads a server of this machine that speaks Binance's protocol with signed orders: how many were
+/// accepted and refused, seconds, and the median and the 99th percentile of latency in microseconds.
+#[pyfunction]
+pub fn load_venue(
+    py: Python<'_>,
+    port: u16,
+    member: (String, String, String),
+    connections: usize,
+    orders: usize,
+    burst: usize,
+) -> PyResult<(usize, usize, f64, f64, f64)> {
+    let (key, secret, symbol) = member;
+    let load = Load { key: &key, secret: &secret, symbol: &symbol, connections, orders, burst };
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let report = py.detach(|| load::run(address, &load)).into_py()?;
+    let (p50, p99) = (report.latency_us(0.5), report.latency_us(0.99));
+    Ok((report.accepted, report.refused, report.seconds, p50, p99))
 }
 
 /// The configuration that a server has when nothing is said, as JSON.

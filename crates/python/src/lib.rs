@@ -51,7 +51,7 @@ mod _core {
         PyEventFile,
     };
     #[pymodule_export]
-    use crate::exchange::{time_matching, venue_defaults, PyExchange, PyVenueServer};
+    use crate::exchange::{load_venue, time_matching, venue_defaults, PyExchange, PyVenueServer};
     #[pymodule_export]
     use crate::execution::models::{
         almgren_chriss, front_loaded, impact_bps, implementation_shortfall, participation_lots,

@@ -154,6 +154,12 @@ _TABLE = (
         "a message to the matching engine, in four scenarios",
         "matching:matching",
     ),
+    Benchmark(
+        "exchange_load",
+        ("orders_per_s", "p99_us"),
+        "signed orders to the exchange server over loopback",
+        "exchange_load:exchange_load",
+    ),
     Benchmark("import", ("rows_per_s",), "raw Binance messages to an event file", "files:imports"),
     Benchmark("scan", ("bytes_per_s",), "touching every row of an event file", "files:scan"),
     Benchmark(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import TYPE_CHECKING
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
 from mainspring.cli.app import verb_app
 from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output
-from mainspring.exchange.server import Dialect  # noqa: TC001 - the command line reads it
+from mainspring.errors import InvalidValue, StorageError
+from mainspring.exchange.server import Dialect
 
 if TYPE_CHECKING:
     from mainspring.exchange import VenueServer
@@ -33,19 +38,21 @@ def serve(
     market: list[str] | None = None,
     seed: int = 1,
     speed: float = 1.0,
+    fault: list[str] | None = None,
     seconds: float | None = None,
     output: Output | None = None,
 ) -> int:
     """Serve the exchange in a venue's protocol, until Ctrl-C.
 
-    Requests are signed with the key `simulator-key` and the secret `simulator-secret`. Faults are
-    set with `POST /simulator/faults`.
+    Requests are signed with the key `simulator-key` and the secret `simulator-secret`, those of
+    Hyperliquid with a wallet whose key everybody knows. `mainspring venue fault` changes what goes
+    wrong while it runs.
 
     Parameters
     ----------
     dialect
-        Whose protocol: `binance`, `okx` and `bybit` are spot and perpetuals, `hyperliquid` and
-        `dydx` perpetuals.
+        Whose protocol: `binance`, `okx` and `bybit` are spot and perpetuals, `hyperliquid`
+        perpetuals.
     port
         Where to listen; 0 takes a free port.
     host
@@ -56,22 +63,74 @@ def serve(
         Seed of the flow.
     speed
         How fast the market runs against the clock; 0 leaves the books empty.
+    fault
+        What goes wrong, such as `unknown_outcome=0.01`; again for several.
     seconds
         Stop after so long.
     output
         Flags of every verb.
     """
-    from mainspring.exchange import VenueServer
+    from mainspring.exchange import Faults, VenueServer
 
     output = output or Output()
     markets = tuple(market or ("btcusdt", "ethusdt"))
     with VenueServer(
-        dialect, port=port, host=host, markets=markets, seed=seed, speed=speed
+        dialect,
+        port=port,
+        host=host,
+        markets=markets,
+        seed=seed,
+        speed=speed,
+        faults=Faults(**_faults(fault or [])),
     ) as server:
         where = {"rest": server.url, "websocket": server.ws_url, "markets": list(markets)}
         output.result(where, lambda: f"{dialect} at {server.url} and {server.ws_url}")
         _wait(server, seconds)
     return Exit.OK
+
+
+@_command("fault").default
+def fault(port: int, /, *changes: str, output: Output | None = None) -> int:
+    """Change what goes wrong at a venue that is being served; nothing named, all is well again.
+
+    Parameters
+    ----------
+    port
+        Where the venue listens, on this machine.
+    changes
+        Faults by name, such as `gap=0.01` or `maintenance=true`; those not named stay as they are.
+    output
+        Flags of every verb.
+    """
+    output = output or Output()
+    address = f"http://127.0.0.1:{port}/simulator/faults"
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            faults = json.load(answer)
+        wanted = {**faults, **_faults(changes)} if changes else {}
+        body = json.dumps(wanted).encode()
+        urllib.request.urlopen(address, data=body, timeout=5).close()
+    except OSError as error:
+        raise StorageError(f"port {port}: no venue is served there ({error})") from error
+    output.result(wanted, lambda: json.dumps(wanted) if wanted else "no faults")
+    return Exit.OK
+
+
+def _faults(changes: Sequence[str]) -> dict[str, Any]:
+    """`name=value` as they stand, checked by name."""
+    from mainspring.exchange import Faults
+
+    known = {field.name for field in fields(Faults)}
+    faults: dict[str, Any] = {}
+    for change in changes:
+        name, _, value = change.partition("=")
+        if name not in known:
+            raise InvalidValue(f"fault {name!r}: there are {', '.join(sorted(known))}")
+        try:
+            faults[name] = json.loads(value)
+        except ValueError as error:
+            raise InvalidValue(f"fault {change!r}: give a number, true or false") from error
+    return faults
 
 
 def _wait(server: VenueServer, seconds: float | None) -> None:

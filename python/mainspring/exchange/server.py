@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args
 
 from mainspring.errors import InvalidValue
 
-Dialect = Literal["binance", "okx", "bybit", "hyperliquid", "dydx"]
+Dialect = Literal["binance", "okx", "bybit", "hyperliquid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Faults:
         unknown_outcome: requests carried out but answered with 503 and code -1007.
         gap: market messages left out.
         duplicate: market messages sent twice.
+        reorder: market messages that come after the one behind them.
+        partial_fill: limit orders that find what was there taken but for half of their quantity.
         disconnect: market messages after which the connection is cut.
         clock_skew_ms: what the venue's clock is ahead of this machine's.
         maintenance: every request is answered with 503.
@@ -60,6 +62,8 @@ class Faults:
     unknown_outcome: float = 0.0
     gap: float = 0.0
     duplicate: float = 0.0
+    reorder: float = 0.0
+    partial_fill: float = 0.0
     disconnect: float = 0.0
     clock_skew_ms: int = 0
     maintenance: bool = False
@@ -90,7 +94,7 @@ _WALLET = ("0x14791697260e4c9a71f18484c9f997b308e59325", "0x" + "0123456789" * 6
 
 def default_members(dialect: Dialect) -> tuple[Member, ...]:
     """The one member that a server has when none is named: by API key, or by a wallet's address."""
-    if dialect in ("hyperliquid", "dydx"):
+    if dialect == "hyperliquid":
         return (Member(key=_WALLET[0], secret=_WALLET[1]),)
     return (Member(),)
 
@@ -103,7 +107,7 @@ class VenueServer:
 
     Args:
         dialect: whose protocol. `binance` is spot and USD-M futures on one port, `okx` and `bybit`
-            are spot and linear perpetuals, `hyperliquid` and `dydx` perpetuals.
+            are spot and linear perpetuals, `hyperliquid` perpetuals.
         port: where to listen; 0 takes a free port.
         host: address to listen on. Whoever reaches it can trade.
         markets: markets of the order-flow generator, see `mainspring data sample`.
@@ -194,6 +198,22 @@ class VenueServer:
         wanted = replace(faults or self._faults, **changes)
         self._core.set_faults(json.dumps(asdict(wanted)))
         self._faults = wanted
+
+    def halt(self) -> None:
+        """Halts all markets: orders are refused, and those that rest stay."""
+        self._core.set_halted(True)
+
+    def open(self) -> None:
+        """Opens all markets again."""
+        self._core.set_halted(False)
+
+    def liquidate(self, key: str = "simulator-key") -> None:
+        """Liquidates all that a member holds in perpetuals, whatever its margin.
+
+        Raises:
+            NotFoundError: there is no member with that key.
+        """
+        self._core.liquidate(key)
 
     def stop(self) -> None:
         """Closes all connections and stops serving."""

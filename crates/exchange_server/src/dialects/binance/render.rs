@@ -111,8 +111,11 @@ pub fn spot_placed(section: &Section, order: &OrderRecord, kind: &str) -> Value 
     }
     fields.insert("transactTime".to_owned(), order.update_ms.into());
     if kind == "FULL" {
-        let account_fills = section.desk.records.fills_of(order.account);
-        let fills = account_fills.filter(|fill| fill.order == order.id).map(|fill| {
+        let recent = section.desk.records.fills_of(order.account).rev();
+        let recent = recent.take_while(|fill| fill.time_ms >= order.time_ms);
+        let mut own: Vec<&FillRecord> = recent.filter(|fill| fill.order == order.id).collect();
+        own.reverse();
+        let fills = own.into_iter().map(|fill| {
             json!({
                 "price": symbol.price(fill.price),
                 "qty": symbol.qty(fill.qty.0),

@@ -155,6 +155,8 @@ impl Session {
         if let Some(rest) = topic.strip_prefix("orderbook.") {
             let depth = rest.split('.').next().and_then(|d| d.parse().ok()).unwrap_or(1);
             let book = market::book(section, at, depth);
+            // From here on changes are told against what this subscriber has been told.
+            venue.sections[product as usize].take_window(at, depth);
             connection.send(wrapped(topic, "snapshot", &book, now_ms).into());
         } else if topic.starts_with("tickers.") {
             let ticker = market::ticker(section, at, now_ms);
@@ -293,15 +295,18 @@ pub fn tell_depth(venue: &mut Venue) {
             let Some(news) = venue.sections[product as usize].take_depth(at) else { continue };
             let section = &venue.sections[product as usize];
             let name = section.desk.symbols[at].instrument.symbol.clone();
-            let data = json!({
-                "s": name, "b": market::levels(section, at, &news.bids),
-                "a": market::levels(section, at, &news.asks), "u": news.number, "seq": news.last_id,
-            });
             for depth in DEPTHS {
                 let topic = format!("orderbook.{depth}.{name}");
-                if venue.hub.is_heard(product, &topic) {
-                    venue.publish(product, &topic, &wrapped(&topic, "delta", &data, now_ms));
+                if !venue.hub.is_heard(product, &topic) {
+                    continue;
                 }
+                let [bids, asks] = venue.sections[product as usize].take_window(at, depth);
+                let section = &venue.sections[product as usize];
+                let data = json!({
+                    "s": name, "b": market::levels(section, at, &bids),
+                    "a": market::levels(section, at, &asks), "u": news.number, "seq": news.last_id,
+                });
+                venue.publish(product, &topic, &wrapped(&topic, "delta", &data, now_ms));
             }
         }
     }

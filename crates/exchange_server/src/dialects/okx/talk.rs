@@ -5,6 +5,7 @@ use serde_json::{json, Value};
 use super::{market, orders, rest, show, symbol_of, Refusal};
 use crate::dialects::Talk;
 use crate::faults::RequestFault;
+use crate::fields::Fields;
 use crate::hub::Connection;
 use crate::proof::is_base64_of;
 use crate::section::{Product, UserEventKind};
@@ -72,8 +73,9 @@ fn topic(channel: &str, of: &str) -> String {
 
 impl Session {
     fn log_in(&mut self, venue: &Venue, args: &[Value]) -> String {
-        let text = |name: &str| args.first().and_then(|arg| arg[name].as_str()).unwrap_or_default();
-        let Some(member) = venue.member_of(text("apiKey")) else {
+        let fields = args.first().map(Fields::of).unwrap_or_default();
+        let text = |name: &str| fields.text(name).unwrap_or_default();
+        let Some(member) = venue.member_of(&text("apiKey")) else {
             return error(60_005, "Invalid apiKey", &Value::Null);
         };
         let keys = &venue.members[member];
@@ -86,7 +88,7 @@ impl Session {
             return error(60_006, "Timestamp request expired", &Value::Null);
         }
         let signed = format!("{time}GET/users/self/verify");
-        if !is_base64_of(&keys.secret, signed.as_bytes(), text("sign")) {
+        if !is_base64_of(&keys.secret, signed.as_bytes(), &text("sign")) {
             return error(60_007, "Invalid sign", &Value::Null);
         }
         self.member = Some(member);
