@@ -9,7 +9,7 @@ mod restless;
 mod world;
 
 use mainspring_core::{InstrumentId, Side};
-use mainspring_kernel::session::parity::{parity, Parity};
+use mainspring_kernel::session::parity::{model_fills, parity, Filled, Parity};
 use mainspring_kernel::session::record::{self, NewOrder};
 use mainspring_kernel::session::{Command, Kind};
 use restless::Restless;
@@ -18,7 +18,7 @@ use world::{folder, Ending, Latency, World, MS};
 /// The session in `folder` again.
 fn again(world: &World, size: i64) -> Parity {
     let feeds = world.folder.join("feeds");
-    let mut hosts = || Ok(world.hosts(size));
+    let mut hosts = |_: &str, _: &[_]| Ok(world.hosts(size));
     parity(&world.folder, &feeds, &mut hosts).unwrap()
 }
 
@@ -173,7 +173,7 @@ fn a_session_with_venues_outside_has_no_backtest_of_its_own() {
     let mut world = World::new(&folder("outside"), 3, Latency::Short).with_venues_outside();
     world.live(50, Ending::Stop);
     let feeds = world.folder.join("feeds");
-    let error = parity(&world.folder, &feeds, &mut || Ok(world.hosts(3))).unwrap_err();
+    let error = parity(&world.folder, &feeds, &mut |_, _| Ok(world.hosts(3))).unwrap_err();
     assert!(error.message().contains("were outside"), "{error}");
 }
 
@@ -194,4 +194,26 @@ fn every_kind_of_order_of_the_restless_strategy_came_to_the_venue() {
     assert!(world.records().last().unwrap().time_ns > 4_000 * MS);
     assert_same(&again(&world, 3), 1);
     let _ = Restless::new(1);
+}
+
+#[test]
+fn the_models_fill_the_orders_of_a_session_as_its_own_venue_did() {
+    // Where the venue is the model, order by order the two are the same: the feed comes at once.
+    let mut world = World::new(&folder("models"), 6, Latency::Short).with_feed_at_once();
+    world.live(1_500, Ending::Stop);
+    let (instruments, orders) = model_fills(&world.folder, None).unwrap();
+    assert_eq!(instruments.len(), 2);
+    let filled = orders.iter().filter(|order| order.venue.lots > 0).count();
+    assert!(filled > 10, "{filled}");
+    // Times may be apart by the nanoseconds that keep a session's inputs apart.
+    let traded = |filled: Filled| (filled.lots, filled.value, filled.maker_lots);
+    for order in &orders {
+        assert_eq!(traded(order.venue), traded(order.model), "{order:?}");
+    }
+    // Other models fill otherwise, and it shows.
+    let slow = r#"{"model":"constant","new":{"entry_ns":400000000,"response_ns":0}}"#;
+    let text = format!(r#"{{"latency":{slow}}}"#);
+    let config = serde_json::from_str(&text).unwrap();
+    let (_, orders) = model_fills(&world.folder, Some(&config)).unwrap();
+    assert!(orders.iter().any(|order| order.venue != order.model));
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::thread;
 use std::time::Duration;
 
-use mainspring_core::event::{flags, MarketRow, RowKind};
+use mainspring_core::event::{flags, MarketRow};
 use mainspring_core::order::OrderTerms;
 use mainspring_core::{
     Answer, CancelReason, ClientOrderId, Error, ErrorKind, Instrument, InstrumentId, Lots,
@@ -15,6 +15,7 @@ use mainspring_core::{
 use mainspring_sim::flow::{Flow, FlowConfig, FlowRow};
 use mainspring_sim::{SimConfig, SimMarket};
 
+use crate::feed::{snapshot_rows, MAX_SPEED};
 use crate::link::{Desk, Link};
 use crate::message::Account;
 
@@ -26,12 +27,6 @@ const REMEMBERED: usize = 65_536;
 
 /// Fills that questions are still answered about.
 const REMEMBERED_FILLS: usize = 65_536;
-
-/// The fastest that a generated market goes.
-const MAX_SPEED: f64 = 1_000.0;
-
-/// Levels of each side in a snapshot.
-const SNAPSHOT_LEVELS: usize = 200;
 
 /// How the built-in venue behaves.
 #[derive(Clone, Debug)]
@@ -347,27 +342,8 @@ impl Exchange {
 
     /// The whole book as one message; false when the kernel does not take it.
     fn send_snapshot(&self, desk: &mut Desk, instrument: InstrumentId) -> bool {
-        let feed = self.markets[instrument.index()].book();
-        let now_ns = desk.now_ns();
-        let base = feed.best(Side::Buy).unwrap_or(Ticks(0));
-        let mut rows = Vec::with_capacity(2 * SNAPSHOT_LEVELS);
-        for side in [Side::Buy, Side::Sell] {
-            for (price, qty) in feed.levels(side).take(SNAPSHOT_LEVELS) {
-                let side_flag = if side == Side::Sell { flags::ASK } else { 0 };
-                rows.push(MarketRow {
-                    recv_ns: now_ns,
-                    exch_ns: now_ns,
-                    qty_lots: qty.0,
-                    price_offset: (price.0 - base.0) as i32,
-                    kind: RowKind::Depth as u8,
-                    flags: flags::SNAPSHOT | side_flag,
-                    instrument: instrument.0,
-                });
-            }
-        }
-        if let Some(last) = rows.last_mut() {
-            last.flags |= flags::END_OF_MESSAGE;
-        }
+        let book = self.markets[instrument.index()].book();
+        let (base, rows) = snapshot_rows(book, instrument, desk.now_ns());
         desk.market(instrument, base, &rows)
     }
 

@@ -9,6 +9,7 @@ pub mod errors;
 pub mod exchange;
 pub mod execution;
 pub mod features;
+pub mod feeds;
 pub mod flow;
 pub mod follower;
 pub mod host;
@@ -18,6 +19,7 @@ pub mod live;
 pub mod models;
 pub mod order_bench;
 pub mod orders;
+pub mod parity;
 pub mod records;
 pub mod risk;
 pub mod run;
@@ -86,6 +88,8 @@ mod _core {
     use crate::order_bench::{time_bytes_to_order, time_signing};
     #[pymodule_export]
     use crate::orders::{order_names, PyBar, PyFill, PyOrder, PyTrade};
+    #[pymodule_export]
+    use crate::parity::{parity_session, session_model_fills};
     #[pymodule_export]
     use crate::records::log_records;
     #[pymodule_export]

@@ -16,10 +16,8 @@ use mainspring_kernel::session::disk::{raw, sources, upgraded, Silent};
 use mainspring_kernel::session::rerun::{replacement, rerun, Rerun, Where};
 use mainspring_kernel::session::{Command, Image, Kind, Raw, Session, SessionConfig};
 use mainspring_live::bench::event_to_order;
-use mainspring_live::exchange::{Exchange, ExchangeConfig};
+use mainspring_live::feed::FeedState;
 use mainspring_live::{Handle, HostMaker, Link, Plan, Status, Watch, WorkerPulse, MAX_SHOWN};
-use mainspring_sim::flow::{FlowConfig, Level};
-use mainspring_sim::SimConfig;
 use mainspring_transport::driver::VenueState;
 use pyo3::prelude::*;
 use serde::de::DeserializeOwned;
@@ -28,6 +26,7 @@ use serde_json::{json, Value};
 
 use crate::compiled::{CompiledHost, PyCompiledStrategy};
 use crate::errors::to_py;
+use crate::feeds::{FeedText, Feeds};
 use crate::host::{Causes, PythonHost};
 use crate::run::read_trigger;
 use crate::transport::latency_json;
@@ -37,22 +36,6 @@ const WORKER_WAIT: Duration = Duration::from_millis(20);
 
 /// Records after which the worker lets other Python threads run.
 const WORKER_BATCH: u32 = 64;
-
-/// Hours that a generated market lasts; a session ends before.
-const MARKET_HOURS: f64 = 31.0 * 24.0;
-
-/// What the built-in venue is, as Python gives it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VenueText {
-    markets: Vec<String>,
-    seed: u64,
-    entry_ns: i64,
-    response_ns: i64,
-    feed_ns: i64,
-    speed: f64,
-    sim: SimConfig,
-}
 
 /// How a session is kept and watched, as Python gives it.
 #[derive(Deserialize)]
@@ -103,30 +86,32 @@ pub struct PyLiveSession {
     /// What is seen of venues outside.
     venues: Vec<Arc<VenueState>>,
     replacements: Mutex<Replacements>,
+    feeds: Vec<Arc<FeedState>>,
 }
 
-/// Starts a session against the built-in venue. The texts are JSON; `strategies` holds
-/// `(strategy, trigger)` pairs as in `run_backtest`.
+/// Starts a session whose venues are simulated in its kernel, fed by `feeds`. The texts are JSON;
+/// `strategies` holds `(strategy, trigger)` pairs as in `run_backtest`.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)]
 pub fn start_paper(
     py: Python<'_>,
     folder: PathBuf,
     config: &str,
-    venue: &str,
+    feeds: &str,
     keep: &str,
     code: &str,
     strategies: Vec<(Bound<'_, PyAny>, String)>,
     base: &Bound<'_, PyAny>,
 ) -> PyResult<PyLiveSession> {
     let places = Place::read_all(&strategies)?;
-    let made = || -> Result<Plan> {
-        let exchange = exchange(&parse(venue, "the venue's configuration")?)?;
-        let instruments = exchange.instruments().to_vec();
-        plan(folder, (config, keep, code), &places, instruments, vec![Box::new(exchange)])
+    let made = || -> Result<(Plan, Vec<Arc<FeedState>>)> {
+        let feeds: Vec<FeedText> = parse(feeds, "the feeds")?;
+        let Feeds { links, instruments, states } = Feeds::open(&feeds)?;
+        Ok((plan(folder, (config, keep, code), &places, instruments, links)?, states))
     };
-    let plan = made().map_err(to_py)?;
-    PyLiveSession::launch(py, plan, places, base, Vec::new())
+    let (plan, feeds) = made().map_err(to_py)?;
+    let session = PyLiveSession::launch(py, plan, places, base, Vec::new())?;
+    Ok(PyLiveSession { feeds, ..session })
 }
 
 /// What to run, from the texts that Python gives: configuration, how it is kept, code. The strategies
@@ -177,18 +162,6 @@ pub(crate) fn plan(
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|e| Error::new(ErrorKind::Config, format!("{what} cannot be used: {e}")))
-}
-
-fn exchange(venue: &VenueText) -> Result<Exchange> {
-    let names: Vec<&str> = venue.markets.iter().map(String::as_str).collect();
-    Exchange::new(ExchangeConfig {
-        flow: FlowConfig::of_presets(&names, MARKET_HOURS, venue.seed, Level::Depth)?,
-        sim: venue.sim.clone(),
-        entry_ns: venue.entry_ns,
-        response_ns: venue.response_ns,
-        feed_ns: venue.feed_ns,
-        speed: venue.speed,
-    })
 }
 
 /// The strategies as the kernel's thread has them: those on the worker by name only.
@@ -246,7 +219,19 @@ impl PyLiveSession {
         plan.hosts = kernel_hosts(py, &places, &base, &causes)?;
         let handle = py.detach(|| Handle::start(plan)).map_err(to_py)?;
         let replacements = Mutex::default();
-        Ok(Self { handle, folder, config, instruments, places, base, causes, replacements, venues })
+        let feeds = Vec::new();
+        Ok(Self {
+            handle,
+            folder,
+            config,
+            instruments,
+            places,
+            base,
+            causes,
+            venues,
+            replacements,
+            feeds,
+        })
     }
 }
 
@@ -255,7 +240,7 @@ impl Place {
         strategies.iter().map(|(one, trigger)| Self::read(one, trigger)).collect()
     }
 
-    fn read(strategy: &Bound<'_, PyAny>, trigger: &str) -> PyResult<Self> {
+    pub(crate) fn read(strategy: &Bound<'_, PyAny>, trigger: &str) -> PyResult<Self> {
         let trigger = read_trigger(trigger).map_err(to_py)?;
         if let Ok(text) = strategy.extract::<String>() {
             let config = parse(&text, "a native strategy").map_err(to_py)?;
@@ -298,6 +283,11 @@ impl PyLiveSession {
     fn venues(&self) -> String {
         let shown = self.venues.iter().map(|state| crate::trade::shown_json(&state.read()));
         Value::from_iter(shown).to_string()
+    }
+
+    /// Whether every feed has sent its last message.
+    fn feeds_ended(&self) -> bool {
+        !self.feeds.is_empty() && self.feeds.iter().all(|feed| feed.has_ended())
     }
 
     /// Whether the kernel's thread has ended.
@@ -660,7 +650,7 @@ pub fn rerun_session(
     rerun_json(&found).map_err(to_py)
 }
 
-fn rerun_host(
+pub(crate) fn rerun_host(
     py: Python<'_>,
     place: &Place,
     base: &Bound<'_, PyAny>,

@@ -26,6 +26,9 @@ VERBS = {
     "sweep": Verb("sweep", "Run a strategy over a grid of parameters on all cores"),
     "report": Verb("report", "Write the HTML report of a stored run"),
     "compare": Verb("compare", "Put stored runs side by side"),
+    "parity": Verb(
+        "parity", "Run a paper session again as a backtest and compare decisions and fills"
+    ),
     "replay": Verb("replay", "Run a stored run again and verify that it is the same to the bit"),
     "bench": Verb("bench", "Measure this engine, beside its peers where they are installed"),
     "simulate": Verb(

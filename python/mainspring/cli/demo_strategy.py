@@ -30,3 +30,7 @@ class MarketMaker(ms.Strategy, every="1s"):
             bid=((bid, self.size),) if held < self.max_quotes else (),
             ask=((ask, self.size),) if held > -self.max_quotes else (),
         )
+
+
+class PaperMarketMaker(MarketMaker, every="20ms"):
+    """The same at fifty times the speed: a second of that market is 20 ms here."""

@@ -30,6 +30,7 @@ def paper(
     *,
     out: Path = Path("paper"),
     market: Annotated[list[str] | None, Parameter(negative="")] = None,
+    recording: Path | None = None,
     seconds: float | None = None,
     seed: int = 1,
     speed: float = 1.0,
@@ -41,7 +42,9 @@ def paper(
     keep_orders: Annotated[bool, Parameter(negative="")] = False,
     output: Output | None = None,
 ) -> int:
-    """Trade a strategy on the built-in venue in real time, until Ctrl-C or for some seconds.
+    """Trade a strategy on the built-in exchange in real time, until Ctrl-C or for some seconds.
+
+    Orders are filled in the session's kernel by the models of a backtest.
 
     The folder keeps journal and snapshots: a second start in it goes on with orders and positions.
     SIGUSR1, `mainspring kill FOLDER` or a file FOLDER/KILL halt trading; a halt stays over
@@ -56,6 +59,8 @@ def paper(
         The session's folder.
     market
         Generated markets.
+    recording
+        Event file to play in place of generated markets; the session ends with it.
     seconds
         How long; until Ctrl-C without it.
     seed
@@ -79,14 +84,16 @@ def paper(
         Flags of every verb.
     """
     from mainspring.config import load
-    from mainspring.live import PaperVenue
+    from mainspring.live import PaperVenue, Recording
     from mainspring.live import paper as start
 
     output = output or Output()
-    venue = PaperVenue(
-        markets=tuple(market or ("btcusdt",)), seed=seed, speed=speed,
-        entry=latency, response=latency, feed=latency,
-    )  # fmt: skip
+    ways: dict[str, Any] = {"speed": speed, "entry": latency, "response": latency, "feed": latency}
+    venue: Recording | PaperVenue
+    if recording is not None:
+        venue = Recording(recording, **ways)
+    else:
+        venue = PaperVenue(markets=tuple(market or ("btcusdt",)), seed=seed, **ways)
     session_config.import_all()
     loaded = load(config, words=words or ())
     session = start(
@@ -122,6 +129,9 @@ def _watch(session: LiveSession, seconds: float | None, output: Output) -> None:
             if not session.wait(min(PICTURE_S, left or PICTURE_S)):
                 return
             bar.update(session.status().rows)
+            if session.feeds_ended:
+                output.note("the recording is over")
+                return
             if session.halted != halted:
                 halted = session.halted
                 if halted:

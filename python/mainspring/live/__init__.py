@@ -6,8 +6,10 @@ context manager: leaving it ends the session in order.
 
 from __future__ import annotations
 
-from mainspring.live.config import Keep, PaperVenue, Rollout
+from mainspring.live.config import Keep, PaperVenue, Recording, Rollout
 from mainspring.live.credentials import Credentials
+from mainspring.live.model_fills import Filled, ModelFills, OrderFills, model_fills
+from mainspring.live.parity import Parity, ParityDifference, parity
 from mainspring.live.rerun import Rerun, WishDifference, shadow, verify
 from mainspring.live.session import LiveSession, Outcome, Status, paper
 from mainspring.live.trade import VenueStatus, live
@@ -16,18 +18,26 @@ from mainspring.live.venue import Check, LiveVenue
 __all__ = [
     "Check",
     "Credentials",
+    "Filled",
     "Keep",
     "LiveSession",
     "LiveVenue",
+    "ModelFills",
+    "OrderFills",
     "Outcome",
     "PaperVenue",
+    "Parity",
+    "ParityDifference",
+    "Recording",
     "Rerun",
     "Rollout",
     "Status",
     "VenueStatus",
     "WishDifference",
     "live",
+    "model_fills",
     "paper",
+    "parity",
     "shadow",
     "verify",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mainspring.backtesting.config import Span, Venue
+from mainspring.backtesting.config import Latency, Span, Venue
 from mainspring.errors import ConfigError
 from mainspring.strategy.time_text import duration_ns
 
@@ -32,7 +32,11 @@ def span_ns(value: Span, what: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PaperVenue:
-    """The built-in venue: generated order flow, our orders filled by a backtest's models.
+    """The built-in exchange as a feed: generated orders on the matching engine, in real time.
+
+    Our own orders are filled in the session's kernel by the models of a backtest: they never enter
+    the exchange's book, as they would not enter an outside venue's. The first venue of a session
+    says how, and with what latency.
 
     Attributes:
         markets: Names of generated markets, as for `ms.sample`.
@@ -42,6 +46,11 @@ class PaperVenue:
         response: From the venue's matching back to us.
         feed: From the venue to us.
         fills: How orders are filled.
+        name: Name of the venue; ``sample`` without it. A session's venues have different names.
+        delay: How long after the session's start the market begins: another venue of the same seed
+            with a delay shows the same market late.
+        matched: Whether orders are matched by the engine; otherwise the generator's own view is
+            published as it is.
     """
 
     markets: Sequence[str] = ("btcusdt",)
@@ -51,22 +60,84 @@ class PaperVenue:
     response: Span = "1ms"
     feed: Span = "1ms"
     fills: Venue = field(default_factory=Venue)
+    name: str | None = None
+    delay: Span = 0
+    matched: bool = True
 
-    def to_engine(self) -> dict[str, Any]:
-        """The engine's form.
+    def to_feed(self) -> dict[str, Any]:
+        """The feed in the engine's form.
 
         Raises:
             ConfigError: A span cannot be used.
         """
+        source = {"markets": list(self.markets), "seed": self.seed}
         return {
-            "markets": list(self.markets),
-            "seed": self.seed,
+            "source": {"matched" if self.matched else "generated": source},
             "speed": float(self.speed),
-            "entry_ns": span_ns(self.entry, "entry latency"),
-            "response_ns": span_ns(self.response, "response latency"),
             "feed_ns": span_ns(self.feed, "feed latency"),
-            "sim": self.fills.to_engine(),
+            "delay_ns": span_ns(self.delay, "delay"),
+            "venue": self.name,
         }
+
+    def latency(self) -> Latency:
+        """Latency of requests and answers as the session's kernel has it."""
+        return _seen_from_here(self.entry, self.response, self.feed)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recorded event file as a feed, played in real time or faster.
+
+    Attributes:
+        path: The event file, of levels and trades.
+        speed: How much faster than it was recorded; up to 1,000.
+        entry: From us to the venue's matching.
+        response: From the venue's matching back to us.
+        feed: From the venue to us, in place of what was recorded; it shifts when a request meets
+            the book, as in `PaperVenue`.
+        fills: How orders are filled.
+        name: Name of the venue in place of the file's.
+        delay: How long after the session's start it begins.
+    """
+
+    path: str | Path
+    speed: float = 1.0
+    entry: Span = "1ms"
+    response: Span = "1ms"
+    feed: Span | None = None
+    fills: Venue = field(default_factory=Venue)
+    name: str | None = None
+    delay: Span = 0
+
+    def to_feed(self) -> dict[str, Any]:
+        """The feed in the engine's form.
+
+        Raises:
+            ConfigError: A span cannot be used.
+        """
+        feed_ns = None if self.feed is None else span_ns(self.feed, "feed latency")
+        return {
+            "source": {"recorded": {"path": str(self.path)}},
+            "speed": float(self.speed),
+            "feed_ns": feed_ns,
+            "delay_ns": span_ns(self.delay, "delay"),
+            "venue": self.name,
+        }
+
+    def latency(self) -> Latency:
+        """Latency of requests and answers as the session's kernel has it."""
+        return _seen_from_here(self.entry, self.response, self.feed or 0)
+
+
+def _seen_from_here(entry: Span, response: Span, feed: Span) -> Latency:
+    """Latencies where the venue sees a row when we do.
+
+    A request sent at `t` meets the book of `t + entry`, which we see `feed` later; the answer,
+    which comes `response` after the matching, is here `response - feed` after that sight.
+    """
+    feed_ns = span_ns(feed, "feed latency")
+    entry_ns, response_ns = span_ns(entry, "entry latency"), span_ns(response, "response latency")
+    return Latency(entry=entry_ns + feed_ns, response=max(response_ns - feed_ns, 0))
 
 
 @dataclass(frozen=True, slots=True)

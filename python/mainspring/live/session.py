@@ -25,7 +25,7 @@ from mainspring.backtesting.engine import (
 from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError, MainspringError, StrategyError
-from mainspring.live.config import KILL_FILE, Keep, PaperVenue, Rollout
+from mainspring.live.config import KILL_FILE, Keep, PaperVenue, Recording, Rollout
 from mainspring.risk import Margin, PositionStates, Stop
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
@@ -128,6 +128,11 @@ class LiveSession:
         """What the recovery at the start read, found and cut."""
         report: dict[str, Any] = json.loads(self._core.recovery())["report"]
         return report
+
+    @property
+    def feeds_ended(self) -> bool:
+        """Whether every feed has sent its last message, as recordings do."""
+        return self._core.feeds_ended()
 
     @property
     def halted(self) -> tuple[str, str] | None:
@@ -398,7 +403,7 @@ def paper(
     strategy: Strategy | Native | type[Strategy] | Sequence[Strategy | Native],
     folder: str | Path,
     *,
-    venue: PaperVenue | None = None,
+    venue: Feed | Sequence[Feed] | None = None,
     keep: Keep | None = None,
     fees: Fees | None = None,
     limits: Limits | None = None,
@@ -412,13 +417,17 @@ def paper(
     features: Sequence[str] = (),
     signals: bool = False,
 ) -> LiveSession:
-    """Starts a session against the built-in venue, or goes on with the one in `folder`.
+    """Starts a paper session, or goes on with the one in `folder`.
+
+    Market data comes from the built-in exchange, recordings, or several of them at once; orders are
+    filled in the session's kernel by the models of a backtest.
 
     Args:
         strategy: The strategies, as for `ms.backtest`. Native and compiled ones run in the kernel's
             thread, others on a worker thread that follows the journal.
         folder: Where journal and snapshots are kept.
-        venue: The built-in venue.
+        venue: The feed or feeds, each a venue; the first says how orders are filled, and with what
+            latency.
         keep: Journal, snapshots, supervision.
         fees: In place of the instruments' own.
         limits: Risk limits; they can only tighten the build's.
@@ -441,8 +450,10 @@ def paper(
     strategies = as_strategies(strategy)
     for one in strategies:
         check_state(one)
-    venue = venue or PaperVenue()
+    feeds = _feeds(venue)
     settings = RunSettings(
+        venue=feeds[0].fills,
+        latency=feeds[0].latency(),
         fees=fees,
         limits=limits or Limits(),
         reconcile=reconcile,
@@ -456,8 +467,15 @@ def paper(
     identities = [strategy_identity(one, one.trigger) for one in strategies]
     core = _core.start_paper(
         folder,
-        json.dumps({"run": settings.to_engine(SETTLEMENT), **_rolled(rollouts), **(orders or {})}),
-        json.dumps(venue.to_engine()),
+        json.dumps(
+            {
+                "paper": True,
+                "run": settings.to_engine(SETTLEMENT),
+                **_rolled(rollouts),
+                **(orders or {}),
+            }
+        ),
+        json.dumps([feed.to_feed() for feed in feeds]),
         json.dumps((keep or Keep()).to_engine(folder, signals=signals)),
         json.dumps(identities, default=str),
         [(engine_form(one), one.trigger) for one in strategies],
@@ -466,6 +484,19 @@ def paper(
     return LiveSession(
         core, folder, strategies, features=settings.features, bars=settings.bars, rollouts=rollouts
     )
+
+
+Feed = PaperVenue | Recording
+"""Where a paper session's market data comes from."""
+
+
+def _feeds(venue: Feed | Sequence[Feed] | None) -> list[Feed]:
+    if venue is None:
+        return [PaperVenue()]
+    feeds = [venue] if isinstance(venue, PaperVenue | Recording) else list(venue)
+    if not feeds:
+        raise ConfigError("a paper session needs at least one feed")
+    return feeds
 
 
 SETTLEMENT = ""

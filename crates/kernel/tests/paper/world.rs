@@ -79,6 +79,7 @@ pub struct World {
     with_worker: bool,
     pieces: bool,
     loses_requests: bool,
+    at_once: bool,
     lives: u64,
     sent: u64,
     seed: u64,
@@ -113,6 +114,7 @@ impl World {
             worker: None,
             with_worker: false,
             pieces: false,
+            at_once: false,
             loses_requests: matches!(latency, Latency::Drawn),
             lives: 0,
             sent: 0,
@@ -128,6 +130,11 @@ impl World {
 
     pub fn in_pieces(mut self) -> Self {
         self.pieces = true;
+        self
+    }
+
+    pub fn with_feed_at_once(mut self) -> Self {
+        self.at_once = true;
         self
     }
 
@@ -238,7 +245,7 @@ impl World {
         while let Some(row) = self.next {
             rows.push(MarketRow {
                 recv_ns,
-                exch_ns: row.exch_ns + self.shift_ns,
+                exch_ns: if self.at_once { recv_ns } else { row.exch_ns + self.shift_ns },
                 qty_lots: row.qty,
                 price_offset: (row.price.0 - first.price.0) as i32,
                 kind: row.kind as u8,

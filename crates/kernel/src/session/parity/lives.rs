@@ -25,6 +25,8 @@ pub(super) struct Life {
     /// What recovery found; `None` at the first start.
     pub(super) image: Option<Image>,
     pub(super) config: SessionConfig,
+    /// Its strategies' code, as JSON.
+    pub(super) code: String,
     pub(super) instruments: Vec<Instrument>,
     /// Its market data; `None` without any.
     pub(super) feed: Option<PathBuf>,
@@ -135,6 +137,7 @@ impl<'a> Lives<'a> {
             beginning,
             image: self.image.take(),
             config,
+            code: sources.code.clone(),
             instruments: parse_instruments(sources)?,
             feed: Some(self.feeds.join(format!("feed-{}.mse", self.told))),
             sequences: (first, first),

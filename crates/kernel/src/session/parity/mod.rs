@@ -10,6 +10,7 @@
 
 mod compare;
 mod lives;
+mod models;
 mod script;
 
 use std::path::{Path, PathBuf};
@@ -22,13 +23,14 @@ use mainspring_journal::live::Folder;
 use self::compare::{Compared, Comparison};
 use self::lives::{Beginning, Life, Lives};
 use self::script::Inputs;
-use super::{Apart, Session};
+use super::{Apart, Session, StrategyImage};
 use crate::backtest::{Backtest, Progress, Span};
 use crate::host::Host;
 use crate::read_ahead::ReadAhead;
 use crate::source::Source;
 
 pub use self::compare::{ParityDifference, Side};
+pub use self::models::{model_fills, Filled, OrderFills};
 
 /// What a parity run found.
 #[derive(Clone, Debug, Default)]
@@ -51,8 +53,11 @@ pub struct Parity {
     pub feeds: Vec<PathBuf>,
 }
 
-/// Makes the strategies anew for each life, each with whether it runs on the worker.
-pub type MakeHosts<'a> = dyn FnMut() -> Result<Vec<(Box<dyn Host>, bool)>> + 'a;
+/// Makes the strategies anew for each life, each with whether it runs on the worker. Given are the
+/// code that the life was started with, as JSON, and what recovery found of each strategy; nothing at
+/// the first start.
+pub type MakeHosts<'a> =
+    dyn FnMut(&str, &[StrategyImage]) -> Result<Vec<(Box<dyn Host>, bool)>> + 'a;
 
 /// Runs the paper session in `path` again as a backtest over its market data, which is written to
 /// event files in `feeds`.
@@ -93,7 +98,8 @@ pub fn parity(path: &Path, feeds: &Path, hosts: &mut MakeHosts<'_>) -> Result<Pa
 
 /// Runs one life again.
 fn live_again(folder: &Folder, life: &Life, hosts: &mut MakeHosts<'_>) -> Result<Compared> {
-    let made = hosts()?;
+    let kept = life.image.as_ref().map_or(&[][..], |image| &image.strategies);
+    let made = hosts(&life.code, kept)?;
     let apart: Vec<bool> = made.iter().map(|(_, apart)| *apart).collect();
     let hosts = made.into_iter().map(|(host, _)| host).collect();
     let mut session = Session::new(life.config.clone(), life.instruments.clone(), hosts)?;

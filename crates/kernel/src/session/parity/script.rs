@@ -82,6 +82,12 @@ impl Script for Inputs {
                 let command: Command = serde_json::from_slice(&side.payload).map_err(|e| {
                     Error::new(ErrorKind::Mismatch, format!("record {sequence}: {e}"))
                 })?;
+                if let Command::ReplaceStrategy { strategy, .. } = &command {
+                    return Err(Error::new(
+                        ErrorKind::Mismatch,
+                        format!("record {sequence}: strategy {strategy} was replaced while the session ran; such a session is not run again as a backtest"),
+                    ));
+                }
                 kernel.command(&command)?;
             }
             Some(Kind::Wishes) => self.wishes(sequence, side, kernel)?,

@@ -1,0 +1,332 @@
+//! Market data as a link: generated, matched or recorded, on the session's time. Requests do not come
+//! here: a paper session has its venues in the kernel.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use mainspring_book::L2Book;
+use mainspring_core::event::{flags, MarketRow, RowKind};
+use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result, Side, Ticks, TimeNs};
+use mainspring_data::{EventFile, Schema};
+use mainspring_sim::flow::{Flow, FlowConfig, FlowRow};
+
+use crate::link::{Desk, Link};
+pub use crate::matched::Matched;
+
+/// Between two looks when nothing is due.
+const NAP: Duration = Duration::from_micros(100);
+
+/// The fastest that a feed is played.
+pub const MAX_SPEED: f64 = 1_000.0;
+
+/// Levels of each side in a snapshot.
+const SNAPSHOT_LEVELS: usize = 200;
+
+/// A message of a feed, with the times of its source.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Message {
+    /// When it is received, by the source's clock.
+    pub at_ns: TimeNs,
+    /// Which instrument, by the source's numbers.
+    pub instrument: InstrumentId,
+    /// What the rows' prices are counted from.
+    pub base: Ticks,
+    /// The rows; the last ends the message.
+    pub rows: Vec<MarketRow>,
+}
+
+/// Where messages come from, in the order of their times.
+pub trait FeedSource: Send {
+    /// What is traded.
+    fn instruments(&self) -> &[Instrument];
+
+    /// The next message into `message`, in place of what is there; false at the end.
+    ///
+    /// # Errors
+    /// When the source is damaged.
+    fn next(&mut self, message: &mut Message) -> Result<bool>;
+}
+
+/// How a feed is played.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FeedConfig {
+    /// How much faster than its own time it goes.
+    pub speed: f64,
+    /// From the exchange's time of a row to its arrival, as rows are told; `None` keeps the source's.
+    pub feed_ns: Option<i64>,
+    /// How long after the session's begin the first message comes.
+    pub delay_ns: i64,
+}
+
+/// What others see of a feed.
+#[derive(Debug, Default)]
+pub struct FeedState {
+    ended: AtomicBool,
+}
+
+impl FeedState {
+    /// Whether its last message was sent.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+}
+
+/// A feed as a link of a session.
+pub struct FeedLink {
+    name: String,
+    source: Box<dyn FeedSource>,
+    config: FeedConfig,
+    /// The session's instrument for each of the source's.
+    places: Vec<InstrumentId>,
+    books: Vec<L2Book>,
+    snapshot_wanted: Vec<bool>,
+    state: Arc<FeedState>,
+}
+
+impl FeedLink {
+    /// A feed whose instruments trade on one venue; `places` are their numbers in the session.
+    ///
+    /// # Errors
+    /// When the speed cannot be, or the instruments are of several venues.
+    pub fn new(
+        source: Box<dyn FeedSource>,
+        config: FeedConfig,
+        places: Vec<InstrumentId>,
+    ) -> Result<Self> {
+        if !(config.speed > 0.0 && config.speed <= MAX_SPEED) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("a speed of {}: give more than 0 and at most {MAX_SPEED}", config.speed),
+            ));
+        }
+        let instruments = source.instruments();
+        let first = instruments.first().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "a feed needs at least one instrument".to_owned())
+        })?;
+        if let Some(other) = instruments.iter().find(|one| one.venue != first.venue) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "a feed is of one venue, this one is of {} and {}; give each its own",
+                    first.venue, other.venue
+                ),
+            ));
+        }
+        let count = instruments.len();
+        Ok(Self {
+            name: first.venue.clone(),
+            source,
+            config,
+            places,
+            books: (0..count).map(|_| L2Book::default()).collect(),
+            snapshot_wanted: vec![false; count],
+            state: Arc::default(),
+        })
+    }
+
+    /// How far it is, for others to look at.
+    #[must_use]
+    pub fn state(&self) -> Arc<FeedState> {
+        Arc::clone(&self.state)
+    }
+
+    fn send(&mut self, desk: &mut Desk, message: &mut Message, at_ns: TimeNs) {
+        let index = message.instrument.index();
+        let Some(place) = self.places.get(index).copied() else { return };
+        let late_ns = |row: &MarketRow| self.config.feed_ns.unwrap_or(row.recv_ns - row.exch_ns);
+        for row in &mut message.rows {
+            row.exch_ns = at_ns - late_ns(row);
+            row.recv_ns = at_ns;
+            row.instrument = place.0;
+            self.books[index].apply(row, message.base);
+        }
+        if !self.snapshot_wanted[index] {
+            self.snapshot_wanted[index] = !desk.market(place, message.base, &message.rows);
+            return;
+        }
+        // The snapshot already holds what these rows say.
+        let (base, rows) = snapshot_rows(&self.books[index], place, at_ns);
+        self.snapshot_wanted[index] = !desk.market(place, base, &rows);
+    }
+}
+
+impl Link for FeedLink {
+    fn venue(&self) -> &str {
+        &self.name
+    }
+
+    fn run(mut self: Box<Self>, mut desk: Desk) {
+        desk.link(true);
+        let begin_ns = desk.now_ns() + self.config.delay_ns;
+        let mut message = Message::default();
+        let mut first_ns = None;
+        while !desk.must_end() {
+            match self.source.next(&mut message) {
+                Ok(true) => {}
+                Ok(false) | Err(_) => break,
+            }
+            let first_ns = *first_ns.get_or_insert(message.at_ns);
+            let after_ns = (message.at_ns - first_ns) as f64 / self.config.speed;
+            let at_ns = begin_ns + after_ns as TimeNs;
+            wait_until(&mut desk, at_ns);
+            self.send(&mut desk, &mut message, at_ns);
+        }
+        self.state.ended.store(true, Ordering::Release);
+        while !desk.must_end() {
+            while desk.next_request().is_some() {}
+            thread::sleep(NAP);
+        }
+        desk.link(false);
+    }
+}
+
+/// Waits for a time, or for the end.
+fn wait_until(desk: &mut Desk, at_ns: TimeNs) {
+    while !desk.must_end() {
+        let left_ns = at_ns - desk.now_ns();
+        if left_ns <= 0 {
+            return;
+        }
+        // Nothing is asked of a feed; what a halt wants cancelled is not here.
+        while desk.next_request().is_some() {}
+        thread::sleep(Duration::from_nanos(left_ns as u64).min(NAP));
+    }
+}
+
+/// A whole book as one message.
+pub(crate) fn snapshot_rows(
+    book: &L2Book,
+    instrument: InstrumentId,
+    now_ns: TimeNs,
+) -> (Ticks, Vec<MarketRow>) {
+    let base = book.best(Side::Buy).unwrap_or(Ticks(0));
+    let mut rows = Vec::with_capacity(2 * SNAPSHOT_LEVELS);
+    for side in [Side::Buy, Side::Sell] {
+        let side_flag = if side == Side::Sell { flags::ASK } else { 0 };
+        rows.extend(book.levels(side).take(SNAPSHOT_LEVELS).map(|(price, qty)| MarketRow {
+            recv_ns: now_ns,
+            exch_ns: now_ns,
+            qty_lots: qty.0,
+            price_offset: (price.0 - base.0) as i32,
+            kind: RowKind::Depth as u8,
+            flags: flags::SNAPSHOT | side_flag,
+            instrument: instrument.0,
+        }));
+    }
+    if let Some(last) = rows.last_mut() {
+        last.flags |= flags::END_OF_MESSAGE;
+    }
+    (base, rows)
+}
+
+/// The generator's level view.
+pub struct Generated {
+    instruments: Vec<Instrument>,
+    flow: Flow,
+    next: Option<FlowRow>,
+}
+
+impl Generated {
+    /// Generated markets.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(config: &FlowConfig) -> Result<Self> {
+        let mut flow = Flow::new(config)?;
+        let next = flow.next();
+        Ok(Self { instruments: config.instruments(), flow, next })
+    }
+}
+
+impl FeedSource for Generated {
+    fn instruments(&self) -> &[Instrument] {
+        &self.instruments
+    }
+
+    fn next(&mut self, message: &mut Message) -> Result<bool> {
+        let Some(first) = self.next else { return Ok(false) };
+        message.at_ns = first.exch_ns;
+        message.instrument = InstrumentId(first.instrument);
+        message.base = first.price;
+        message.rows.clear();
+        while let Some(row) = self.next {
+            message.rows.push(MarketRow {
+                recv_ns: row.recv_ns,
+                exch_ns: row.exch_ns,
+                qty_lots: row.qty,
+                price_offset: (row.price.0 - first.price.0) as i32,
+                kind: row.kind as u8,
+                flags: row.flags,
+                instrument: row.instrument,
+            });
+            self.next = self.flow.next();
+            if row.flags & flags::END_OF_MESSAGE != 0 {
+                break;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// An event file, played as it was received.
+pub struct Recorded {
+    file: EventFile,
+    chunk: usize,
+    row: usize,
+}
+
+impl Recorded {
+    /// A recording of levels and trades.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds something else.
+    pub fn open(path: &std::path::Path) -> Result<Self> {
+        let file = EventFile::open(path)?;
+        if file.schema() != Schema::Market {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!(
+                    "{}: holds rows of schema {}; a session takes levels and trades",
+                    path.display(),
+                    file.schema().name()
+                ),
+            ));
+        }
+        Ok(Self { file, chunk: 0, row: 0 })
+    }
+}
+
+impl FeedSource for Recorded {
+    fn instruments(&self) -> &[Instrument] {
+        self.file.instruments()
+    }
+
+    fn next(&mut self, message: &mut Message) -> Result<bool> {
+        message.rows.clear();
+        while self.chunk < self.file.chunks().len() {
+            let chunk = self.file.chunk(self.chunk)?;
+            for row in &chunk.rows[self.row..] {
+                if message.rows.is_empty() {
+                    message.at_ns = row.recv_ns;
+                    message.instrument = InstrumentId(row.instrument);
+                    message.base = row.price(chunk.price_base);
+                }
+                let offset = row.price(chunk.price_base).0 - message.base.0;
+                message.rows.push(MarketRow { price_offset: offset as i32, ..*row });
+                self.row += 1;
+                if row.ends_message() {
+                    return Ok(true);
+                }
+            }
+            self.chunk += 1;
+            self.row = 0;
+        }
+        if let Some(last) = message.rows.last_mut() {
+            last.flags |= flags::END_OF_MESSAGE;
+        }
+        Ok(!message.rows.is_empty())
+    }
+}
