@@ -78,7 +78,11 @@ impl Hyperliquid {
 
 impl Venue for Hyperliquid {
     fn name(&self) -> &'static str {
-        "hyperliquid"
+        if self.settings.spot {
+            "hyperliquid_spot"
+        } else {
+            "hyperliquid"
+        }
     }
 
     fn rules(&self) -> &'static Rules {
@@ -122,7 +126,9 @@ impl Venue for Hyperliquid {
     }
 
     fn instruments(&self, body: &[u8]) -> Result<Vec<Listing>> {
-        instruments::read(body)
+        let mut listings = instruments::read(body)?;
+        listings.iter_mut().for_each(|one| self.name().clone_into(&mut one.instrument.venue));
+        Ok(listings)
     }
 
     fn encode(

@@ -7,7 +7,7 @@ use mainspring_core::{
 use crate::document::{Object, Read, Unreadable};
 use crate::listing::{Code, Listing};
 
-pub(super) fn read(body: &[u8]) -> Result<Vec<Listing>> {
+pub(super) fn read(venue: &str, body: &[u8]) -> Result<Vec<Listing>> {
     let wrong = |what: Unreadable| Error::new(ErrorKind::Data, format!("okx instruments: {what}"));
     let root = Object::read(body).map_err(wrong)?;
     if !root.has("data") {
@@ -15,14 +15,14 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Listing>> {
     }
     let mut listings = Vec::new();
     let mut each = |one: &Object<'_>| {
-        listings.extend(listing(InstrumentId(listings.len() as u16), one)?);
+        listings.extend(listing(venue, InstrumentId(listings.len() as u16), one)?);
         Ok(())
     };
     root.each("data", &mut each).map_err(wrong)?;
     Ok(listings)
 }
 
-fn listing(id: InstrumentId, one: &Object<'_>) -> Read<Option<Listing>> {
+fn listing(venue: &str, id: InstrumentId, one: &Object<'_>) -> Read<Option<Listing>> {
     let inverse = one.word("ctType")? == Some("inverse");
     let kind = match (one.need_word("instType")?, inverse) {
         ("SPOT", _) => InstrumentKind::Spot,
@@ -44,7 +44,7 @@ fn listing(id: InstrumentId, one: &Object<'_>) -> Read<Option<Listing>> {
     let (base, quote) = (parts.next().unwrap_or(symbol), parts.next().unwrap_or(""));
     let instrument = Instrument {
         symbol: symbol.to_owned(),
-        venue: "okx".to_owned(),
+        venue: venue.to_owned(),
         kind,
         base: one.word("baseCcy")?.unwrap_or(base).to_owned(),
         quote: one.word("quoteCcy")?.unwrap_or(quote).to_owned(),

@@ -80,7 +80,11 @@ impl Okx {
 
 impl Venue for Okx {
     fn name(&self) -> &'static str {
-        "okx"
+        match self.settings.product {
+            Product::Swap => "okx",
+            Product::Spot => "okx_spot",
+            Product::Futures => "okx_futures",
+        }
     }
 
     fn rules(&self) -> &'static Rules {
@@ -120,7 +124,7 @@ impl Venue for Okx {
     }
 
     fn instruments(&self, body: &[u8]) -> Result<Vec<Listing>> {
-        instruments::read(body)
+        instruments::read(self.name(), body)
     }
 
     fn encode(

@@ -42,6 +42,30 @@ fn wallet() -> Opening {
     }
 }
 
+#[test]
+fn every_venue_of_the_table_comes_up() {
+    for entry in mainspring_venues::table::VENUES {
+        let code = match entry.name {
+            name if name.starts_with("okx") => Code::Okx { inst_id_code: 1 },
+            name if name.starts_with("hyperliquid") => {
+                Code::Hyperliquid { asset: 0, size_decimals: 3 }
+            }
+            _ => Code::None,
+        };
+        let list = one(entry.name, "BTCUSDT", code);
+        let mut play =
+            Play::of(entry.name, &Opening::default(), list, |settings| settings.trades = false);
+        play.start(&Account::default());
+        assert_eq!(play.asked.len(), 2, "{}: the clock and the instruments", entry.name);
+        while !play.opens.is_empty() {
+            let market = play.connect("wss://");
+            play.take_text(market, "");
+        }
+        assert!(play.session.is_up(), "{}: {:?}", entry.name, play.notes);
+        assert!(play.others().contains(&Told::Feed { fresh: true }), "{}", entry.name);
+    }
+}
+
 // --- OKX ---
 
 const OKX_INFO: &str = r#"{"code":"0","data":[{"instType":"SWAP","instId":"BTC-USDT-SWAP","instIdCode":10459,"uly":"BTC-USDT","instFamily":"BTC-USDT","settleCcy":"USDT","ctVal":"0.01","ctMult":"1","ctValCcy":"BTC","ctType":"linear","tickSz":"0.1","lotSz":"0.001","minSz":"0.001","state":"live","baseCcy":"","quoteCcy":""}]}"#;
