@@ -87,7 +87,7 @@ pub(crate) struct Engine {
     pub(crate) journal: Control,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) latency: Arc<Latency>,
-    /// When the kernel took the rows that it works on.
+    /// When the kernel began with the rows or the time that it works on.
     pub(crate) took_ns: Option<TimeNs>,
     pub(crate) waker: Waker,
     pub(crate) habits: Habits,
@@ -129,6 +129,7 @@ impl Engine {
             worked = true;
         }
         let now_ns = self.clock.now_ns();
+        self.took_ns = Some(now_ns);
         self.session.advance(now_ns)?;
         self.send()?;
         self.follow_gate(now_ns)?;

@@ -14,8 +14,8 @@ pub enum Stage {
     Decode,
     /// From the link's ring to the kernel's hands.
     KernelIn,
-    /// In the kernel: book, features, strategy, reconciling, risk, journal; for messages that led to
-    /// a request.
+    /// In the kernel: book, features, strategy, reconciling, risk, journal; for messages and timers
+    /// that led to a request.
     Decision,
     /// From the kernel to the last door and through it.
     Gate,

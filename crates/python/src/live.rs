@@ -40,16 +40,22 @@ const WORKER_BATCH: u32 = 64;
 /// How a session is kept and watched, as Python gives it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct KeepText {
+pub(crate) struct KeepText {
     journal: Options,
     stuck_ns: i64,
     strategy_ns: i64,
     kill_file: Option<PathBuf>,
     flatten_on_kill: bool,
     signals: bool,
-    busy_poll: bool,
+    pub(crate) busy_poll: bool,
     snapshot_ns: i64,
     stop_ns: i64,
+    /// The core that the thread of venues outside is tied to.
+    #[serde(default)]
+    pub(crate) io_core: Option<usize>,
+    /// Connections to each stream of market data.
+    #[serde(default)]
+    pub(crate) copies: u8,
 }
 
 /// A strategy of a session: in the kernel's thread, native or compiled, or on the worker.

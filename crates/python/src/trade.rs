@@ -9,7 +9,8 @@ use mainspring_core::{
 use mainspring_live::WallClock;
 use mainspring_transport::ask::moved;
 use mainspring_transport::connect::Route;
-use mainspring_transport::driver::{group, Driver, Ear, Group, LinkConfig, Shown};
+use mainspring_transport::copies::binance_mark;
+use mainspring_transport::driver::{group, Copying, Driver, Ear, Group, LinkConfig, Shown};
 use mainspring_transport::io::{Io, IoConfig};
 use mainspring_transport::proxy::Proxy;
 use mainspring_transport::tls::Tls;
@@ -27,7 +28,7 @@ use serde::Deserialize;
 use serde_json::{json, Value};
 
 use crate::errors::to_py;
-use crate::live::{parse, plan, Place, PyLiveSession};
+use crate::live::{parse, plan, KeepText, Place, PyLiveSession};
 
 /// From the beginning of an attempt to a connection that can be used.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -78,6 +79,14 @@ impl VenueText {
             recv_window_ms: self.recv_window_ms,
             network: if self.test { Network::Test } else { Network::Main },
             tag: self.tag,
+        }
+    }
+
+    const fn network(&self) -> Network {
+        if self.test {
+            Network::Test
+        } else {
+            Network::Main
         }
     }
 
@@ -222,6 +231,23 @@ fn report_json(report: &CheckReport) -> Result<Value> {
     Ok(value)
 }
 
+/// How streams of market data are copied: of venues whose messages have update ids that tell copies.
+fn copying(texts: &[VenueText], count: u8) -> Result<Option<Copying>> {
+    if count <= 1 {
+        return Ok(None);
+    }
+    let mut addresses = Vec::new();
+    for text in texts.iter().filter(|text| text.name.starts_with("binance")) {
+        let opening = Opening { network: text.network(), ..Opening::default() };
+        addresses.extend(text.addresses(open(&text.name, &opening)?.as_ref())?.market);
+    }
+    if addresses.is_empty() {
+        let what = "several copies of a stream are there for Binance only".to_owned();
+        return Err(Error::new(ErrorKind::Config, what));
+    }
+    Ok(Some(Copying { count, addresses, mark: binance_mark }))
+}
+
 /// Starts a session on venues outside. Each is looked at first, and the session does not start when a
 /// look finds a problem.
 #[pyfunction]
@@ -246,7 +272,12 @@ pub fn start_live(
         let first = texts
             .first()
             .ok_or_else(|| Error::new(ErrorKind::Config, "name a venue to trade on".to_owned()))?;
-        let link = LinkConfig { io: first.io(false)?, core: None, copying: None };
+        let how: KeepText = parse(keep, "how the session is kept")?;
+        let link = LinkConfig {
+            io: first.io(how.busy_poll)?,
+            core: how.io_core,
+            copying: copying(&texts, how.copies)?,
+        };
         let Group { links, states } = group(link, sessions);
         let mut config: Value = parse(config, "the session's configuration")?;
         if cash_of_venues {

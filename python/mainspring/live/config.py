@@ -152,8 +152,11 @@ class Keep:
         stuck: The kernel halts trading when its thread does not go round for so long.
         strategy: A Python strategy is stopped when one call lasts so long.
         flatten_on_kill: Whether a kill closes positions at the market too.
-        busy_poll: Whether the kernel never sleeps: it takes a core of its own.
+        busy_poll: Whether kernel and I/O thread never sleep: each takes a core of its own.
         stop: How long the answers to the last cancels are waited for.
+        io_core: The core that the thread of venues outside is tied to.
+        copies: Connections to each stream of market data of venues outside, at most 8: the first
+            copy of a message counts, so that what one of them loses is not lost (Binance).
     """
 
     sync: Sync = "100ms"
@@ -165,6 +168,8 @@ class Keep:
     flatten_on_kill: bool = False
     busy_poll: bool = False
     stop: Span = "1s"
+    io_core: int | None = None
+    copies: int = 1
 
     def to_engine(self, folder: Path, *, signals: bool) -> dict[str, Any]:
         """The engine's form.
@@ -186,7 +191,14 @@ class Keep:
             "busy_poll": self.busy_poll,
             "snapshot_ns": span_ns(self.snapshot, "snapshot"),
             "stop_ns": span_ns(self.stop, "stop"),
+            "io_core": self.io_core,
+            "copies": self._copies(),
         }
+
+    def _copies(self) -> int:
+        if not 1 <= self.copies <= 8:
+            raise ConfigError(f"{self.copies} copies of a stream; give 1 to 8")
+        return self.copies
 
     def _sync(self) -> Any:
         if self.sync in ("process", "each"):

@@ -19,7 +19,8 @@ STAGES = (
 
 `socket`: from the I/O thread's wake-up to a whole message, decrypted and unframed. `decode`: to
 rows in ticks and lots, in sequence. `kernel_in`: through the ring to the kernel. `decision`:
-book, features, strategy, reconciling, risk and journal, for messages that led to a request.
+book, features, strategy, reconciling, risk and journal, for messages and timers
+that led to a request.
 `gate`: to the last door and through it. `encode`: to signed bytes. `send`: to the system having
 them. `acknowledge`: to the venue's first word about the order. `tick_to_trade`: from the rows of
 a message to the system having the order that they led to, all of it together.
