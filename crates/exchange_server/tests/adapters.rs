@@ -1,0 +1,302 @@
+//! Our own adapters against every dialect: an order's whole life by the codec of the venue, requests and
+//! user events, without a socket between them.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use mainspring_core::order::{OrderTerms, RejectReason};
+use mainspring_core::{InstrumentId, Lots, Side, Ticks, TimeInForce};
+use mainspring_exchange_server::config::Member;
+use mainspring_exchange_server::dialects::{find, Floor, HttpRequest, Talk};
+use mainspring_exchange_server::hub::Connection;
+use mainspring_exchange_server::venue::Venue as Server;
+use mainspring_exchange_server::ServerConfig;
+use mainspring_venues::fact::{Fact, Notice};
+use mainspring_venues::failure::{Failure, FailureClass};
+use mainspring_venues::listing::Listing;
+use mainspring_venues::operation::{Amend, Cancel, Operation, OrderKey, Place, UserStream};
+use mainspring_venues::outgoing::{Outgoing, Reply, Via};
+use mainspring_venues::secret::Secret;
+use mainspring_venues::table::{Opening, VENUES};
+use mainspring_venues::venue::Venue;
+
+const START_NS: i64 = 1_790_000_000_000_000_000;
+const WALLET: &str = "0x0123456789012345678901234567890123456789012345678901234567890123";
+const ADDRESS: &str = "0x14791697260e4c9a71f18484c9f997b308e59325";
+
+/// What a codec read, as far as it is looked at here.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Order { client: String, venue_id: String, said: String },
+    Fill,
+    Balance,
+    Position(bool),
+    Ready,
+}
+
+/// A codec and the server that it talks with.
+struct Desk {
+    codec: Box<dyn Venue>,
+    floor: Floor,
+    now_ns: i64,
+}
+
+fn desk(dialect: &str, adapter: &str, secret: &str) -> Desk {
+    let by_wallet = dialect == "hyperliquid";
+    let own = if by_wallet { WALLET } else { "simulator-secret" };
+    let key = if by_wallet { ADDRESS } else { "simulator-key" };
+    let member = Member { key: key.to_owned(), secret: own.to_owned(), ..Member::default() };
+    let config = ServerConfig {
+        dialect: dialect.to_owned(),
+        markets: vec!["btcusdt".to_owned()],
+        warm_up_s: 20.0,
+        members: vec![member],
+        ..ServerConfig::default()
+    };
+    let row = find(dialect).unwrap();
+    let floor = Floor {
+        venue: Server::new(&row.listing, &config, START_NS).unwrap(),
+        dialect: (row.make)(),
+    };
+    let opening = Opening {
+        key: Some(Secret::new(key)),
+        secret: Some(Secret::new(if secret.is_empty() { own } else { secret })),
+        passphrase: Some(Secret::new("simulator-passphrase")),
+        account: key.to_owned(),
+        ..Opening::default()
+    };
+    let entry = VENUES.iter().find(|entry| entry.name == adapter).unwrap();
+    Desk { codec: (entry.open)(&opening).unwrap(), floor, now_ns: START_NS }
+}
+
+fn note(fact: Fact<'_>, seen: &mut Vec<Seen>) {
+    seen.extend(match fact {
+        Fact::Order(order) => Some(Seen::Order {
+            client: order.client.to_owned(),
+            venue_id: order.venue_id.to_owned(),
+            said: format!("{:?}", order.status),
+        }),
+        Fact::Fill(_) => Some(Seen::Fill),
+        Fact::Balance(_) => Some(Seen::Balance),
+        Fact::Position(position) => Some(Seen::Position(position.qty.mantissa() != 0)),
+        Fact::Notice(Notice::LoggedIn | Notice::Subscribed(_)) => Some(Seen::Ready),
+        _ => None,
+    });
+}
+
+impl Desk {
+    /// A moment later.
+    fn pass(&mut self) -> i64 {
+        self.now_ns += 5_000_000;
+        self.floor.venue.set_now(self.now_ns);
+        self.now_ns / 1_000_000
+    }
+
+    /// Asks by HTTP; returns the request and what was answered.
+    fn http(&mut self, operation: &Operation<'_>) -> (Outgoing, u16, String) {
+        let now_ms = self.pass();
+        let mut out = Outgoing::new();
+        self.codec.encode(operation, Via::Http, now_ms, &mut out).unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in out.headers() {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        let query = out.target.split_once('?').map_or("", |(_, query)| query).to_owned();
+        let request = HttpRequest {
+            method: out.method.name(),
+            path: out.path(),
+            query: &query,
+            headers: &headers,
+            body: &out.body,
+        };
+        let answer = self.floor.http(&request, None);
+        (out, answer.status, answer.body)
+    }
+
+    fn ask(&mut self, operation: &Operation<'_>) -> Result<Vec<Seen>, Failure> {
+        let (out, status, body) = self.http(operation);
+        let mut seen = Vec::new();
+        let reply = Reply::new(status, body.as_bytes());
+        self.codec.answer(&out, &reply, &mut |fact| note(fact, &mut seen))?;
+        Ok(seen)
+    }
+
+    fn listing(&mut self) -> Listing {
+        let (_, _, body) = self.http(&Operation::Instruments);
+        self.codec.instruments(body.as_bytes()).unwrap().remove(0)
+    }
+
+    /// Ids of the open orders: ours and the venue's.
+    fn open(&mut self, listing: &Listing) -> Vec<(String, String)> {
+        let seen = self.ask(&Operation::OpenOrders(Some(listing))).unwrap();
+        let ids = seen.into_iter().map(|one| match one {
+            Seen::Order { client, venue_id, .. } => (client, venue_id),
+            other => panic!("not an order: {other:?}"),
+        });
+        ids.collect()
+    }
+}
+
+fn ticks(listing: &Listing, price: &str) -> Ticks {
+    Ticks(
+        price
+            .parse::<mainspring_core::Decimal>()
+            .unwrap()
+            .count_of(listing.instrument.tick())
+            .unwrap(),
+    )
+}
+
+fn lots(listing: &Listing, qty: &str) -> Lots {
+    let contract = listing.instrument.multiplier;
+    let qty = qty.parse::<mainspring_core::Decimal>().unwrap().to_f64();
+    Lots((qty / contract.to_f64() / listing.instrument.lot.to_f64()).round() as i64)
+}
+
+fn client_of(adapter: &str, number: u32) -> String {
+    match adapter {
+        "hyperliquid" => format!("0x{number:032x}"),
+        _ => format!("own{number}"),
+    }
+}
+
+fn life(dialect: &str, adapter: &str) {
+    let mut desk = desk(dialect, adapter, "");
+    let listing = desk.listing();
+    let (qty, price) = (lots(&listing, "0.02"), ticks(&listing, "50000"));
+    assert!(desk.ask(&Operation::Time).is_ok());
+    let client = client_of(adapter, 1);
+    let mut terms = OrderTerms::limit(InstrumentId(0), Side::Buy, price, qty);
+    desk.ask(&Operation::Place(Place::new(&listing, terms, &client))).unwrap();
+    let (ours, venue_id) = desk.open(&listing).pop().expect("the order is open");
+    assert_eq!(ours, client);
+    // Spot of Binance amends to less alone, and Hyperliquid's order comes back with another id.
+    let (new_price, new_qty) = match adapter {
+        "binance" => (price, Lots(qty.0 / 2)),
+        _ => (ticks(&listing, "49000"), Lots(qty.0 * 2)),
+    };
+    let amend = Amend {
+        listing: &listing,
+        order: OrderKey::Venue(&venue_id),
+        side: Side::Buy,
+        terms,
+        price: new_price,
+        qty: new_qty,
+        filled: Lots(0),
+        client: "",
+    };
+    desk.ask(&Operation::Amend(amend)).unwrap();
+    let (_, venue_id) = desk.open(&listing).pop().expect("the order is still open");
+    let order = OrderKey::Venue(&venue_id);
+    let seen = desk.ask(&Operation::Query { listing: &listing, order }).unwrap();
+    assert!(matches!(&seen[..], [Seen::Order { said, .. }] if said == "Open"), "{seen:?}");
+    let cancel = Cancel { listing: &listing, order, good_till_s: 0 };
+    desk.ask(&Operation::Cancel(cancel)).unwrap();
+    assert!(desk.open(&listing).is_empty());
+    let late = desk.ask(&Operation::Cancel(cancel)).unwrap_err();
+    assert_eq!(
+        (late.class, late.reason),
+        (FailureClass::Refused, Some(RejectReason::UnknownOrder))
+    );
+    terms.price = ticks(&listing, "99000");
+    terms.time_in_force = TimeInForce::Ioc;
+    let client = client_of(adapter, 2);
+    desk.ask(&Operation::Place(Place::new(&listing, terms, &client))).unwrap();
+    let since_ms = START_NS / 1_000_000 - 1_000;
+    let fills = desk.ask(&Operation::Fills { listing: &listing, since_ms, limit: 100 }).unwrap();
+    assert!(fills.contains(&Seen::Fill), "{fills:?}");
+    let balances = desk.ask(&Operation::Balances).unwrap();
+    assert!(balances.contains(&Seen::Balance), "{balances:?}");
+    if listing.instrument.kind.is_derivative() {
+        let held = desk.ask(&Operation::Positions(Some(&listing))).unwrap();
+        assert!(held.contains(&Seen::Position(true)), "{held:?}");
+    }
+}
+
+fn stranger(dialect: &str, adapter: &str) {
+    let secret =
+        if dialect == "hyperliquid" { format!("0x{}", "1".repeat(64)) } else { "x".into() };
+    let mut desk = desk(dialect, adapter, &secret);
+    let listing = desk.listing();
+    let terms = OrderTerms::limit(
+        InstrumentId(0),
+        Side::Buy,
+        ticks(&listing, "50000"),
+        lots(&listing, "0.02"),
+    );
+    let client = client_of(adapter, 1);
+    let refused = desk.ask(&Operation::Place(Place::new(&listing, terms, &client))).unwrap_err();
+    assert_eq!(refused.class, FailureClass::Authentication, "{refused:?}");
+}
+
+/// User events: what the codec asks for on the venue's private socket, and what it then hears of.
+fn events(dialect: &str, adapter: &str, path: &str) {
+    let mut desk = desk(dialect, adapter, "");
+    let listing = desk.listing();
+    let (mut connection, mut queue, _) = Connection::new(1, 1_000, false);
+    let mut talk: Box<dyn Talk> = desk.floor.dialect.talk(path, "").expect("a private socket");
+    talk.begin(&mut desk.floor.venue, &mut connection);
+    let mut seen = Vec::new();
+    for what in [UserStream::Open, UserStream::Subscribe] {
+        let now_ms = desk.pass();
+        let mut out = Outgoing::new();
+        let via = Via::Socket { id: 1 };
+        desk.codec.encode(&Operation::UserStream(what), via, now_ms, &mut out).unwrap();
+        let mut replies = Vec::new();
+        talk.hear(&mut desk.floor.venue, &mut connection, &out.body, None, &mut replies);
+        for reply in &replies {
+            desk.codec.user(reply.as_bytes(), &mut |fact| note(fact, &mut seen)).unwrap();
+        }
+    }
+    assert!(seen.contains(&Seen::Ready), "{seen:?}");
+    let qty = lots(&listing, "0.02");
+    let terms = OrderTerms::limit(InstrumentId(0), Side::Buy, ticks(&listing, "99000"), qty);
+    let client = client_of(adapter, 1);
+    desk.ask(&Operation::Place(Place::new(&listing, terms, &client))).unwrap();
+    seen.clear();
+    while let Ok(message) = queue.try_recv() {
+        desk.codec.user(message.as_bytes(), &mut |fact| note(fact, &mut seen)).unwrap();
+    }
+    assert!(seen.contains(&Seen::Fill), "{seen:?}");
+    let filled = |one: &Seen| matches!(one, Seen::Order { client: c, said, .. } if *c == client && said == "Filled");
+    assert!(seen.iter().any(filled), "{seen:?}");
+}
+
+const ADAPTERS: [(&str, &str); 7] = [
+    ("binance", "binance"),
+    ("binance", "binance_usdm"),
+    ("okx", "okx"),
+    ("okx", "okx_spot"),
+    ("bybit", "bybit"),
+    ("bybit", "bybit_spot"),
+    ("hyperliquid", "hyperliquid"),
+];
+
+#[test]
+fn an_order_lives_on_every_dialect() {
+    for (dialect, adapter) in ADAPTERS {
+        println!("{adapter}");
+        life(dialect, adapter);
+    }
+}
+
+#[test]
+fn strangers_are_refused_on_every_dialect() {
+    for (dialect, adapter) in ADAPTERS {
+        println!("{adapter}");
+        stranger(dialect, adapter);
+    }
+}
+
+#[test]
+fn members_hear_of_their_orders() {
+    for (dialect, adapter, path) in [
+        ("okx", "okx", "/ws/v5/private"),
+        ("okx", "okx_spot", "/ws/v5/private"),
+        ("bybit", "bybit", "/v5/private"),
+        ("bybit", "bybit_spot", "/v5/private"),
+        ("hyperliquid", "hyperliquid", "/ws"),
+    ] {
+        println!("{adapter}");
+        events(dialect, adapter, path);
+    }
+}
