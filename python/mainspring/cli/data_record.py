@@ -12,7 +12,7 @@ from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output
 
 if TYPE_CHECKING:
-    from mainspring.data.record import Recorder, Recording
+    from mainspring.data.recording import Recorder, Recording
 
 record_app = verb_app("data record", "--venue NAME --symbol SYMBOL")
 
@@ -72,7 +72,7 @@ def record(
     output
         Flags of every verb.
     """
-    from mainspring.data.record import STREAMS, Recorder
+    from mainspring.data.recording import STREAMS, Recorder
     from mainspring.errors import InvalidValue
 
     output = output or Output()

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from mainspring.data.importers import import_report as import_report
     from mainspring.data.instruments import Instrument as Instrument
     from mainspring.data.instruments import instrument as instrument
-    from mainspring.data.record import Recorder as Recorder
-    from mainspring.data.record import Recording as Recording
-    from mainspring.data.record import record as record
+    from mainspring.data.recording import Recorder as Recorder
+    from mainspring.data.recording import Recording as Recording
+    from mainspring.data.recording import record as record
     from mainspring.data.sample import sample as sample
     from mainspring.data.sample import sample_names as sample_names
 
@@ -46,8 +46,8 @@ _LAZY = {
     "Dataset": "dataset:Dataset",
     "Entry": "catalog:Entry",
     "Instrument": "instruments:Instrument",
-    "Recorder": "record:Recorder",
-    "Recording": "record:Recording",
+    "Recorder": "recording:Recorder",
+    "Recording": "recording:Recording",
     "RowKind": "dataset:RowKind",
     "check": "checks:check",
     "correct_clock": "checks:correct_clock",
@@ -64,7 +64,7 @@ _LAZY = {
     "import_report": "importers:import_report",
     "instrument": "instruments:instrument",
     "open": "dataset:open",
-    "record": "record:record",
+    "record": "recording:record",
     "sample": "sample:sample",
     "sample_names": "sample:sample_names",
     "write_bars": "convert:write_bars",
