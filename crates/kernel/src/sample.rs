@@ -26,6 +26,9 @@ impl Kernel {
         }
         let statement = self.ledger.statement(&self.report_currency)?;
         self.recorder.equity(&equity_record(self.now_ns, &statement))?;
+        if self.outside.is_some() {
+            self.note_judged(statement.equity());
+        }
         self.act_on_sample(statement.equity())?;
         self.sample_margin()
     }

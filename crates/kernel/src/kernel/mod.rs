@@ -146,7 +146,7 @@ pub struct Kernel {
     /// Whether versions of a strategy share its size.
     pub(crate) shares_size: bool,
     /// Whether strategies are not called.
-    hushed: bool,
+    pub(crate) hushed: bool,
     pub(crate) now_ns: TimeNs,
     pub(crate) markets: Vec<Market>,
     pub(crate) venues: Vec<SimMarket>,

@@ -28,6 +28,9 @@ impl Kernel {
     /// As [`Self::answer`], with the fee that the venue reported.
     pub(crate) fn answer_with(&mut self, event: &VenueEvent, fee: Option<Money>) -> Result<()> {
         self.apply_answer(event, fee)?;
+        if matches!(event.kind, VenueEventKind::Filled { .. }) {
+            self.judge_fill(event.order)?;
+        }
         if self.parents.is_some() {
             return self.work_parent_of(event.order);
         }

@@ -95,6 +95,9 @@ impl Kernel {
         if !self.guards.is_empty() {
             self.watch_stops(instrument)?;
         }
+        if self.outside.is_some() && !self.hushed {
+            self.judge_after(instrument)?;
+        }
         let usable = self.is_usable(instrument);
         if let Some(rate) = changes.funding {
             self.settle_funding(instrument, rate)?;

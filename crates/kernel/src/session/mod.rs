@@ -25,6 +25,7 @@ mod follow;
 mod image;
 mod ink;
 mod inside;
+mod judging;
 pub mod mutant;
 mod outside;
 #[cfg(unix)]

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::REMEMBERED_IN_SESSIONS;
 
 use super::changed::{Changed, Started};
+use super::judging::Judging;
 use super::rollout::Rollout;
 
 /// Requests that may wait to be taken by the egress.
@@ -193,6 +194,8 @@ pub(crate) struct Outside {
     /// What it was started with, and what commands changed since.
     pub(crate) started: Started,
     pub(crate) changed: Changed,
+    /// When the account is judged again.
+    pub(crate) judging: Judging,
     /// Versions of strategies that share a size.
     pub(crate) rollouts: Vec<Rollout>,
     /// Why the last command was not carried out.
@@ -219,6 +222,7 @@ impl Outside {
             foreign: started.foreign.clone(),
             started,
             changed: Changed::default(),
+            judging: Judging::new(venue_of.len()),
             rollouts: Vec::new(),
             refused: None,
             links: venues.iter().map(link).collect(),

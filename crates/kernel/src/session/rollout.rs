@@ -214,7 +214,8 @@ impl Kernel {
                     wishes.replace(n, wish);
                 }
                 Intent::Execute { terms, .. } => {
-                    if !wishes.share_parent(terms, |lots| part.of(lots)) {
+                    let left = wishes.share_parent(terms, |lots| part.of(lots));
+                    if !left {
                         wishes.remove(n);
                         self.note("a parent order has nothing left of its size in this version")?;
                     }
