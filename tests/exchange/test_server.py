@@ -158,7 +158,7 @@ def test_an_amend_keeps_the_order(server: VenueServer) -> None:
     order = limit(server, quantity="0.02").body["orderId"]
     path, names = "/api/v3/order/amend/keepPriority", {"symbol": "BTCUSDT", "orderId": order}
     amended = signed(server, "PUT", path, newQty="0.01", **names)
-    assert amended.body["amendedOrder"]["qty"] == "0.01"
+    assert float(amended.body["amendedOrder"]["qty"]) == 0.01
     assert signed(server, "PUT", path, newQty="0.05", **names).body["code"] == -2038
     future = limit(server, "/fapi/v1/order").body["orderId"]
     names = {"symbol": "BTCUSDT", "orderId": future, "side": "BUY"}
@@ -231,5 +231,5 @@ def test_a_server_stops_and_frees_its_port() -> None:
     server.stop()
     assert not server.is_running
     VenueServer(markets=["btcusdt"], port=port, warm_up_s=0).stop()
-    with pytest.raises(InvalidValue, match="there is binance"):
+    with pytest.raises(InvalidValue, match="there are binance"):
         VenueServer("kraken")  # type: ignore[arg-type]

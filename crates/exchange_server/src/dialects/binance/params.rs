@@ -2,12 +2,55 @@
 
 use mainspring_core::Decimal;
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
 use super::error::{Outcome, Refusal};
 use crate::fields::decoded;
 
 /// Parameters in the order they came.
 #[derive(Clone, Debug, Default)]
 pub struct Params(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Params {
+    /// Those of a JSON object, numbers and lists as their text.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Params;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of parameters or a list of streams")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
+        let mut params = Params(Vec::with_capacity(16));
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            let text = match value {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            params.0.push((name, text));
+        }
+        Ok(params)
+    }
+
+    fn visit_unit<E>(self) -> Result<Params, E> {
+        Ok(Params::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Params, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Params::default())
+    }
+}
 
 impl Params {
     /// The parameters of a query string or form body.
@@ -72,10 +115,18 @@ impl Params {
     #[must_use]
     pub fn sorted_payload(&self) -> String {
         let mut pairs: Vec<_> = self.0.iter().filter(|(name, _)| name != "signature").collect();
-        pairs.sort();
-        let pairs: Vec<String> =
-            pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        pairs.join("&")
+        pairs.sort_unstable();
+        let mut text =
+            String::with_capacity(pairs.iter().map(|(n, v)| n.len() + v.len() + 2).sum());
+        for (name, value) in pairs {
+            if !text.is_empty() {
+                text.push('&');
+            }
+            text.push_str(name);
+            text.push('=');
+            text.push_str(value);
+        }
+        text
     }
 }
 

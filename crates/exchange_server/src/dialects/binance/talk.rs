@@ -1,5 +1,10 @@
 //! WebSocket connections: market streams, user streams by listen key, and the WebSocket API.
 
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{json, Value};
 
 use super::params::Params;
@@ -86,23 +91,39 @@ impl Talk for Session {
         fault: Option<RequestFault>,
         replies: &mut Vec<String>,
     ) {
-        let Ok(message) = serde_json::from_str::<Value>(text) else {
+        let malformed = || {
             let error = json!({"code": 3, "msg": "Invalid JSON: malformed request"});
-            replies.push(json!({"error": error, "id": null}).to_string());
-            return;
+            json!({"error": error, "id": null}).to_string()
         };
         replies.push(match self.purpose {
-            Purpose::Streams { product, .. } => control(venue, connection, product, &message),
-            Purpose::Api(product) => {
-                let answer = match fault {
-                    Some(fault) if !fault.is_carried_out() => Answer::failed(fault),
-                    _ => self.call(venue, connection, product, &message),
-                };
-                let answer = fault.map_or(answer, Answer::failed);
-                reply(&message["id"], &answer)
-            }
+            Purpose::Streams { product, .. } => match serde_json::from_str::<Value>(text) {
+                Ok(message) => control(venue, connection, product, &message),
+                Err(_) => malformed(),
+            },
+            Purpose::Api(product) => match serde_json::from_str::<Call<'_>>(text) {
+                Ok(call) => {
+                    let id = call.id.map_or("null", RawValue::get);
+                    let answer = match fault {
+                        Some(fault) if !fault.is_carried_out() => Answer::failed(fault),
+                        _ => self.call(venue, connection, product, &call.method, call.params),
+                    };
+                    reply(id, &fault.map_or(answer, Answer::failed))
+                }
+                Err(_) => malformed(),
+            },
         });
     }
+}
+
+/// A request of the WebSocket API.
+#[derive(Deserialize)]
+struct Call<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    method: Cow<'a, str>,
+    #[serde(default)]
+    params: Params,
 }
 
 /// A stream by its name, or a member's events by a listen key.
@@ -155,10 +176,9 @@ impl Session {
         venue: &mut Venue,
         connection: &Connection,
         product: Product,
-        message: &Value,
+        method: &str,
+        params: Params,
     ) -> Answer {
-        let method = message["method"].as_str().unwrap_or_default();
-        let params = params_of(&message["params"]);
         let key = params.get("apiKey").map(str::to_owned);
         if method.starts_with("userDataStream.subscribe") {
             self.subscribe_user(venue, connection, product, &params)
@@ -215,39 +235,33 @@ impl Session {
     }
 }
 
-/// The parameters of a request, numbers and lists as their text.
-fn params_of(given: &Value) -> Params {
-    let mut params = Params::default();
-    for (name, value) in given.as_object().into_iter().flatten() {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        params.push(name.as_str(), text);
-    }
-    params
-}
-
-/// The answer as the WebSocket API wraps it.
-fn reply(id: &Value, answer: &Answer) -> String {
+/// The answer as the WebSocket API wraps it. Id and body are JSON already: they are set in as they are.
+fn reply(id: &str, answer: &Answer) -> String {
     let field = if answer.status == 200 { "result" } else { "error" };
-    let mut limits = Vec::new();
+    let mut text = String::with_capacity(answer.body.len() + 320);
+    // Writing to text cannot fail.
+    let _ = write!(
+        text,
+        "{{\"id\":{id},\"status\":{},\"{field}\":{},\"rateLimits\":[",
+        answer.status, answer.body
+    );
     if let Some(used) = answer.used_weight {
-        limits.push(json!({
-            "rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
-            "limit": 6_000, "count": used,
-        }));
+        let _ = write!(
+            text,
+            "{{\"rateLimitType\":\"REQUEST_WEIGHT\",\"interval\":\"MINUTE\",\"intervalNum\":1,\
+             \"limit\":6000,\"count\":{used}}}"
+        );
     }
     if let Some(used) = answer.used_orders {
-        limits.push(json!({
-            "rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100,
-            "count": used,
-        }));
+        let comma = if answer.used_weight.is_some() { "," } else { "" };
+        let _ = write!(
+            text,
+            "{comma}{{\"rateLimitType\":\"ORDERS\",\"interval\":\"SECOND\",\"intervalNum\":10,\
+             \"limit\":100,\"count\":{used}}}"
+        );
     }
-    // The body is JSON already: it is set in without being read again.
-    format!(
-        "{{\"id\":{id},\"status\":{},\"{field}\":{},\"rateLimits\":{}}}",
-        answer.status,
-        answer.body,
-        Value::from(limits)
-    )
+    text.push_str("]}");
+    text
 }
 
 #[cfg(test)]
