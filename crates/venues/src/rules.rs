@@ -5,6 +5,7 @@ use mainspring_core::{Decimal, Lots, OrderFlags, OrderType, RejectReason, TimeIn
 
 use crate::client_id::ClientIdForm;
 use crate::listing::Listing;
+use crate::operation::Asked;
 
 /// Whether a venue has something, and what stands in for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,17 @@ pub enum AmendRule {
     Replace,
 }
 
+/// What a budget counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// The weight of every request.
+    Weight,
+    /// New and changed orders.
+    Orders,
+    /// Requests of these kinds.
+    Of(&'static [Asked]),
+}
+
 /// A budget of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -47,6 +59,8 @@ pub struct Budget {
     pub header: &'static str,
     /// Whether the header tells what is left instead of what is used.
     pub header_is_left: bool,
+    /// What is counted of a request.
+    pub counts: Counted,
 }
 
 /// What a venue takes.

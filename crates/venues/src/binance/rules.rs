@@ -2,7 +2,7 @@
 
 use super::Market;
 use crate::client_id::ClientIdForm;
-use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::rules::{AmendRule, Budget, Counted, Rules, Support, NATIVE};
 use crate::session::wiring::{SnapshotBy, UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
@@ -38,6 +38,7 @@ const SPOT: Rules = Rules {
             per_ms: 60_000,
             header: "X-MBX-USED-WEIGHT-1M",
             header_is_left: false,
+            counts: Counted::Weight,
         },
         Budget {
             name: "orders",
@@ -45,6 +46,7 @@ const SPOT: Rules = Rules {
             per_ms: 10_000,
             header: "X-MBX-ORDER-COUNT-10S",
             header_is_left: false,
+            counts: Counted::Orders,
         },
         Budget {
             name: "orders a day",
@@ -52,6 +54,7 @@ const SPOT: Rules = Rules {
             per_ms: 86_400_000,
             header: "X-MBX-ORDER-COUNT-1D",
             header_is_left: false,
+            counts: Counted::Orders,
         },
     ],
 };
@@ -84,6 +87,7 @@ const FUTURES: Rules = Rules {
             per_ms: 60_000,
             header: "X-MBX-USED-WEIGHT-1M",
             header_is_left: false,
+            counts: Counted::Weight,
         },
         Budget {
             name: "orders",
@@ -91,6 +95,7 @@ const FUTURES: Rules = Rules {
             per_ms: 10_000,
             header: "X-MBX-ORDER-COUNT-10S",
             header_is_left: false,
+            counts: Counted::Orders,
         },
         Budget {
             name: "orders a minute",
@@ -98,6 +103,7 @@ const FUTURES: Rules = Rules {
             per_ms: 60_000,
             header: "X-MBX-ORDER-COUNT-1M",
             header_is_left: false,
+            counts: Counted::Orders,
         },
     ],
 };
@@ -125,11 +131,9 @@ pub(super) const fn wiring(market: Market) -> Wiring {
         // Listen keys of spot are gone since February 2026.
         Market::Spot => Wiring { user: UserBy::Trade, positions: false, ..plain },
         // A key lives for an hour.
-        Market::Futures => Wiring {
-            user: UserBy::ListenKey { keep_ms: 1_800_000 },
-            countdown_each: true,
-            ..plain
-        },
+        Market::Futures => {
+            Wiring { user: UserBy::ListenKey { keep_ms: 1_800_000 }, countdown_each: true, ..plain }
+        }
     }
 }
 

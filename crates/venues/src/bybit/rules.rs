@@ -2,12 +2,14 @@
 
 use super::Category;
 use crate::client_id::ClientIdForm;
-use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::operation::Asked;
+use crate::rules::{AmendRule, Budget, Counted, Rules, Support, NATIVE};
 use crate::session::wiring::{UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
-const fn per_second(name: &'static str, limit: u32) -> Budget {
-    Budget { name, limit, per_ms: 1_000, header: "X-Bapi-Limit-Status", header_is_left: true }
+const fn per_second(name: &'static str, limit: u32, counts: Counted) -> Budget {
+    let header = "X-Bapi-Limit-Status";
+    Budget { name, limit, per_ms: 1_000, header, header_is_left: true, counts }
 }
 
 const BY_ADDRESS: Budget = Budget {
@@ -16,6 +18,7 @@ const BY_ADDRESS: Budget = Budget {
     per_ms: 5_000,
     header: "",
     header_is_left: false,
+    counts: Counted::Weight,
 };
 
 const LINEAR: Rules = Rules {
@@ -45,10 +48,10 @@ const LINEAR: Rules = Rules {
     min_countdown_ms: 3_000,
     client_ids: ClientIdForm::Text,
     budgets: &[
-        per_second("orders", 10),
-        per_second("amends", 10),
-        per_second("cancels", 10),
-        per_second("order queries", 50),
+        per_second("orders", 10, Counted::Of(&[Asked::Place])),
+        per_second("amends", 10, Counted::Of(&[Asked::Amend])),
+        per_second("cancels", 10, Counted::Of(&[Asked::Cancel])),
+        per_second("order queries", 50, Counted::Of(&[Asked::Query, Asked::OpenOrders])),
         BY_ADDRESS,
     ],
 };
@@ -58,10 +61,10 @@ const SPOT: Rules = Rules {
     max_place_batch: 10,
     max_cancel_batch: 10,
     budgets: &[
-        per_second("orders", 20),
-        per_second("amends", 10),
-        per_second("cancels", 20),
-        per_second("order queries", 50),
+        per_second("orders", 20, Counted::Of(&[Asked::Place])),
+        per_second("amends", 10, Counted::Of(&[Asked::Amend])),
+        per_second("cancels", 20, Counted::Of(&[Asked::Cancel])),
+        per_second("order queries", 50, Counted::Of(&[Asked::Query, Asked::OpenOrders])),
         BY_ADDRESS,
     ],
     ..LINEAR

@@ -1,7 +1,7 @@
 //! What dYdX takes, and where it is.
 
 use crate::client_id::ClientIdForm;
-use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::rules::{AmendRule, Budget, Counted, Rules, Support, NATIVE};
 use crate::session::wiring::{UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
@@ -33,6 +33,7 @@ pub(super) const RULES: Rules = Rules {
             per_ms: 10_000,
             header: "RateLimit-Remaining",
             header_is_left: true,
+            counts: Counted::Weight,
         },
         Budget {
             name: "short-term orders and cancels in five blocks",
@@ -40,6 +41,7 @@ pub(super) const RULES: Rules = Rules {
             per_ms: 5_000,
             header: "",
             header_is_left: false,
+            counts: Counted::Orders,
         },
         Budget {
             name: "long-term orders a block",
@@ -47,6 +49,7 @@ pub(super) const RULES: Rules = Rules {
             per_ms: 1_000,
             header: "",
             header_is_left: false,
+            counts: Counted::Of(&[]),
         },
     ],
 };

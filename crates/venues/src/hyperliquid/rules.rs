@@ -1,7 +1,7 @@
 //! What Hyperliquid takes, and where it is.
 
 use crate::client_id::ClientIdForm;
-use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::rules::{AmendRule, Budget, Counted, Rules, Support, NATIVE};
 use crate::session::wiring::{UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
@@ -38,6 +38,7 @@ pub(super) const RULES: Rules = Rules {
             per_ms: 60_000,
             header: "",
             header_is_left: false,
+            counts: Counted::Weight,
         },
         Budget {
             name: "websocket messages",
@@ -45,6 +46,7 @@ pub(super) const RULES: Rules = Rules {
             per_ms: 60_000,
             header: "",
             header_is_left: false,
+            counts: Counted::Weight,
         },
     ],
 };

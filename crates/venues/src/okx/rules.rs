@@ -2,12 +2,13 @@
 
 use super::Product;
 use crate::client_id::ClientIdForm;
-use crate::rules::{AmendRule, Budget, Rules, Support, NATIVE};
+use crate::operation::Asked;
+use crate::rules::{AmendRule, Budget, Counted, Rules, Support, NATIVE};
 use crate::session::wiring::{UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
-const fn per_2s(name: &'static str, limit: u32) -> Budget {
-    Budget { name, limit, per_ms: 2_000, header: "", header_is_left: false }
+const fn per_2s(name: &'static str, limit: u32, counts: Counted) -> Budget {
+    Budget { name, limit, per_ms: 2_000, header: "", header_is_left: false, counts }
 }
 
 pub(super) const RULES: Rules = Rules {
@@ -39,13 +40,13 @@ pub(super) const RULES: Rules = Rules {
     min_countdown_ms: 10_000,
     client_ids: ClientIdForm::Text,
     budgets: &[
-        per_2s("orders of an instrument", 60),
-        per_2s("cancels of an instrument", 60),
-        per_2s("amends of an instrument", 60),
-        per_2s("orders in batches", 300),
-        per_2s("orders and amends of a sub-account", 1_000),
-        per_2s("snapshots of books", 40),
-        per_2s("balances", 10),
+        per_2s("orders of an instrument", 60, Counted::Of(&[Asked::Place])),
+        per_2s("cancels of an instrument", 60, Counted::Of(&[Asked::Cancel])),
+        per_2s("amends of an instrument", 60, Counted::Of(&[Asked::Amend])),
+        per_2s("orders in batches", 300, Counted::Of(&[Asked::PlaceMany, Asked::CancelMany])),
+        per_2s("orders and amends of a sub-account", 1_000, Counted::Orders),
+        per_2s("snapshots of books", 40, Counted::Of(&[Asked::Market])),
+        per_2s("balances", 10, Counted::Of(&[Asked::Balances])),
     ],
 };
 

@@ -2,8 +2,9 @@
 
 use mainspring_core::TimeNs;
 
+use crate::operation::Asked;
 use crate::outgoing::{Cost, Reply};
-use crate::rules::Budget;
+use crate::rules::{Budget, Counted};
 
 /// What a request is for: cancels have the last word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,6 @@ pub enum Purpose {
 #[derive(Clone, Debug)]
 struct Window {
     rule: Budget,
-    counts_orders: bool,
     /// Number of the window by the venue's clock.
     number: i64,
     used: u32,
@@ -35,12 +35,7 @@ impl Budgets {
     /// By the venue's table.
     #[must_use]
     pub fn new(rules: &[Budget], reserve_percent: u32) -> Self {
-        let window = |rule: &Budget| Window {
-            rule: *rule,
-            counts_orders: rule.name.contains("order"),
-            number: 0,
-            used: 0,
-        };
+        let window = |rule: &Budget| Window { rule: *rule, number: 0, used: 0 };
         Self {
             windows: rules.iter().map(window).collect(),
             reserve_percent: reserve_percent.min(90),
@@ -60,7 +55,13 @@ impl Budgets {
     }
 
     /// Whether a request may go; it is counted when it may.
-    pub fn take(&mut self, purpose: Purpose, cost: Cost, now_ns: TimeNs, venue_ms: i64) -> bool {
+    pub fn take(
+        &mut self,
+        purpose: Purpose,
+        (kind, cost): (Asked, Cost),
+        now_ns: TimeNs,
+        venue_ms: i64,
+    ) -> bool {
         if now_ns < self.blocked_until_ns {
             return false;
         }
@@ -68,12 +69,12 @@ impl Budgets {
         self.roll(venue_ms);
         let fits = self.windows.iter().all(|window| {
             let most = u64::from(window.rule.limit) * u64::from(100 - reserve) / 100;
-            let asked = window.asked(cost);
+            let asked = window.asked(kind, cost);
             asked == 0 || u64::from(window.used) + u64::from(asked) <= most.max(1)
         });
         if fits {
             for window in &mut self.windows {
-                window.used = window.used.saturating_add(window.asked(cost));
+                window.used = window.used.saturating_add(window.asked(kind, cost));
             }
         }
         fits
@@ -89,9 +90,9 @@ impl Budgets {
     }
 
     /// Takes what an answer says of the budgets: the venue's count is the truth when it is higher.
-    pub fn learn(&mut self, reply: &Reply<'_>, venue_ms: i64) {
+    pub fn learn(&mut self, kind: Asked, reply: &Reply<'_>, venue_ms: i64) {
         self.roll(venue_ms);
-        for window in self.windows.iter_mut().filter(|window| !window.rule.header.is_empty()) {
+        for window in self.windows.iter_mut().filter(|window| window.is_told_by(kind)) {
             let said = reply.header(window.rule.header).and_then(|text| text.trim().parse().ok());
             let Some(said): Option<u32> = said else { continue };
             let used = match window.rule.header_is_left {
@@ -109,12 +110,22 @@ impl Budgets {
 }
 
 impl Window {
-    const fn asked(&self, cost: Cost) -> u32 {
-        if self.counts_orders {
-            cost.orders
-        } else {
-            cost.weight
+    fn asked(&self, kind: Asked, cost: Cost) -> u32 {
+        match self.rule.counts {
+            Counted::Weight => cost.weight,
+            Counted::Orders => cost.orders,
+            Counted::Of(kinds) if kinds.contains(&kind) => cost.orders.max(1),
+            Counted::Of(_) => 0,
         }
+    }
+
+    /// Whether the answer to such a request tells of this budget.
+    fn is_told_by(&self, kind: Asked) -> bool {
+        let counted = match self.rule.counts {
+            Counted::Of(kinds) => kinds.contains(&kind),
+            Counted::Weight | Counted::Orders => true,
+        };
+        counted && !self.rule.header.is_empty()
     }
 }
 
@@ -129,12 +140,28 @@ mod tests {
             per_ms: 60_000,
             header: "X-USED",
             header_is_left: false,
+            counts: Counted::Weight,
         },
-        Budget { name: "orders", limit: 10, per_ms: 10_000, header: "", header_is_left: false },
+        Budget {
+            name: "orders",
+            limit: 10,
+            per_ms: 10_000,
+            header: "",
+            header_is_left: false,
+            counts: Counted::Orders,
+        },
+        Budget {
+            name: "cancels",
+            limit: 6,
+            per_ms: 10_000,
+            header: "",
+            header_is_left: false,
+            counts: Counted::Of(&[Asked::Cancel]),
+        },
     ];
 
-    const ORDER: Cost = Cost { weight: 1, orders: 1 };
-    const CANCEL: Cost = Cost { weight: 1, orders: 0 };
+    const ORDER: (Asked, Cost) = (Asked::Place, Cost { weight: 1, orders: 1 });
+    const CANCEL: (Asked, Cost) = (Asked::Cancel, Cost { weight: 1, orders: 0 });
 
     #[test]
     fn orders_leave_a_reserve_that_cancels_may_use() {
@@ -144,7 +171,7 @@ mod tests {
         assert!(budgets.take(Purpose::Other, ORDER, 0, 10_005), "the next ten seconds");
         let said = [("x-used", "95")];
         let reply = Reply { status: 200, headers: &said, body: b"" };
-        budgets.learn(&reply, 10_006);
+        budgets.learn(Asked::Place, &reply, 10_006);
         assert!(!budgets.take(Purpose::Other, ORDER, 0, 10_007));
         let cancels = (0..20).filter(|_| budgets.take(Purpose::Cancel, CANCEL, 0, 10_008)).count();
         assert_eq!(cancels, 5);

@@ -30,7 +30,7 @@ impl VenueSession {
         out: &mut Outbox,
     ) {
         let venue_ms = self.venue_ms(now_ns);
-        self.budgets.learn(reply, venue_ms);
+        self.budgets.learn(call.shape.asked, reply, venue_ms);
         let whole = (200..300).contains(&reply.status);
         match call.about.clone() {
             About::Snapshot(instrument) if whole => {

@@ -72,8 +72,8 @@ impl VenueSession {
                 return Sending::Broken(e.message().to_owned());
             }
         }
-        let (purpose, cost) = (about.purpose(), self.scratch.cost);
-        if !self.budgets.take(purpose, cost, now_ns, now_ms) {
+        let (purpose, request) = (about.purpose(), (self.scratch.asked, self.scratch.cost));
+        if !self.budgets.take(purpose, request, now_ns, now_ms) {
             return Sending::Limited;
         }
         match socket.filter(|_| by_socket) {
