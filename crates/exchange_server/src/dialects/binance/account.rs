@@ -1,5 +1,6 @@
 //! Balances, positions, settings and listen keys of a member.
 
+use mainspring_core::money::divide_half_even;
 use mainspring_core::{InstrumentId, Money};
 use mainspring_exchange::AccountId;
 use serde_json::{json, Value};
@@ -9,6 +10,9 @@ use super::params::Params;
 use super::render::{self, money};
 use crate::section::{Product, Section};
 use crate::venue::Venue;
+
+/// Quanta of the eighth decimal.
+const EIGHTH: i128 = 10_000_000_000;
 
 /// The member's account in a product, and the product.
 fn own(venue: &Venue, product: Product, member: Option<usize>) -> Outcome<(&Section, AccountId)> {
@@ -85,7 +89,10 @@ fn asset_list(section: &Section, account: AccountId, now_ms: i64) -> Vec<Value> 
         .map(|asset| {
             let balance = accounts.balance(account, asset);
             let (wallet, margin) = (money(balance.wallet.0), money(balance.margin.0));
-            let available = money(balance.available().0.max(0));
+            // What is left of the figures that are shown, to the last digit.
+            let shown = |quanta: i128| divide_half_even(quanta, EIGHTH).0 * EIGHTH;
+            let left = shown(balance.equity().0) - shown(balance.margin.0 + balance.locked.0);
+            let available = money(left.max(0));
             json!({
                 "asset": asset, "walletBalance": wallet,
                 "unrealizedProfit": money(balance.unrealised.0),
