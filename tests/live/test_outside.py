@@ -14,7 +14,7 @@ import mainspring as ms
 import pytest
 from live_sessions import wait_for
 from mainspring.errors import ConfigError
-from mainspring.exchange import Faults, VenueServer
+from mainspring.exchange import Faults, Member, VenueServer
 from mainspring.live import Credentials, LiveSession, LiveVenue, live, verify
 from mainspring.live.credentials import find, keep_in_file
 from venue_side import KEY, SECRET, VenueSide
@@ -29,9 +29,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+OTHER = Member(key="other-key", secret="other-secret")
+
+
 @pytest.fixture
 def server() -> Iterator[VenueServer]:
-    with VenueServer("binance", port=0, markets=("btcusdt",)) as server:
+    members = (Member(), OTHER)
+    with VenueServer("binance", port=0, markets=("btcusdt",), members=members) as server:
         yield server
 
 
@@ -218,6 +222,16 @@ def test_a_killed_process_loses_nothing(
     child.wait()
     left = side.open_orders()
     assert left, "a killed process leaves its orders"
+    # What it left trades while nobody listens: somebody takes everything up to its price.
+    before = side.position()
+    other = VenueSide(server.url, product, OTHER.key, OTHER.secret)
+    against = "SELL" if left[0]["side"] == "BUY" else "BUY"
+
+    def is_hit() -> bool:
+        other.place(against, left[0]["price"], "1", life="IOC")
+        return bool(side.position() != pytest.approx(before, abs=0.0006))
+
+    until("trade with what was left", is_hit)
     with live(MAKER, folder, venues=venue, size=1.0) as session:
         assert session.resumed
         until("the venue", lambda: session.venues()[0].up)

@@ -17,18 +17,19 @@ KEY, SECRET = "simulator-key", "simulator-secret"
 class VenueSide:
     """A plain REST client of Binance for one of the two products."""
 
-    def __init__(self, url: str, product: str) -> None:
+    def __init__(self, url: str, product: str, key: str = KEY, secret: str = SECRET) -> None:
         self.url = url
+        self.key, self.secret = key, secret
         self.path = "/api/v3" if product == "binance" else "/fapi/v1"
 
     def ask(self, method: str, path: str, **params: Any) -> Any:
         params["timestamp"] = int(time.time() * 1_000)
         query = urllib.parse.urlencode(params)
-        signature = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
+        signature = hmac.new(self.secret.encode(), query.encode(), hashlib.sha256).hexdigest()
         request = urllib.request.Request(
             f"{self.url}{path}?{query}&signature={signature}",
             method=method,
-            headers={"X-MBX-APIKEY": KEY},
+            headers={"X-MBX-APIKEY": self.key},
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
