@@ -68,6 +68,11 @@ impl L2Book {
     /// levels of their side and are ignored.
     #[inline]
     pub fn set(&mut self, side: Side, price: Ticks, qty: Lots) -> Lots {
+        self.put(side, price, qty)
+    }
+
+    #[inline(always)]
+    fn put(&mut self, side: Side, price: Ticks, qty: Lots) -> Lots {
         Lots(self.sides[side as usize].set(key_of(side, price), qty.0.max(0)))
     }
 
@@ -194,8 +199,15 @@ impl L2Book {
     /// message the book must not be crossed.
     #[inline]
     pub fn apply(&mut self, row: &MarketRow, base: Ticks) {
+        self.apply_in_loop(row, base);
+    }
+
+    /// As [`Self::apply`], always inlined: for the loops over the rows of a file, where replays spend
+    /// their time. A call for each row would cost a fourth of what the row does.
+    #[inline(always)]
+    pub fn apply_in_loop(&mut self, row: &MarketRow, base: Ticks) {
         if row.kind == RowKind::Depth as u8 && row.flags & flags::SNAPSHOT == 0 {
-            self.set(row.side(), row.price(base), row.qty());
+            self.put(row.side(), row.price(base), row.qty());
             self.mark_depth();
         } else {
             self.apply_rare(row, base);
@@ -217,6 +229,7 @@ impl L2Book {
         prev
     }
 
+    #[inline(never)]
     fn apply_rare(&mut self, row: &MarketRow, base: Ticks) {
         match RowKind::from_byte(row.kind) {
             Some(RowKind::Depth) => {

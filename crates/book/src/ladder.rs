@@ -109,7 +109,7 @@ impl Ladder {
     }
 
     /// Sets a level; zero removes it. Returns what was there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn set(&mut self, key: i64, qty: i64) -> i64 {
         let at = self.slot(key);
         let Some(slot) = self.window.get_mut(at) else {

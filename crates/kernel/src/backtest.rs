@@ -1,7 +1,7 @@
 //! The loop of a backtest: two clocks over event files, and everything that is due in between.
 
 use mainspring_core::event::{MarketRow, OrderRow};
-use mainspring_core::{Error, ErrorKind, InstrumentId, Result, TimeNs};
+use mainspring_core::{DurationNs, Error, ErrorKind, InstrumentId, Result, TimeNs};
 
 use crate::kernel::{Due, Kernel};
 use crate::market::Changes;
@@ -20,6 +20,10 @@ pub struct Progress {
 /// Told how far a run is; may end it by an error.
 pub type Watch<'w> = dyn FnMut(Progress) -> Result<()> + 'w;
 
+/// How far rows at the venue may be read before those that reach us, where that cannot be told: far
+/// enough to save going back and forth, near enough that a file is read in one place.
+const VENUE_AHEAD_NS: DurationNs = 1_000_000_000;
+
 /// Market messages between two calls of the watch.
 const WATCH_EVERY: u32 = 4_096;
 
@@ -29,15 +33,6 @@ pub(crate) trait Script {
     fn next_ns(&self) -> TimeNs;
     /// Does it.
     fn act(&mut self, kernel: &mut Kernel) -> Result<()>;
-}
-
-/// What comes next. The order of the variants is the order of work at equal times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Due(Due),
-    Script,
-    VenueRow,
-    LocalRow,
 }
 
 /// A run over sources.
@@ -111,30 +106,62 @@ impl<'a, 'w> Backtest<'a, 'w> {
                 self.market_rows(due_ns)?;
                 continue;
             }
-            let Some((at_ns, next)) = self.next() else { break };
-            if at_ns > self.span.end_ns {
+            if self.is_over() {
                 break;
             }
-            if !self.kernel.is_started() && at_ns >= self.span.start_ns {
+            if !self.kernel.is_started() {
+                if self.market_ns() > self.span.end_ns {
+                    break;
+                }
                 self.kernel.start(self.span.start_ns)?;
                 continue;
             }
-            self.kernel.now_ns = self.kernel.now_ns.max(at_ns);
-            match next {
-                Next::Due(Due::Request) => self.request()?,
-                Next::Due(Due::VenueTimer) => self.venue_timer(at_ns)?,
-                Next::Due(Due::Answer) => self.answer()?,
-                Next::Due(Due::Timer) => self.timer()?,
-                Next::Script => self.act()?,
-                Next::VenueRow => self.venue_rows(self.next_due_ns())?,
-                Next::LocalRow => self.local_messages(self.next_due_ns())?,
+            if due_ns > self.span.end_ns {
+                break;
             }
+            self.kernel.now_ns = self.kernel.now_ns.max(due_ns);
+            self.work(due_ns)?;
             self.check_interrupted()?;
         }
+        // What the venue saw last may be later than what reached us.
+        let seen = self.sources.iter().map(|source| source.clocks.venue_ns);
+        self.kernel.now_ns = seen.fold(self.kernel.now_ns, TimeNs::max);
         if scripted {
             return Ok(());
         }
         self.kernel.stop()
+    }
+
+    /// Does what is due now and is no row: at equal times by the order of [`Due`], then the script; and
+    /// after all of these rows, at the venue before ours.
+    #[inline]
+    fn work(&mut self, due_ns: TimeNs) -> Result<()> {
+        let (at_ns, due) = self.kernel.next_due();
+        if at_ns != due_ns {
+            return self.act();
+        }
+        match due {
+            Due::Request => self.request(),
+            Due::VenueTimer => self.venue_timer(due_ns),
+            Due::Answer => self.answer(),
+            Due::Timer => self.timer(),
+        }
+    }
+
+    /// Whether only timers are left; a script goes on to its end.
+    #[inline]
+    fn is_over(&self) -> bool {
+        let kernel = &*self.kernel;
+        self.market_ns() == TimeNs::MAX
+            && kernel.requests.is_empty()
+            && kernel.answers.is_empty()
+            && (self.script.is_none() || kernel.next_due().0.min(self.script_ns) == TimeNs::MAX)
+    }
+
+    /// Whether rows that reach us lead to nothing by themselves.
+    #[inline]
+    fn is_patient(&self) -> bool {
+        self.script.is_none() && self.kernel.is_patient()
     }
 
     #[inline]
@@ -152,41 +179,26 @@ impl<'a, 'w> Backtest<'a, 'w> {
     }
 
     /// The next rows, which are due before anything else: nearly every step of a run.
+    ///
+    /// Rows at the venue and rows that reach us go by time, the venue's first. Where nothing of ours
+    /// happens at rows themselves, neither side can tell how they were woven: then many go at once,
+    /// first on the venue's side, whose answers bring more that is due.
     #[inline]
     fn market_rows(&mut self, due_ns: TimeNs) -> Result<()> {
-        self.kernel.now_ns = self.kernel.now_ns.max(self.market_ns());
+        if self.is_patient() {
+            let ahead_ns = due_ns.min(self.local.next_ns().saturating_add(VENUE_AHEAD_NS));
+            if self.venue.next_ns() < ahead_ns {
+                return self.venue_rows(ahead_ns);
+            }
+            return self.local_messages(due_ns.min(self.venue.next_ns()));
+        }
         if self.venue.next_ns() <= self.local.next_ns() {
-            self.venue_rows(due_ns)
+            // Rows at the venue go before rows that reach us at the same time.
+            self.venue_rows(due_ns.min(self.local.next_ns().saturating_add(1)))
         } else {
-            self.local_messages(due_ns)?;
+            self.local_messages(due_ns.min(self.venue.next_ns()))?;
             self.check_interrupted()
         }
-    }
-
-    /// The earliest item, ties by the order of [`Next`]; `None` when only timers are left.
-    #[inline]
-    fn next(&self) -> Option<(TimeNs, Next)> {
-        let kernel = &*self.kernel;
-        let (at_ns, due) = kernel.next_due();
-        let mut best = (at_ns, Next::Due(due));
-        for candidate in [
-            (self.script_ns, Next::Script),
-            (self.venue.next_ns(), Next::VenueRow),
-            (self.local.next_ns(), Next::LocalRow),
-        ] {
-            if candidate.0 < best.0 {
-                best = candidate;
-            }
-        }
-        if self.local.next_ns() == TimeNs::MAX
-            && self.venue.next_ns() == TimeNs::MAX
-            && kernel.requests.is_empty()
-            && kernel.answers.is_empty()
-            && (self.script.is_none() || best.0 == TimeNs::MAX)
-        {
-            return None;
-        }
-        Some(best)
     }
 
     /// The earliest time of anything but market rows, or of what interrupts reading them.
@@ -246,11 +258,9 @@ impl<'a, 'w> Backtest<'a, 'w> {
         due_ns.min(others.next_ns().saturating_add(i64::from(wins_ties)))
     }
 
-    /// Rows of one source at the venue, until something else comes first.
-    fn venue_rows(&mut self, due_ns: TimeNs) -> Result<()> {
+    /// Rows of one source at the venue before `horizon`, until something else comes first.
+    fn venue_rows(&mut self, mut horizon: TimeNs) -> Result<()> {
         let index = self.venue.winner();
-        // Rows at the venue go before rows that reach us at the same time.
-        let mut horizon = due_ns.min(self.local.next_ns().saturating_add(1));
         if self.sources.len() > 1 {
             self.venue.set(index, TimeNs::MAX);
             horizon = Self::horizon(&self.venue, index, horizon);
@@ -300,16 +310,14 @@ impl<'a, 'w> Backtest<'a, 'w> {
                 }
             }
         }
-        kernel.now_ns = kernel.now_ns.max(clocks.venue_ns);
         let next = self.sources[index].next_venue_ns();
         self.venue.set(index, next);
         Ok(())
     }
 
-    /// Messages of one source reaching us, until something else comes first.
-    fn local_messages(&mut self, due_ns: TimeNs) -> Result<()> {
+    /// Messages of one source reaching us before `horizon`, until something else comes first.
+    fn local_messages(&mut self, mut horizon: TimeNs) -> Result<()> {
         let index = self.local.winner();
-        let mut horizon = due_ns.min(self.venue.next_ns());
         if self.sources.len() > 1 {
             self.local.set(index, TimeNs::MAX);
             horizon = Self::horizon(&self.local, index, horizon);
@@ -319,7 +327,7 @@ impl<'a, 'w> Backtest<'a, 'w> {
             self.watch_sometimes()?;
             let next = self.sources[index].next_local_ns();
             // A callback may have set something in motion that comes before the next message.
-            if next >= horizon || next >= self.next_due_ns() {
+            if next >= horizon || (!self.is_patient() && next >= self.next_due_ns()) {
                 self.local.set(index, next);
                 return Ok(());
             }

@@ -11,6 +11,8 @@ use mainspring_core::{Error, ErrorKind, Result, TimeNs};
 pub struct DelayQueue<T> {
     items: VecDeque<(TimeNs, T)>,
     next_ns: TimeNs,
+    /// When the last item is due; `TimeNs::MIN` when there is none.
+    last_ns: TimeNs,
     capacity: usize,
     what: &'static str,
 }
@@ -20,7 +22,7 @@ impl<T> DelayQueue<T> {
     #[must_use]
     pub fn new(capacity: usize, what: &'static str) -> Self {
         let items = VecDeque::with_capacity(capacity.min(1_024));
-        Self { items, next_ns: TimeNs::MAX, capacity, what }
+        Self { items, next_ns: TimeNs::MAX, last_ns: TimeNs::MIN, capacity, what }
     }
 
     /// When the first item is due; `TimeNs::MAX` when there is none.
@@ -40,28 +42,48 @@ impl<T> DelayQueue<T> {
     ///
     /// # Errors
     /// When the queue is full: the run stops rather than lose the item.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, at_ns: TimeNs, item: T) -> Result<()> {
         if self.items.len() >= self.capacity {
-            return Err(Error::new(
-                ErrorKind::Capacity,
-                format!("more than {} {} at once", self.capacity, self.what),
-            ));
+            return Err(self.full());
         }
-        if self.items.back().is_none_or(|last| last.0 <= at_ns) {
+        if self.last_ns <= at_ns {
             self.items.push_back((at_ns, item));
+            self.last_ns = at_ns;
         } else {
-            let place = self.items.partition_point(|other| other.0 <= at_ns);
-            self.items.insert(place, (at_ns, item));
+            self.insert(at_ns, item);
         }
         self.next_ns = self.next_ns.min(at_ns);
         Ok(())
+    }
+
+    /// Puts an item before those that are due later.
+    #[inline(never)]
+    fn insert(&mut self, at_ns: TimeNs, item: T) {
+        let last = self.items.len().saturating_sub(1);
+        if last == 0 || self.items[last - 1].0 <= at_ns {
+            // Before the last alone: a timer that comes often before one that comes rarely.
+            self.items.push_back((at_ns, item));
+            self.items.swap(last, last + 1);
+            return;
+        }
+        let place = self.items.partition_point(|other| other.0 <= at_ns);
+        self.items.insert(place, (at_ns, item));
+    }
+
+    #[cold]
+    fn full(&self) -> Error {
+        Error::new(
+            ErrorKind::Capacity,
+            format!("more than {} {} at once", self.capacity, self.what),
+        )
     }
 
     /// Keeps only some items.
     pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         self.items.retain(|(_, item)| keep(item));
         self.next_ns = self.items.front().map_or(TimeNs::MAX, |next| next.0);
+        self.last_ns = self.items.back().map_or(TimeNs::MIN, |last| last.0);
     }
 
     /// The items in order of their times.
@@ -82,7 +104,10 @@ impl<T> DelayQueue<T> {
     #[inline]
     pub fn pop(&mut self) -> Option<(TimeNs, T)> {
         let first = self.items.pop_front()?;
-        self.next_ns = self.items.front().map_or(TimeNs::MAX, |next| next.0);
+        match self.items.front() {
+            Some(next) => self.next_ns = next.0,
+            None => (self.next_ns, self.last_ns) = (TimeNs::MAX, TimeNs::MIN),
+        }
         Some(first)
     }
 }

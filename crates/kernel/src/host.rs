@@ -45,6 +45,16 @@ pub struct Interest {
     pub state: bool,
 }
 
+impl Interest {
+    /// Whether rows of the feed themselves call the strategy.
+    #[must_use]
+    pub const fn follows_rows(&self) -> bool {
+        let at_rows =
+            matches!(self.book, BookTrigger::Message | BookTrigger::Best | BookTrigger::Trade);
+        at_rows || self.trades || self.bars
+    }
+}
+
 /// A fill as a strategy is told of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fill {

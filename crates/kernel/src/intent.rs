@@ -4,7 +4,7 @@ use mainspring_core::limits::{MAX_INTENTS_PER_CALL, MAX_QUOTE_LEVELS};
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Ticks, TimeNs};
 use mainspring_trading::execution::parents::{ParentId, ParentTerms, MAX_PARENTS};
-use mainspring_trading::execution::Level;
+use mainspring_trading::execution::{Desired, Level};
 
 /// One wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,6 +213,16 @@ impl Intents {
         &self.list
     }
 
+    /// The wish, when it is the only one and a quote, as most are: where, and what should rest there.
+    #[inline]
+    pub(crate) fn only_quote(&self) -> Option<(InstrumentId, Desired<'_>)> {
+        let [Intent::Quote { instrument, first, bids, asks, flags }] = *self.list.as_slice() else {
+            return None;
+        };
+        let (bids, asks) = self.levels(first, bids, asks);
+        Some((instrument, Desired { bids, asks, flags }))
+    }
+
     /// Whether nothing was asked.
     #[inline]
     #[must_use]
@@ -371,10 +381,7 @@ impl Intents {
     #[inline]
     pub fn push(&mut self, intent: Intent) -> Result<()> {
         if self.list.len() == MAX_INTENTS_PER_CALL {
-            return Err(Error::new(
-                ErrorKind::Strategy,
-                format!("one callback may ask for at most {MAX_INTENTS_PER_CALL} actions; use quote() for whole books of orders"),
-            ));
+            return Err(too_many());
         }
         self.list.push(intent);
         Ok(())
@@ -385,6 +392,7 @@ impl Intents {
     /// # Errors
     /// When there are more than [`MAX_QUOTE_LEVELS`] levels a side, a quantity that is not positive, a
     /// price twice on one side, or bids at or above asks.
+    #[inline]
     pub fn quote(
         &mut self,
         instrument: InstrumentId,
@@ -392,12 +400,11 @@ impl Intents {
         asks: &[Level],
         flags: OrderFlags,
     ) -> Result<()> {
-        check_quote(bids, asks)?;
+        if !is_simple(bids, asks) {
+            check_quote(bids, asks)?;
+        }
         if self.levels.len() + bids.len() + asks.len() > MAX_LEVELS {
-            return Err(Error::new(
-                ErrorKind::Strategy,
-                format!("one callback may quote at most {MAX_LEVELS} levels in all"),
-            ));
+            return Err(too_deep());
         }
         let first = self.levels.len() as u16;
         self.levels.extend_from_slice(bids);
@@ -438,6 +445,34 @@ impl Intents {
         let id = ClientOrderId(self.next_order);
         self.next_order += 1;
         id
+    }
+}
+
+#[cold]
+fn too_many() -> Error {
+    Error::new(
+        ErrorKind::Strategy,
+        format!("one callback may ask for at most {MAX_INTENTS_PER_CALL} actions; use quote() for whole books of orders"),
+    )
+}
+
+#[cold]
+fn too_deep() -> Error {
+    Error::new(
+        ErrorKind::Strategy,
+        format!("one callback may quote at most {MAX_LEVELS} levels in all"),
+    )
+}
+
+/// Whether it is at most one good level a side, as most quotes are: nothing further to check.
+#[inline]
+fn is_simple(bids: &[Level], asks: &[Level]) -> bool {
+    let good = |level: &Level| level.qty.0 > 0;
+    match (bids, asks) {
+        ([], []) => true,
+        ([one], []) | ([], [one]) => good(one),
+        ([bid], [ask]) => good(bid) && good(ask) && bid.price < ask.price,
+        _ => false,
     }
 }
 

@@ -175,6 +175,37 @@ impl Host for Buyer {
     }
 }
 
+/// A market maker that is called by the clock alone lets rows at the venue be read ahead of those that
+/// reach us; a latency that follows the feed, by a factor of nothing, does not.
+#[test]
+fn reading_rows_ahead_at_the_venue_changes_nothing() {
+    let file = file("ahead", 3_000);
+    for (interval, entry, response) in
+        [(7 * MS, MS, 3 * MS), (10 * MS, 0, 0), (95 * MS, 20 * MS, MS), (3_000 * MS, 1, 50 * MS)]
+    {
+        let of = |latency: &str| {
+            let text = format!(
+                r#"{{"latency":{latency},"deposits":[["USDT","100000"]],
+                    "features":["imbalance","ofi","ewma_volatility"]}}"#
+            );
+            let maker = r#"{"kind":"touch_maker","size":"0.003","max_position":"0.02"}"#;
+            let native: NativeConfig = serde_json::from_str(maker).unwrap();
+            go_with(&text, &file, native.build(BookTrigger::Every(interval)).unwrap())
+        };
+        let ahead = of(&format!(
+            r#"{{"model":"constant","new":{{"entry_ns":{entry},"response_ns":{response}}}}}"#
+        ));
+        let woven = of(&format!(
+            r#"{{"model":"feed_scaled","entry":{{"factor":0,"offset_ns":{entry}}},
+                "response":{{"factor":0,"offset_ns":{response}}}}}"#
+        ));
+        assert!(ahead.counts.fills > 5, "{:?}", ahead.counts);
+        assert_eq!(ahead.counts, woven.counts);
+        assert_eq!(ahead.span_ns, woven.span_ns);
+        assert_eq!(ahead.log.hash(), woven.log.hash());
+    }
+}
+
 #[test]
 fn rows_orders_and_answers_take_their_time() {
     let seen = Arc::new(Mutex::new(Vec::new()));

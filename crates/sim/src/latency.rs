@@ -175,8 +175,15 @@ impl LatencyModel {
         Ok(())
     }
 
+    /// Whether it depends on what the feed brought last.
+    #[must_use]
+    pub const fn follows_feed(&self) -> bool {
+        matches!(self, Self::FeedScaled { .. })
+    }
+
     /// The way of a request to the venue. `last_feed_latency_ns` is that of the newest row known
     /// when it was sent, `sequence` its number in the run.
+    #[inline]
     #[must_use]
     pub fn entry_ns(
         &mut self,
@@ -185,8 +192,20 @@ impl LatencyModel {
         last_feed_latency_ns: DurationNs,
         sequence: u64,
     ) -> Leg {
+        if let Self::Constant { .. } = self {
+            return Leg::from_signed(self.constant_of(kind).entry_ns);
+        }
+        self.entry_by_model(sent_ns, last_feed_latency_ns, sequence)
+    }
+
+    fn entry_by_model(
+        &mut self,
+        sent_ns: TimeNs,
+        last_feed_latency_ns: DurationNs,
+        sequence: u64,
+    ) -> Leg {
         Leg::from_signed(match self {
-            Self::Constant { .. } => self.constant_of(kind).entry_ns,
+            Self::Constant { new, .. } => new.entry_ns,
             Self::Table(table) => table.entry_ns(sent_ns),
             Self::Empirical { samples, seed } => choose(samples, *seed, sequence).entry_ns,
             Self::FeedScaled { entry, .. } => entry.of(last_feed_latency_ns),
@@ -194,6 +213,7 @@ impl LatencyModel {
     }
 
     /// The way of an answer to us. `exch_ns` is when the venue gave it.
+    #[inline]
     #[must_use]
     pub fn response_ns(
         &mut self,
@@ -202,14 +222,27 @@ impl LatencyModel {
         last_feed_latency_ns: DurationNs,
         sequence: u64,
     ) -> DurationNs {
+        if let Self::Constant { .. } = self {
+            return self.constant_of(kind).response_ns;
+        }
+        self.response_by_model(exch_ns, last_feed_latency_ns, sequence)
+    }
+
+    fn response_by_model(
+        &mut self,
+        exch_ns: TimeNs,
+        last_feed_latency_ns: DurationNs,
+        sequence: u64,
+    ) -> DurationNs {
         match self {
-            Self::Constant { .. } => self.constant_of(kind).response_ns,
+            Self::Constant { new, .. } => new.response_ns,
             Self::Table(table) => table.response_ns(exch_ns),
             Self::Empirical { samples, seed } => choose(samples, *seed, sequence).response_ns,
             Self::FeedScaled { response, .. } => response.of(last_feed_latency_ns),
         }
     }
 
+    #[inline]
     fn constant_of(&self, kind: RequestKind) -> Constant {
         let Self::Constant { new, cancel, amend } = self else { return Constant::default() };
         match kind {

@@ -1,6 +1,5 @@
 //! Our open orders at one market: by id, and by price and arrival.
 
-use hashbrown::HashMap;
 use mainspring_core::order::{ClientOrderId, OrderFlags, OrderTerms, OrderType, Side};
 use mainspring_core::units::Ticks;
 
@@ -44,27 +43,57 @@ pub(crate) struct Order {
     pub partner: Slot,
     /// Place in the expiry heap.
     pub heap_at: u32,
+    /// Next order of the same bucket of ids.
+    chain: Slot,
     /// Whether it stands in the queue at its price.
     linked: bool,
 }
 
 impl Order {
-    pub fn new(id: ClientOrderId, terms: OrderTerms) -> Self {
+    fn new(id: ClientOrderId, terms: &OrderTerms) -> Self {
         Self {
             id,
             seq: 0,
             next: NONE,
             prev: NONE,
             stage: Stage::Entering,
-            terms,
+            terms: *terms,
             filled: 0,
             slice: 0,
             queue: QueuePosition::default(),
             trail_best: None,
             partner: NONE,
             heap_at: NONE,
+            chain: NONE,
             linked: false,
         }
+    }
+
+    /// Becomes [`Self::new`] in place of an order that is done: written field by field, because one that
+    /// is put together elsewhere and copied here at once would stall a processor.
+    #[inline]
+    fn begin(&mut self, id: ClientOrderId, terms: &OrderTerms) {
+        // Every field is named, so that none is forgotten here when one is added.
+        let Self {
+            id: ours,
+            seq,
+            next,
+            prev,
+            stage,
+            terms: asked,
+            filled,
+            slice,
+            queue,
+            trail_best,
+            partner,
+            heap_at,
+            chain,
+            linked,
+        } = self;
+        (*ours, *asked, *stage) = (id, *terms, Stage::Entering);
+        (*seq, *filled, *slice) = (0, 0, 0);
+        (*next, *prev, *partner, *heap_at, *chain) = (NONE, NONE, NONE, NONE, NONE);
+        (*queue, *trail_best, *linked) = (QueuePosition::default(), None, false);
     }
 
     #[inline]
@@ -119,7 +148,10 @@ impl Level {
 pub(crate) struct OrderTable {
     slots: Vec<Order>,
     free: Vec<Slot>,
-    by_id: HashMap<u64, Slot, IdHasher>,
+    /// First order by the low bits of its id; twice as many as orders, a power of two. Ids grow by
+    /// one, so that the chains are one long.
+    buckets: Vec<Slot>,
+    count: usize,
     /// Levels by side, best last.
     levels: [Vec<Level>; 2],
     next_seq: u64,
@@ -130,7 +162,7 @@ impl OrderTable {
     /// Open orders.
     #[inline]
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.count
     }
 
     #[inline]
@@ -145,7 +177,60 @@ impl OrderTable {
 
     #[inline]
     pub fn find(&self, id: ClientOrderId) -> Option<Slot> {
-        self.by_id.get(&id.0).copied()
+        let mut at = self.buckets.get(self.bucket(id)).copied()?;
+        while at != NONE {
+            let order = &self.slots[at as usize];
+            if order.id == id {
+                return Some(at);
+            }
+            at = order.chain;
+        }
+        None
+    }
+
+    /// The bucket of an id; beyond the last one while there is none.
+    #[inline]
+    fn bucket(&self, id: ClientOrderId) -> usize {
+        id.0 as usize & self.buckets.len().wrapping_sub(1)
+    }
+
+    #[inline]
+    fn chain(&mut self, slot: Slot) {
+        let bucket = self.bucket(self.slots[slot as usize].id);
+        let first = std::mem::replace(&mut self.buckets[bucket], slot);
+        self.slots[slot as usize].chain = first;
+    }
+
+    /// Takes an order out of the chain of its bucket.
+    #[inline]
+    fn unchain(&mut self, slot: Slot) {
+        let Order { id, chain: after, .. } = self.slots[slot as usize];
+        let bucket = self.bucket(id);
+        let mut at = self.buckets[bucket];
+        if at == slot {
+            self.buckets[bucket] = after;
+            return;
+        }
+        while at != NONE {
+            let next = self.slots[at as usize].chain;
+            if next == slot {
+                self.slots[at as usize].chain = after;
+                return;
+            }
+            at = next;
+        }
+    }
+
+    /// Twice as many buckets, and every open order in its new one.
+    #[cold]
+    fn grow(&mut self) {
+        const FEWEST: usize = 64;
+        self.buckets = vec![NONE; (self.buckets.len() * 2).max(FEWEST)];
+        for slot in 0..self.slots.len() as Slot {
+            if self.slots[slot as usize].is_open() {
+                self.chain(slot);
+            }
+        }
     }
 
     /// Every open order, in no particular order.
@@ -165,29 +250,33 @@ impl OrderTable {
         self.next_seq += 1;
     }
 
-    /// Takes an order in, not in any queue yet.
-    pub fn insert(&mut self, order: Order) -> Slot {
-        let id = order.id.0;
+    /// Takes an order in, not in any queue yet. Its id must not be in use.
+    pub fn insert(&mut self, id: ClientOrderId, terms: &OrderTerms) -> Slot {
+        if self.count * 2 >= self.buckets.len() {
+            self.grow();
+        }
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.slots[slot as usize] = order;
+                self.slots[slot as usize].begin(id, terms);
                 slot
             }
             None => {
-                self.slots.push(order);
+                self.slots.push(Order::new(id, terms));
                 (self.slots.len() - 1) as Slot
             }
         };
-        self.by_id.insert(id, slot);
+        self.count += 1;
+        self.chain(slot);
         self.stamp(slot);
         slot
     }
 
     /// Marks an order as done: unknown by id at once, out of its queue at the next [`Self::sweep`].
     pub fn retire(&mut self, slot: Slot) {
+        self.unchain(slot);
+        self.count -= 1;
         let order = &mut self.slots[slot as usize];
         order.stage = Stage::Done;
-        self.by_id.remove(&order.id.0);
         if order.partner != NONE {
             let partner = std::mem::replace(&mut order.partner, NONE);
             self.slots[partner as usize].partner = NONE;
@@ -315,39 +404,42 @@ fn search(levels: &[Level], key: i64) -> usize {
     levels[..index].partition_point(|level| level.key < key)
 }
 
-/// Spreads consecutive ids over a table.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct IdHasher;
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-impl std::hash::BuildHasher for IdHasher {
-    type Hasher = IdHash;
+    use super::*;
+    use mainspring_core::instrument::InstrumentId;
+    use mainspring_core::units::Lots;
+    use proptest::prelude::*;
 
-    #[inline]
-    fn build_hasher(&self) -> IdHash {
-        IdHash(0)
-    }
-}
-
-/// A multiplicative hash of one id.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct IdHash(u64);
-
-impl std::hash::Hasher for IdHash {
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
+    proptest! {
+        #[test]
+        fn orders_are_found_by_id_as_in_a_map(
+            steps in prop::collection::vec((any::<bool>(), 0_u64..400, 0_u32..3), 1..400),
+        ) {
+            let terms = OrderTerms::limit(InstrumentId(0), Side::Buy, Ticks(1), Lots(1));
+            let (mut table, mut map) = (OrderTable::default(), BTreeMap::new());
+            for (comes, id, range) in steps {
+                // Ids of several ranges meet in the same buckets.
+                let id = ClientOrderId(id + (u64::from(range) << 20));
+                match map.remove(&id) {
+                    Some(slot) => table.retire(slot),
+                    None if comes => {
+                        map.insert(id, table.insert(id, &terms));
+                    }
+                    None => {}
+                }
+                if table.done.len() > 3 {
+                    table.sweep();
+                }
+                prop_assert_eq!(table.len(), map.len());
+                prop_assert_eq!(table.find(id), map.get(&id).copied());
+            }
+            for (id, slot) in map {
+                prop_assert_eq!(table.find(id), Some(slot));
+                prop_assert_eq!(table.get(slot).id, id);
+            }
         }
-    }
-
-    #[inline]
-    fn write_u64(&mut self, id: u64) {
-        let mixed = (self.0 ^ id).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 = mixed ^ (mixed >> 32);
     }
 }

@@ -121,7 +121,7 @@ impl Kernel {
         }
         slot.interest = host.interest();
         slot.host = host;
-        self.hear_trades();
+        self.hear_feed();
         Ok(Ok(()))
     }
 
@@ -149,6 +149,16 @@ impl Kernel {
 
     /// Does what a strategy asked for.
     pub(crate) fn carry_out(&mut self, strategy: u16) -> Result<()> {
+        let as_asked = self.size_bps == 10_000 && !self.shares_size && !self.shapes_wishes();
+        if self.rounds.is_none() && as_asked {
+            if let Some((instrument, desired)) = self.intents.only_quote() {
+                let live = live_orders(&self.orders, strategy, instrument, Purpose::Quote);
+                self.actions.clear();
+                reconcile_quotes(instrument, &desired, live, &mut self.actions);
+                self.intents.clear();
+                return self.act(strategy, Purpose::Quote);
+            }
+        }
         let mut intents = self.intents.take();
         let mut done = Ok(());
         if self.size_bps != 10_000 {
@@ -231,12 +241,16 @@ impl Kernel {
     }
 
     pub(super) fn act(&mut self, strategy: u16, purpose: Purpose) -> Result<()> {
+        if self.actions.as_slice().is_empty() {
+            return Ok(());
+        }
         let actions = std::mem::take(&mut self.actions);
         let done = actions.as_slice().iter().try_for_each(|action| match action {
             Action::Cancel(id) => self.cancel(strategy, *id),
             Action::Place(terms) => {
                 let id = self.intents_id();
-                self.place(strategy, id, *terms, purpose)
+                let at = self.situation(terms.instrument);
+                self.place_at(strategy, id, terms, purpose, &at)
             }
             Action::Amend { id, price, qty } => self.amend(strategy, *id, *price, *qty),
         });

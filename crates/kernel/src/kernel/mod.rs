@@ -186,6 +186,8 @@ pub struct Kernel {
     bar_builders: Vec<Vec<BarBuilder>>,
     done_bars: Vec<BarRow>,
     wants_trades: bool,
+    /// Whether rows of the feed lead to something of ours by themselves, before any timer or answer.
+    follows_rows: bool,
     venue_timer_ns: TimeNs,
     /// Strategies whose wishes are kept apart, in a parity run.
     pub(crate) apart: Option<Box<Apart>>,
@@ -268,11 +270,9 @@ impl Kernel {
             instruments,
             parts.strategies.len(),
         );
-        let wants_trades = parts.strategies.iter().any(|slot| slot.interest.trades)
-            || parts.bar_builders.iter().any(|builders| !builders.is_empty());
         let listed: Vec<_> = parts.markets.iter().map(|market| &market.instrument).collect();
         let groups = route_groups(&listed);
-        Self {
+        let mut kernel = Self {
             started_ns: TimeNs::MIN,
             shares_size: false,
             hushed: true,
@@ -307,7 +307,8 @@ impl Kernel {
             groups,
             bar_builders: parts.bar_builders,
             done_bars: Vec::with_capacity(16),
-            wants_trades,
+            wants_trades: false,
+            follows_rows: false,
             venue_timer_ns: TimeNs::MAX,
             apart: None,
             intents: Intents::default(),
@@ -318,7 +319,9 @@ impl Kernel {
             last_answer_ns: vec![TimeNs::MIN; instruments],
             ids: Vec::with_capacity(64),
             message_trades: Vec::with_capacity(64),
-        }
+        };
+        kernel.hear_feed();
+        kernel
     }
 
     /// What is due next and when; `TimeNs::MAX` for nothing.
@@ -345,16 +348,28 @@ impl Kernel {
         self.hushed = silent || !self.is_started();
     }
 
-    /// Whether anybody wants trades, after a strategy became another.
-    fn hear_trades(&mut self) {
+    /// What anybody wants to hear of the feed, at the beginning and after a strategy became another.
+    fn hear_feed(&mut self) {
         self.wants_trades = self.strategies.iter().any(|slot| slot.interest.trades)
             || self.bar_builders.iter().any(|builders| !builders.is_empty());
+        self.follows_rows = self.wants_trades
+            || self.strategies.iter().any(|slot| slot.interest.follows_rows())
+            || self.latency.iter().any(LatencyModel::follows_feed);
     }
 
     /// Whether the strategies have been started.
     #[inline]
     pub(crate) const fn is_started(&self) -> bool {
         self.started_ns != TimeNs::MIN
+    }
+
+    /// Whether nothing of ours happens at rows of the feed, only at timers and answers.
+    #[inline]
+    pub(crate) const fn is_patient(&self) -> bool {
+        !self.follows_rows
+            && self.parents.is_none()
+            && self.margins.is_none()
+            && self.guards.is_empty()
     }
 
     /// Starts the strategies at `now_ns` and sets their first timers.

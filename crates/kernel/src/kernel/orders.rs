@@ -2,14 +2,16 @@
 
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{
-    ClientOrderId, InstrumentId, Lots, Money, RejectReason, Result, Ticks, VenueEvent,
+    ClientOrderId, InstrumentId, Lots, Money, RejectReason, Result, Ticks, TimeNs, VenueEvent,
     VenueEventKind, VenueRequest, VenueRequestKind,
 };
 use mainspring_journal::FillRecord;
 use mainspring_sim::{Leg, RequestKind};
 use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::fee::FeeOutcome;
-use mainspring_trading::orders::{FillChange, Moved, Order, OrderEvent, OrderState, Purpose};
+use mainspring_trading::orders::{
+    FillChange, Moved, Order, OrderEvent, OrderState, Place, Purpose,
+};
 use mainspring_trading::risk::{ApprovedOrder, Gate, LimitKind, Situation};
 
 use crate::host::Fill;
@@ -169,7 +171,7 @@ impl Kernel {
         purpose: Purpose,
     ) -> Result<()> {
         let at = self.situation(terms.instrument);
-        self.place_at(strategy, id, terms, purpose, &at)
+        self.place_at(strategy, id, &terms, purpose, &at)
     }
 
     /// As [`Self::place`], in a situation.
@@ -178,24 +180,30 @@ impl Kernel {
         &mut self,
         strategy: u16,
         id: ClientOrderId,
-        terms: OrderTerms,
+        terms: &OrderTerms,
         purpose: Purpose,
         at: &Situation,
     ) -> Result<()> {
         if self.gate.is_due(self.now_ns) {
             self.wake_gate();
         }
-        let terms = if self.gate.is_halted() { self.reduction(strategy, terms, at) } else { terms };
-        let mut order = Order::new(id, strategy, terms, self.now_ns);
-        order.purpose = purpose;
-        match self.gate.check(strategy, &terms, at) {
-            Ok(_) if self.validator.is_some() && !self.is_validated(&order, at) => {
-                self.refuse(order, LimitKind::Validator.bit())
+        let reduction;
+        let terms = if self.gate.is_halted() {
+            reduction = self.reduction(strategy, *terms, at);
+            &reduction
+        } else {
+            terms
+        };
+        let now_ns = self.now_ns;
+        let order = || Order { purpose, ..Order::new(id, strategy, *terms, now_ns) };
+        match self.gate.check(strategy, terms, at) {
+            Ok(_) if self.validator.is_some() && !self.is_validated(&order(), at) => {
+                self.refuse(&order(), LimitKind::Validator.bit())
             }
-            Ok(approved) => self.submit(order, &approved),
+            Ok(approved) => self.submit(strategy, id, purpose, &approved),
             Err(veto) => {
-                self.tell_refusal(&order, at)?;
-                self.refuse(order, veto.mask())
+                self.tell_refusal(&order(), at)?;
+                self.refuse(&order(), veto.mask())
             }
         }
     }
@@ -220,26 +228,34 @@ impl Kernel {
         self.cancel(order.strategy, order.id)
     }
 
-    pub(super) fn submit(&mut self, order: Order, approved: &ApprovedOrder) -> Result<()> {
-        self.make(&order)?;
-        let moved = self.step(order.id, OrderEvent::Submit)?;
+    #[inline]
+    fn submit(
+        &mut self,
+        strategy: u16,
+        id: ClientOrderId,
+        purpose: Purpose,
+        approved: &ApprovedOrder,
+    ) -> Result<()> {
+        let terms = approved.terms();
+        let place = self.make(strategy, id, purpose, terms)?;
+        let moved = self.step_at(place, OrderEvent::Submit)?;
         let order = self.orders.at(moved);
         track_open(&mut self.gate, Lots::ZERO, order);
         self.recorder.counts.orders += 1;
         self.recorder.order(order, 0, self.now_ns)?;
-        let id = order.id;
-        self.send(id, VenueRequestKind::New(*approved.terms()), approved.terms().instrument)
+        self.send(id, VenueRequestKind::New(*terms), terms.instrument)
     }
 
-    pub(super) fn refuse(&mut self, order: Order, mask: u32) -> Result<()> {
+    #[cold]
+    fn refuse(&mut self, order: &Order, mask: u32) -> Result<()> {
         // The lowest failed limit, from 101 on, so that codes of venues and of the gate do not meet.
         self.refuse_for(order, 101 + mask.trailing_zeros() as u8)
     }
 
     /// Refuses an order here, for a reason as results keep it.
-    pub(crate) fn refuse_for(&mut self, order: Order, reason: u8) -> Result<()> {
-        self.make(&order)?;
-        let moved = self.step(order.id, OrderEvent::RiskRefused)?;
+    pub(crate) fn refuse_for(&mut self, order: &Order, reason: u8) -> Result<()> {
+        let place = self.make(order.strategy, order.id, order.purpose, &order.terms)?;
+        let moved = self.step_at(place, OrderEvent::RiskRefused)?;
         let order = *self.orders.at(moved);
         self.recorder.counts.risk_rejects += 1;
         self.recorder.order(&order, reason, self.now_ns)?;
@@ -253,21 +269,25 @@ impl Kernel {
     }
 
     pub(crate) fn cancel(&mut self, strategy: u16, id: ClientOrderId) -> Result<()> {
-        let Some(order) = self.orders.get(id).filter(|o| o.strategy == strategy) else {
-            return self.recorder.notice(
-                self.now_ns,
-                &format!("cancel of order {}: it is not an open order of this strategy", id.0),
-            );
-        };
+        let place = self.orders.place_of(id);
+        let place = place.filter(|place| self.orders.order(*place).strategy == strategy);
+        let Some(place) = place else { return self.note_strange("cancel", id) };
+        let order = self.orders.order(place);
         // Over, or a cancel is on its way: what was asked is done.
         if order.is_terminal() || order.state == OrderState::PendingCancel {
             return Ok(());
         }
         let instrument = order.terms.instrument;
-        let moved = self.step(id, OrderEvent::CancelRequested)?;
+        let moved = self.step_at(place, OrderEvent::CancelRequested)?;
         self.recorder.counts.cancels += 1;
         self.recorder.order(self.orders.at(moved), 0, self.now_ns)?;
         self.send(id, VenueRequestKind::Cancel { instrument }, instrument)
+    }
+
+    #[cold]
+    fn note_strange(&mut self, what: &str, id: ClientOrderId) -> Result<()> {
+        let text = format!("{what} of order {}: it is not an open order of this strategy", id.0);
+        self.recorder.notice(self.now_ns, &text)
     }
 
     pub(crate) fn cancel_all(&mut self, strategy: u16, instrument: InstrumentId) -> Result<()> {
@@ -290,10 +310,7 @@ impl Kernel {
         qty: Lots,
     ) -> Result<()> {
         let Some(order) = self.orders.get(id).filter(|o| o.strategy == strategy).copied() else {
-            return self.recorder.notice(
-                self.now_ns,
-                &format!("amend of order {}: it is not an open order of this strategy", id.0),
-            );
+            return self.note_strange("amend", id);
         };
         if !matches!(
             order.state,
@@ -344,21 +361,38 @@ impl Kernel {
 
     /// Adds a new order to the table.
     #[inline]
-    fn make(&mut self, order: &Order) -> Result<()> {
+    fn make(
+        &mut self,
+        strategy: u16,
+        id: ClientOrderId,
+        purpose: Purpose,
+        terms: &OrderTerms,
+    ) -> Result<Place> {
+        let now_ns = self.now_ns;
+        let order = || Order { purpose, ..Order::new(id, strategy, *terms, now_ns) };
         if let Some(ink) = self.recorder.ink() {
-            ink.new_order(self.now_ns, order, self.making)?;
+            ink.new_order(now_ns, &order(), self.making)?;
         }
-        self.orders.insert(*order)?;
+        let place = self.orders.add(id, strategy, purpose, terms, now_ns)?;
         if self.making != ParentId(0) {
-            self.child_made(self.making, order)?;
+            self.child_made(self.making, &order())?;
         }
-        Ok(())
+        Ok(place)
     }
 
     /// Does something to an order: what a session's journal can follow.
     #[inline]
     pub(crate) fn step(&mut self, id: ClientOrderId, event: OrderEvent) -> Result<Moved> {
-        let Ok(moved) = self.orders.request_in_place(id, event, self.now_ns) else {
+        match self.orders.place(id) {
+            Ok(place) => self.step_at(place, event),
+            Err(_) => Err(self.orders.refusal().into()),
+        }
+    }
+
+    /// As [`Self::step`], for the order at a place; inlined where the event is known.
+    #[inline(always)]
+    pub(super) fn step_at(&mut self, place: Place, event: OrderEvent) -> Result<Moved> {
+        let Ok(moved) = self.orders.request_at(place, event, self.now_ns) else {
             return Err(self.orders.refusal().into());
         };
         self.count_step(&moved, event, self.now_ns);
@@ -366,16 +400,20 @@ impl Kernel {
             rounds.requested(self.orders.at(moved).terms.instrument, event, self.now_ns);
         }
         if let Some(ink) = self.recorder.ink() {
+            let id = self.orders.at(moved).id;
             ink.step(self.now_ns, id, event)?;
             self.watch_for_answer(id, moved.to())?;
         }
         if self.parents.is_some() {
-            self.child_moved(id, None)?;
+            self.child_moved(self.orders.at(moved).id, None)?;
         }
         Ok(moved)
     }
 
     /// Sends a request on its way to the venue.
+    // Always inlined, so that the request is made where it waits: put together elsewhere in small pieces
+    // and copied at once, it would stall a processor.
+    #[inline(always)]
     pub(crate) fn send(
         &mut self,
         order: ClientOrderId,
@@ -391,7 +429,6 @@ impl Kernel {
         }
         let index = instrument.index();
         self.request_sequence += 1;
-        let request = VenueRequest { order, sent_ns, kind };
         let leg = self.latency[index].entry_ns(
             sent_ns,
             RequestKind::of(&kind),
@@ -403,22 +440,27 @@ impl Kernel {
                 // One connection: a request never overtakes the one before it.
                 let at = (sent_ns + delay).max(self.last_arrival_ns[index]);
                 self.last_arrival_ns[index] = at;
-                self.requests.push(at, request)
+                self.requests.push(at, VenueRequest { order, sent_ns, kind })
             }
-            Leg::Rejected(delay) => {
-                let at = sent_ns + delay;
-                let kind = match kind {
-                    VenueRequestKind::New(_) => VenueEventKind::Rejected(RejectReason::Overloaded),
-                    VenueRequestKind::Cancel { .. } => {
-                        VenueEventKind::CancelRejected(RejectReason::Overloaded)
-                    }
-                    VenueRequestKind::Amend { .. } => {
-                        VenueEventKind::AmendRejected(RejectReason::Overloaded)
-                    }
-                };
-                self.answers.push(at, VenueEvent { order, exch_ns: at, recv_ns: at, kind })
-            }
+            Leg::Rejected(delay) => self.refuse_overloaded(order, &kind, sent_ns + delay),
         }
+    }
+
+    /// The answer to a request that is lost to overload.
+    #[cold]
+    fn refuse_overloaded(
+        &mut self,
+        order: ClientOrderId,
+        kind: &VenueRequestKind,
+        at: TimeNs,
+    ) -> Result<()> {
+        let reason = RejectReason::Overloaded;
+        let kind = match kind {
+            VenueRequestKind::New(_) => VenueEventKind::Rejected(reason),
+            VenueRequestKind::Cancel { .. } => VenueEventKind::CancelRejected(reason),
+            VenueRequestKind::Amend { .. } => VenueEventKind::AmendRejected(reason),
+        };
+        self.answers.push(at, VenueEvent { order, exch_ns: at, recv_ns: at, kind })
     }
 }
 

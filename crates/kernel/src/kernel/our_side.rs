@@ -89,6 +89,9 @@ impl Kernel {
         let mut changes = *changes;
         self.markets[instrument.index()].end_message(row, self.now_ns, &mut changes);
         self.recorder.counts.messages += 1;
+        if self.is_patient() && changes.funding.is_none() && self.outside.is_none() {
+            return Ok(());
+        }
         if self.margins.is_some() {
             self.watch_margin_of(instrument)?;
         }
@@ -217,7 +220,7 @@ pub(super) fn apply_depth(market: &mut Market, rows: &[MarketRow], base: Ticks) 
         if row.kind != RowKind::Depth as u8 {
             return (used, false);
         }
-        book.apply(row, base);
+        book.apply_in_loop(row, base);
         if row.ends_message() {
             return (used + 1, true);
         }

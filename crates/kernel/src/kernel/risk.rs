@@ -105,7 +105,7 @@ impl Kernel {
         let id = self.intents_id();
         let mut at = self.situation(terms.instrument);
         at.urgent = true;
-        self.place_at(strategy, id, terms, Purpose::Explicit, &at)
+        self.place_at(strategy, id, &terms, Purpose::Explicit, &at)
     }
 
     /// What the account is worth before anything happened: where falls and losses count from.

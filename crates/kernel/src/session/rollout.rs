@@ -200,7 +200,7 @@ impl Kernel {
                         wishes.remove(n);
                         if !self.is_following() {
                             self.refuse_for(
-                                Order::new(id, strategy, terms, self.now_ns),
+                                &Order::new(id, strategy, terms, self.now_ns),
                                 NO_SHARE,
                             )?;
                         }

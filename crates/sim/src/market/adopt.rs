@@ -23,7 +23,7 @@ impl SimMarket {
             Some(slot) if terms.oco.0 != 0 && self.orders.get(slot).partner == NONE => slot,
             _ => NONE,
         };
-        let slot = self.open(id, *terms, partner);
+        let slot = self.open(id, terms, partner);
         let order = self.orders.get_mut(slot);
         order.filled = filled.0;
         if !order.reduce_only() {

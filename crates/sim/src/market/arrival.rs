@@ -172,11 +172,11 @@ impl SimMarket {
 
     /// Puts an order at the back of the queue at its price.
     pub(super) fn rest(&mut self, slot: Slot) {
-        let terms = self.orders.get(slot).terms;
-        let shown = self.available(terms.side, terms.price);
+        let OrderTerms { side, price, .. } = self.orders.get(slot).terms;
+        let shown = self.available(side, price);
         let order = self.orders.get_mut(slot);
         order.queue = QueuePosition::at_back(shown.0 as f64);
-        order.slice = terms.display.0.min(order.remaining());
+        order.slice = order.terms.display.0.min(order.remaining());
         self.orders.link(slot);
     }
 

@@ -64,10 +64,10 @@ impl SimMarket {
     }
 
     pub(super) fn hft_take(&mut self, slot: Slot, now_ns: TimeNs, out: &mut Vec<VenueEvent>) {
-        let terms = self.orders.get(slot).terms;
-        if !self.hft_takes(&terms) {
+        if !self.hft_takes(&self.orders.get(slot).terms) {
             return;
         }
+        let terms = self.orders.get(slot).terms;
         let theirs = terms.side.opposite();
         if !self.hft_partial() {
             let (qty, best) = (self.fillable(slot), self.feed().best(theirs));

@@ -229,7 +229,7 @@ impl SimMarket {
             if self.concerns(row, base) {
                 self.on_depth(row, base, now_ns, out);
             } else {
-                self.book.apply(row, base);
+                self.book.apply_in_loop(row, base);
             }
         } else if row.kind == RowKind::Trade as u8 && self.orders.len() == 0 {
             self.triggers.set_last_trade(row.price(base));
@@ -279,8 +279,8 @@ impl SimMarket {
         let said = out.len();
         self.taken.reset(side, price);
         self.move_queues(side, price, prev.0, new);
-        if new > 0 {
-            self.cross(side, price, new, best, now_ns, out);
+        if new > 0 && self.may_cross(side, price, best) {
+            self.cross(side, price, new, now_ns, out);
         }
         // Queues alone move most of the time: then no order, level or peg is left to see to.
         if out.len() != said || had_taken || !self.pegs.is_empty() {
@@ -309,21 +309,29 @@ impl SimMarket {
         Lots(0)
     }
 
+    /// Whether a level set at `price`, where `best` was the best of its side, may fill orders of ours:
+    /// where one of them stands at or beyond it, and in hftbacktest's models only by a new best.
+    #[inline]
+    fn may_cross(&self, side: Side, price: Ticks, best: Option<Ticks>) -> bool {
+        let ours = self.orders.best(side.opposite());
+        let reached = ours.is_some_and(|ours| !side.better(ours, price));
+        reached
+            && (self.config.fill_model == FillModel::Mainspring
+                || best.is_none_or(|best| side.better(price, best)))
+    }
+
     fn cross(
         &mut self,
         side: Side,
         price: Ticks,
         shown: i64,
-        best: Option<Ticks>,
         now_ns: TimeNs,
         out: &mut Vec<VenueEvent>,
     ) {
         match self.config.fill_model {
             FillModel::Mainspring => self.cross_resting(side, price, shown, now_ns, out),
             FillModel::HftNoPartial | FillModel::HftPartial => {
-                if best.is_none_or(|best| side.better(price, best)) {
-                    self.hft_cross(side, price, now_ns, out);
-                }
+                self.hft_cross(side, price, now_ns, out);
             }
         }
     }
@@ -413,8 +421,8 @@ impl SimMarket {
         self.taken.reset(side, price);
         self.empty_queues_better(side, price);
         self.move_queues(side, price, prev.0, new);
-        if new > 0 {
-            self.cross(side, price, new, best, now_ns, out);
+        if new > 0 && self.may_cross(side, price, best) {
+            self.cross(side, price, new, now_ns, out);
         }
         self.settle(now_ns, out);
     }

@@ -118,8 +118,8 @@ impl SimMarket {
         if self.config.queue_model != QueueModel::L3Fifo {
             self.move_queues(side, price, prev.0, new.0);
         }
-        if new.0 > 0 {
-            self.cross(side, price, new.0, best, now_ns, out);
+        if new.0 > 0 && self.may_cross(side, price, best) {
+            self.cross(side, price, new.0, now_ns, out);
         }
     }
 

@@ -7,7 +7,7 @@ use mainspring_core::order::{
 use mainspring_core::units::{Lots, Ticks, TimeNs};
 
 use super::{say, SimMarket};
-use crate::orders::{Order, Slot, Stage, NONE};
+use crate::orders::{Slot, Stage, NONE};
 
 impl SimMarket {
     pub(super) fn handle_request(
@@ -72,7 +72,7 @@ impl SimMarket {
         if !waits && !expired {
             self.refuse_entry(&terms, terms.qty.0)?;
         }
-        let slot = self.open(id, terms, partner);
+        let slot = self.open(id, &terms, partner);
         say(out, id, now_ns, VenueEventKind::Accepted);
         if terms.qty != asked {
             say_amended(out, id, now_ns, &terms);
@@ -119,16 +119,15 @@ impl SimMarket {
     }
 
     /// Takes an order in that passed every check.
-    pub(super) fn open(&mut self, id: ClientOrderId, terms: OrderTerms, partner: Slot) -> Slot {
-        let mut order = Order::new(id, terms);
-        order.partner = partner;
-        if order.reduce_only() {
+    pub(super) fn open(&mut self, id: ClientOrderId, terms: &OrderTerms, partner: Slot) -> Slot {
+        let slot = self.orders.insert(id, terms);
+        if self.orders.get(slot).reduce_only() {
             self.reduce_only += 1;
         } else {
             self.open_lots[terms.side as usize] += terms.qty.0;
         }
-        let slot = self.orders.insert(order);
         if partner != NONE {
+            self.orders.get_mut(slot).partner = partner;
             self.orders.get_mut(partner).partner = slot;
         }
         if terms.order_type == OrderType::Pegged {

@@ -86,6 +86,37 @@ impl Order {
         }
     }
 
+    /// Becomes a new order in state `Created`: [`Self::new`], field by field in place.
+    #[inline]
+    pub(super) fn begin(
+        &mut self,
+        id: ClientOrderId,
+        strategy: u16,
+        purpose: Purpose,
+        terms: &OrderTerms,
+        now_ns: TimeNs,
+    ) {
+        // Every field is named, so that none is forgotten here when one is added.
+        let Self {
+            id: ours,
+            strategy: owner,
+            purpose: why,
+            state,
+            acknowledged,
+            triggered,
+            terms: asked,
+            pending,
+            filled,
+            fill_value,
+            created_ns,
+            updated_ns,
+        } = self;
+        (*ours, *owner, *why, *asked) = (id, strategy, purpose, *terms);
+        (*state, *acknowledged, *triggered) = (OrderState::Created, false, false);
+        (*pending, *filled, *fill_value) = (None, Lots::ZERO, 0);
+        (*created_ns, *updated_ns) = (now_ns, now_ns);
+    }
+
     /// Quantity not yet traded, of what stands.
     #[inline]
     #[must_use]

@@ -160,6 +160,56 @@ pub enum OrderEvent {
 }
 
 impl OrderEvent {
+    /// Every event as the machine tells them apart, in order of [`Self::number`]; what is asked for in
+    /// a change decides nothing.
+    const ALL: [Self; 22] = [
+        Self::RiskRefused,
+        Self::Submit,
+        Self::CancelRequested,
+        Self::ReplaceRequested { price: Ticks(0), qty: Lots(0) },
+        Self::Timeout,
+        Self::Confirmed,
+        Self::NotFound,
+        Self::Accepted,
+        Self::Rejected,
+        Self::Filled { complete: false },
+        Self::Filled { complete: true },
+        Self::Cancelled,
+        Self::Expired,
+        Self::CancelRejected { gone: false },
+        Self::CancelRejected { gone: true },
+        Self::Amended { complete: false },
+        Self::Amended { complete: true },
+        Self::AmendRejected { gone: false, complete: false },
+        Self::AmendRejected { gone: false, complete: true },
+        Self::AmendRejected { gone: true, complete: false },
+        Self::AmendRejected { gone: true, complete: true },
+        Self::Triggered,
+    ];
+
+    /// Its place in [`Self::ALL`].
+    #[inline]
+    const fn number(self) -> usize {
+        match self {
+            Self::RiskRefused => 0,
+            Self::Submit => 1,
+            Self::CancelRequested => 2,
+            Self::ReplaceRequested { .. } => 3,
+            Self::Timeout => 4,
+            Self::Confirmed => 5,
+            Self::NotFound => 6,
+            Self::Accepted => 7,
+            Self::Rejected => 8,
+            Self::Filled { complete } => 9 + complete as usize,
+            Self::Cancelled => 11,
+            Self::Expired => 12,
+            Self::CancelRejected { gone } => 13 + gone as usize,
+            Self::Amended { complete } => 15 + complete as usize,
+            Self::AmendRejected { gone, complete } => 17 + 2 * gone as usize + complete as usize,
+            Self::Triggered => 21,
+        }
+    }
+
     /// Whether it shows that the venue has the order.
     #[inline]
     pub(super) const fn acknowledges(self) -> bool {
@@ -209,22 +259,55 @@ pub struct IllegalTransition {
 /// # Errors
 /// [`IllegalTransition`] when the event cannot happen in this state.
 #[inline]
-pub const fn transition(
+pub fn transition(
     state: OrderState,
     event: OrderEvent,
     standing: OrderState,
 ) -> Result<OrderState, IllegalTransition> {
-    let next = match event {
+    match NEXT[state as usize][event.number()][standing as usize] {
+        IMPOSSIBLE => Err(IllegalTransition { state, event }),
+        code => Ok(OrderState::ALL[code as usize]),
+    }
+}
+
+const STATES: usize = OrderState::ALL.len();
+
+/// No state: the event cannot happen.
+const IMPOSSIBLE: u8 = u8::MAX;
+
+/// The rules below as a table, by state, event and standing: worked out when this is compiled. The
+/// fates of orders are as good as random to a processor, and every step of one would guess its way
+/// through the rules anew.
+static NEXT: [[[u8; STATES]; OrderEvent::ALL.len()]; STATES] = {
+    let mut table = [[[IMPOSSIBLE; STATES]; OrderEvent::ALL.len()]; STATES];
+    let mut state = 0;
+    while state < STATES {
+        let mut event = 0;
+        while event < OrderEvent::ALL.len() {
+            let mut standing = 0;
+            while standing < STATES {
+                let (from, stands) = (OrderState::ALL[state], OrderState::ALL[standing]);
+                if let Some(to) = rule(from, OrderEvent::ALL[event], stands) {
+                    table[state][event][standing] = to as u8;
+                }
+                standing += 1;
+            }
+            event += 1;
+        }
+        state += 1;
+    }
+    table
+};
+
+/// The rule for an event, if it can happen.
+const fn rule(state: OrderState, event: OrderEvent, standing: OrderState) -> Option<OrderState> {
+    match event {
         OrderEvent::RiskRefused
         | OrderEvent::Submit
         | OrderEvent::CancelRequested
         | OrderEvent::ReplaceRequested { .. }
         | OrderEvent::Timeout => ours(state, event),
         _ => venues(state, event, standing),
-    };
-    match next {
-        Some(to) => Ok(to),
-        None => Err(IllegalTransition { state, event }),
     }
 }
 
@@ -382,5 +465,23 @@ const fn ended(state: OrderState, event: OrderEvent) -> Option<OrderState> {
         )
         | (S::Filled | S::Cancelled | S::Expired, OrderEvent::Confirmed) => Some(state),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_holds_the_rules() {
+        for (number, event) in OrderEvent::ALL.into_iter().enumerate() {
+            assert_eq!(event.number(), number);
+            for state in OrderState::ALL {
+                for standing in OrderState::ALL {
+                    let expected = rule(state, event, standing);
+                    assert_eq!(transition(state, event, standing).ok(), expected);
+                }
+            }
+        }
     }
 }

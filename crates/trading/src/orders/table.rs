@@ -6,6 +6,7 @@
 //! remembered until newer ones push them out, so that late fills find them.
 
 use mainspring_core::instrument::InstrumentId;
+use mainspring_core::order::OrderTerms;
 use mainspring_core::{
     CancelReason, ClientOrderId, Error, ErrorKind, Lots, RejectReason, Result, Ticks, TimeNs,
     VenueEvent, VenueEventKind,
@@ -13,7 +14,7 @@ use mainspring_core::{
 
 use serde::{Deserialize, Serialize};
 
-use super::order::Order;
+use super::order::{Order, Purpose};
 use super::state::{transition, IllegalTransition, OrderEvent, OrderState};
 
 /// No slot.
@@ -238,12 +239,7 @@ impl OrderTable {
         let blank = Order::new(
             ClientOrderId(u64::MAX),
             0,
-            mainspring_core::order::OrderTerms::limit(
-                InstrumentId(0),
-                mainspring_core::Side::Buy,
-                Ticks(0),
-                Lots(0),
-            ),
+            OrderTerms::limit(InstrumentId(0), mainspring_core::Side::Buy, Ticks(0), Lots(0)),
             0,
         );
         let slots = (0..total)
@@ -282,32 +278,52 @@ impl OrderTable {
     /// When the table is full, the id is in use or remembered, the order is not in state
     /// `Created`, or its strategy or instrument is not one of the table's.
     pub fn insert(&mut self, order: Order) -> Result<()> {
-        if self.live >= self.capacity {
-            return Err(self.full());
-        }
-        self.check_new(&order)?;
-        let Some(list) = self.list_of(order.strategy, order.terms.instrument) else {
+        if order.state != OrderState::Created {
             return Err(Error::new(
                 ErrorKind::Internal,
-                format!(
-                    "order {}: strategy {} or instrument {} is not in the table",
-                    order.id.0, order.strategy, order.terms.instrument.0
-                ),
+                format!("order {}: only an order in state 'created' can be added", order.id.0),
             ));
-        };
-        let slot = self.take_slot();
-        let bucket = self.bucket(order.id);
-        let last = self.lists[list].last;
-        self.slots[slot as usize] =
-            Slot { order, previous: last, next: NONE, chain: self.buckets[bucket] };
-        self.buckets[bucket] = slot;
-        match last {
-            NONE => self.lists[list].first = slot,
-            last => self.slots[last as usize].next = slot,
         }
-        self.lists[list].last = slot;
-        self.live += 1;
+        let place =
+            self.add(order.id, order.strategy, order.purpose, &order.terms, order.created_ns)?;
+        self.slots[place.0 as usize].order = order;
         Ok(())
+    }
+
+    /// As [`Self::insert`], made where it stays: an order that is put together elsewhere and copied
+    /// here at once would stall a processor, which has to wait for its pieces.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    #[inline]
+    pub fn add(
+        &mut self,
+        id: ClientOrderId,
+        strategy: u16,
+        purpose: Purpose,
+        terms: &OrderTerms,
+        now_ns: TimeNs,
+    ) -> Result<Place> {
+        let list = self.list_of(strategy, terms.instrument);
+        let (Some(list), NONE, true, true) =
+            (list, self.find(id), terms.qty.0 > 0, self.live < self.capacity)
+        else {
+            return Err(self.cannot_add(id, strategy, terms));
+        };
+        let at = self.take_slot();
+        let bucket = self.bucket(id);
+        let last = self.lists[list].last;
+        let slot = &mut self.slots[at as usize];
+        slot.order.begin(id, strategy, purpose, terms, now_ns);
+        (slot.previous, slot.next, slot.chain) = (last, NONE, self.buckets[bucket]);
+        self.buckets[bucket] = at;
+        match last {
+            NONE => self.lists[list].first = at,
+            last => self.slots[last as usize].next = at,
+        }
+        self.lists[list].last = at;
+        self.live += 1;
+        Ok(Place(at))
     }
 
     /// The order with this id, live or remembered.
@@ -349,8 +365,23 @@ impl OrderTable {
         event: OrderEvent,
         now_ns: TimeNs,
     ) -> Stepped {
-        let slot = self.known(id)?;
-        self.step(slot, event, None, now_ns)
+        let place = self.place(id)?;
+        self.request_at(place, event, now_ns)
+    }
+
+    /// As [`Self::request_in_place`], for the order at a place.
+    ///
+    /// # Errors
+    /// As [`Self::request`]; the reason is with [`Self::refusal`].
+    #[inline]
+    pub fn request_at(&mut self, place: Place, event: OrderEvent, now_ns: TimeNs) -> Stepped {
+        match event {
+            OrderEvent::Submit => self.step(place.0, OrderEvent::Submit, None, now_ns),
+            OrderEvent::CancelRequested => {
+                self.step(place.0, OrderEvent::CancelRequested, None, now_ns)
+            }
+            other => self.step_rarely(place.0, other, now_ns),
+        }
     }
 
     /// The order that a step moved; until the next step.
@@ -407,6 +438,16 @@ impl OrderTable {
         self.known(id).map(Place)
     }
 
+    /// As [`Self::place`], where it is no fault that there is none.
+    #[inline]
+    #[must_use]
+    pub fn place_of(&self, id: ClientOrderId) -> Option<Place> {
+        match self.find(id) {
+            NONE => None,
+            slot => Some(Place(slot)),
+        }
+    }
+
     /// The order at a place.
     #[inline]
     #[must_use]
@@ -430,9 +471,13 @@ impl OrderTable {
                 self.fill(slot, FillChange { price, qty, maker }, now_ns)
             }
             VenueEventKind::Amended { price, qty } => self.amended(slot, price, qty, now_ns),
+            VenueEventKind::Accepted => self.step(slot, OrderEvent::Accepted, None, now_ns),
+            VenueEventKind::Cancelled(reason) if reason != CancelReason::Expired => {
+                self.step(slot, OrderEvent::Cancelled, None, now_ns)
+            }
             other => {
                 let event = self.read(slot, other);
-                self.step(slot, event, None, now_ns)
+                self.step_rarely(slot, event, now_ns)
             }
         }
     }
@@ -514,7 +559,7 @@ impl OrderTable {
 
     fn amended(&mut self, slot: u32, price: Ticks, qty: Lots, now_ns: TimeNs) -> Stepped {
         let complete = self.slots[slot as usize].order.filled >= qty;
-        let moved = self.step(slot, OrderEvent::Amended { complete }, None, now_ns)?;
+        let moved = self.step_rarely(slot, OrderEvent::Amended { complete }, now_ns)?;
         if !moved.is_late() {
             let terms = &mut self.slots[slot as usize].order.terms;
             terms.price = price;
@@ -544,8 +589,17 @@ impl OrderTable {
         }
     }
 
+    /// As [`Self::step`], for events that few orders see.
+    #[inline(never)]
+    fn step_rarely(&mut self, slot: u32, event: OrderEvent, now_ns: TimeNs) -> Stepped {
+        self.step(slot, event, None, now_ns)
+    }
+
     /// One step of the state machine, and what follows from it for the lists.
-    #[inline]
+    ///
+    /// Always inlined where the event is known: then all that is asked of it is known as well, and what
+    /// is left is little.
+    #[inline(always)]
     fn step(
         &mut self,
         slot: u32,
@@ -598,6 +652,7 @@ impl OrderTable {
     }
 
     /// Moves an ended order from its live list to the memory of ended orders.
+    #[inline(never)]
     fn retire(&mut self, slot: u32) {
         let Slot { ref order, previous, next, .. } = self.slots[slot as usize];
         if let Some(list) = self.list_of(order.strategy, order.terms.instrument) {
@@ -658,20 +713,20 @@ impl OrderTable {
         slot
     }
 
-    fn check_new(&self, order: &Order) -> Result<()> {
-        let wrong = |what: &str| {
-            Err(Error::new(ErrorKind::Internal, format!("order {}: {what}", order.id.0)))
+    #[cold]
+    fn cannot_add(&self, id: ClientOrderId, strategy: u16, terms: &OrderTerms) -> Error {
+        if self.live >= self.capacity {
+            return self.full();
+        }
+        let what = if terms.qty.0 <= 0 {
+            "the quantity must be positive".to_owned()
+        } else if self.find(id) != NONE {
+            "the id is in use".to_owned()
+        } else {
+            let instrument = terms.instrument.0;
+            format!("strategy {strategy} or instrument {instrument} is not in the table")
         };
-        if order.state != OrderState::Created {
-            return wrong("only an order in state 'created' can be added");
-        }
-        if order.terms.qty.0 <= 0 {
-            return wrong("the quantity must be positive");
-        }
-        if self.find(order.id) != NONE {
-            return wrong("the id is in use");
-        }
-        Ok(())
+        Error::new(ErrorKind::Internal, format!("order {}: {what}", id.0))
     }
 
     #[cold]

@@ -117,6 +117,7 @@ impl Gate {
         for (scope, room) in self.scopes.iter().zip(&mut self.rooms) {
             *room = scope.room();
         }
+        self.look_for_refusals();
         for index in 0..self.slots.len() {
             let instrument = index % self.instruments;
             let unit = self.units[instrument];
@@ -139,6 +140,12 @@ impl Gate {
         for (scope, room) in self.scopes.iter().zip(&mut self.rooms) {
             (room.free_ns, room.blocked) = (scope.free_ns(), scope.blocked());
         }
+        self.look_for_refusals();
+    }
+
+    /// Whether any branch refuses by itself, looked up anew.
+    fn look_for_refusals(&mut self) {
+        self.refuses = self.rooms.iter().any(|room| room.blocked != 0);
     }
 
     /// A new day, and breakers that have waited long enough.
@@ -200,7 +207,9 @@ impl Gate {
                 let waits = matches!(breaker.state(), BreakerState::Closed);
                 breaker.sent(now_ns);
                 if !waits {
-                    self.rooms[usize::from(branch)].blocked = scope.blocked();
+                    let blocked = scope.blocked();
+                    self.rooms[usize::from(branch)].blocked = blocked;
+                    self.refuses |= blocked != 0;
                 }
             }
             self.rooms[usize::from(branch)].free_ns = scope.free_ns();
@@ -220,16 +229,17 @@ impl Gate {
         if !first && realised == Money::ZERO {
             return None;
         }
+        let (lost, won) = (realised < Money::ZERO, realised > Money::ZERO);
         for branch in self.branches(strategy, instrument) {
             let scope = &mut self.scopes[usize::from(branch)];
             let counters = &mut scope.counters;
             counters.trades_today += u32::from(first);
-            counters.losing_streak = match realised.0.signum() {
-                -1 => counters.losing_streak.saturating_add(1),
-                1 => 0,
-                _ => counters.losing_streak,
-            };
-            self.rooms[usize::from(branch)].blocked = scope.blocked();
+            let streak = counters.losing_streak.saturating_add(u32::from(lost));
+            counters.losing_streak = if won { 0 } else { streak };
+            // Nothing else that a branch refuses for has changed.
+            if scope.bounds.counts_trades() {
+                self.block(usize::from(branch));
+            }
         }
         let global = &self.scopes[0];
         let streak = global.counters.losing_streak >= global.bounds.streak;
@@ -281,7 +291,7 @@ impl Gate {
             let scope = &mut self.scopes[usize::from(branch)];
             let Some(breaker) = &mut scope.counters.breaker else { continue };
             tripped |= tell(breaker);
-            self.rooms[usize::from(branch)].blocked = scope.blocked();
+            self.block(usize::from(branch));
         }
         self.wake_ns = self.wake_ns.min(self.next_breaker_ns()).max(now_ns);
         let open = self.scopes.iter().filter_map(|s| s.counters.breaker.as_ref());
@@ -354,7 +364,15 @@ impl Gate {
         let halted = if self.halt.is_some() { LimitKind::Halted.bit() } else { 0 };
         let fallen = if self.account.rung >= Rung::Stop { LimitKind::Drawdown.bit() } else { 0 };
         self.scopes[0].imposed = halted | fallen;
-        self.rooms[0].blocked = self.scopes[0].blocked();
+        self.block(0);
+    }
+
+    /// Brings what a branch refuses by itself up to date.
+    #[inline]
+    fn block(&mut self, branch: usize) {
+        let blocked = self.scopes[branch].blocked();
+        self.rooms[branch].blocked = blocked;
+        self.refuses |= blocked != 0;
     }
 
     /// Refuses every order from now on that does not reduce a position. Never undone by itself.

@@ -3,8 +3,10 @@
 //! The tree of limits is flattened when it is configured: one slot for each strategy and instrument
 //! with the tightest of what bounds a single order, and for each branch of the tree what is left of
 //! its limits, kept up to date by what happens to orders and positions. A check loads the slot and
-//! six branches, makes every comparison without a branch, and decides once. What failed, with its
-//! figures, is worked out again on the way that is not in a hurry: [`Gate::explain`].
+//! six branches, makes every comparison without a branch, and decides once. Where no branch bounds or
+//! refuses anything, which is known beforehand, there is nothing to compare with and only the slot is
+//! looked at. What failed, with its figures, is worked out again on the way that is not in a hurry:
+//! [`Gate::explain`].
 
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{InstrumentId, Lots, OrderType, Side, TimeNs};
@@ -14,7 +16,7 @@ use super::halt::HaltCause;
 use super::held::Held;
 use super::kind::Veto;
 use super::limits::LimitTree;
-use super::scope::{Room, Scope};
+use super::scope::{Room, Scope, NO_BOUND};
 use super::slot::{Calendar, Slot, BRANCHES, STRATEGY};
 use super::tree::Names;
 
@@ -82,6 +84,9 @@ pub struct Gate {
     pub(super) tracks_value: bool,
     pub(super) counts_requests: bool,
     pub(super) counts_open: bool,
+    /// Whether any branch refuses by itself now: halted, fallen, at the end of a daily count. May
+    /// stay set for a while after it no longer is so.
+    pub(super) refuses: bool,
     pub(super) halt: Option<HaltCause>,
     pub(super) wake_ns: TimeNs,
     // What the check does not look at.
@@ -125,7 +130,13 @@ impl Gate {
         let index = self.slot_of(strategy, terms.instrument);
         let slot = &self.slots[index];
         let measured = self.measure(slot, index, terms, at);
-        if self.may_fail(slot, &measured, terms.side, at) {
+        let mut may_fail = Self::fails_alone(slot, &measured, self.max_live_orders, at);
+        if self.has_bounds() {
+            may_fail |= self.fails_in_branches(slot, &measured, terms.side, at);
+        }
+        // The engine's own emergency closing is let through whatever the limits are.
+        let urgent = at.urgent & measured.reduces & (measured.qty > 0);
+        if may_fail & !urgent {
             self.refusal(strategy, terms, at)?;
         }
         Ok(ApprovedOrder { terms: *terms })
@@ -175,54 +186,74 @@ impl Gate {
         let price2 = if priced { price * 2 } else { at.mid2 };
         let through = (price2 - at.mid2) * side.sign();
         let checked = priced & (at.mid2 != 0);
-        let unit = self.units[terms.instrument.index()];
+        let through = if checked { through.max(0) } else { 0 };
+        let unpriceable = priced & (price != terms.price.0);
+        // Wide products only where something is bounded by them, or told.
+        let notional = match slot.order_notional {
+            NO_BOUND if !unpriceable => 0,
+            _ => (i128::from(price2).abs() * slot.half_tick + slot.face) * i128::from(sized),
+        };
+        let value = match self.tracks_value {
+            false => 0,
+            true => i128::from(sized) * self.units[terms.instrument.index()],
+        };
         Measured {
             qty: terms.qty.0,
             added_lots: added,
-            notional: (i128::from(price2).abs() * slot.half_tick + slot.face) * i128::from(sized),
-            unpriceable: priced & (price != terms.price.0),
-            through: i128::from(through.max(0)) * (10_000 * i128::from(checked)),
-            collar: i128::from(at.mid2.abs()) * i128::from(slot.collar_bps),
+            notional,
+            unpriceable,
+            through: i128::from(through) * 10_000,
+            collar: i128::from(at.mid2.saturating_abs()) * i128::from(slot.collar_bps),
             after,
             own_after,
             reduces: flagged | (after <= 0),
             own_reduces: flagged | (own_after <= 0),
-            value: i128::from(sized) * unit,
+            value,
             age_ns: at.now_ns.saturating_sub(at.market_ns),
             replaces: at.replaces.0 > 0,
         }
     }
 
-    /// All comparisons as one answer: no branch on any of them. What an order adds to an exposure is
-    /// at most its value: where that is too much, the slow way looks closer.
+    /// Whether there is anything in the branches that an order could fail: exposures, counts of open
+    /// orders, rates, breakers, or something that refuses by itself.
+    #[inline]
+    const fn has_bounds(&self) -> bool {
+        self.tracks_value | self.counts_open | self.counts_requests | self.refuses
+    }
+
+    /// All comparisons of what bounds a single order as one answer: no branch on any of them.
     #[inline(always)]
-    fn may_fail(&self, slot: &Slot, m: &Measured, side: Side, at: &Situation) -> bool {
+    fn fails_alone(slot: &Slot, m: &Measured, max_live_orders: usize, at: &Situation) -> bool {
         let adds = !m.reduces;
-        let mut fails = (m.qty <= 0)
+        (m.qty <= 0)
             | (m.qty > slot.order_lots)
             | (m.notional > slot.order_notional)
             | m.unpriceable
             | (m.through > m.collar)
             | (adds & (m.added_lots > 0) & (m.after > slot.position_lots))
             | (!m.own_reduces & (m.added_lots > 0) & (m.own_after > slot.own_position_lots))
-            | (!m.replaces & (at.live_orders >= self.max_live_orders))
+            | (!m.replaces & (at.live_orders >= max_live_orders))
             | (adds & (m.age_ns > slot.max_age_ns))
             | (adds & (slot.blocked != 0))
             | (adds & (m.value > slot.order_value[0]))
-            | (!m.own_reduces & (m.value > slot.order_value[1]));
+            | (!m.own_reduces & (m.value > slot.order_value[1]))
+    }
+
+    /// The same for what is left of the limits of each branch. What an order adds to an exposure is at
+    /// most its value: where that is too much, the slow way looks closer.
+    #[inline(always)]
+    fn fails_in_branches(&self, slot: &Slot, m: &Measured, side: Side, at: &Situation) -> bool {
+        let mut fails = false;
         for (branch, scope) in slot.branches.iter().enumerate() {
             let room = &self.rooms[usize::from(*scope)];
-            let own = branch == STRATEGY;
-            let reduces = if own { m.own_reduces } else { m.reduces };
+            let reduces = if branch == STRATEGY { m.own_reduces } else { m.reduces };
             fails |= (m.value > room.gross)
                 | (!reduces & (m.value > room.net[side as usize]))
                 | (!m.replaces & (room.open <= 0))
                 | (at.now_ns < room.free_ns)
                 | (!reduces & (room.blocked != 0));
         }
-        // The engine's own emergency closing is let through whatever the limits are.
-        let urgent = at.urgent & m.reduces & (m.qty > 0);
-        fails & !urgent
+        fails
     }
 
     /// Keeps the open quantity of a side in step with an order: it had `before` lots open, and has
@@ -236,10 +267,21 @@ impl Gate {
         before: Lots,
         after: Lots,
     ) {
-        let change = after.0 - before.0;
-        if change == 0 {
-            return;
+        // As of most answers: nothing is open that was not.
+        if before != after {
+            self.track_change(strategy, instrument, side, before, after);
         }
+    }
+
+    fn track_change(
+        &mut self,
+        strategy: u16,
+        instrument: InstrumentId,
+        side: Side,
+        before: Lots,
+        after: Lots,
+    ) {
+        let change = after.0 - before.0;
         let orders = i32::from(after.0 > 0) - i32::from(before.0 > 0);
         self.hold(strategy, instrument, |held| held.open[side as usize] += change);
         if orders != 0 {

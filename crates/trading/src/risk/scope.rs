@@ -59,6 +59,14 @@ pub(super) struct Bounds {
     pub(super) concentration: Option<Decimal>,
 }
 
+impl Bounds {
+    /// Whether what was traded is bounded: trades of a day, losing trades in a row.
+    #[inline]
+    pub(super) const fn counts_trades(&self) -> bool {
+        self.trades != u32::MAX || self.streak != u32::MAX
+    }
+}
+
 /// A branch of the tree.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {

@@ -12,7 +12,7 @@ use super::halt::HaltCause;
 use super::held::Held;
 use super::kind::{LimitKind, ScopeKind};
 use super::limits::{LimitTree, Limits};
-use super::scope::{Counters, Scope};
+use super::scope::{Counters, Room, Scope};
 use super::slot::Slot;
 
 /// What the branches of the tree are about.
@@ -67,7 +67,7 @@ impl Gate {
             }
         }
         let scopes = branches.scopes;
-        let rooms = scopes.iter().map(Scope::room).collect();
+        let rooms: Vec<Room> = scopes.iter().map(Scope::room).collect();
         let live = tree.global.max_open_orders.unwrap_or(MAX_OPEN_ORDERS);
         Ok(Self {
             own: vec![Held::default(); slots.len()],
@@ -78,6 +78,7 @@ impl Gate {
             tracks_value: scopes.iter().any(Scope::values_positions),
             counts_requests: scopes.iter().any(Scope::counts),
             counts_open: scopes.iter().any(Scope::bounds_open),
+            refuses: rooms.iter().any(|room| room.blocked != 0),
             halt: None,
             wake_ns: TimeNs::MIN,
             slots,

@@ -214,7 +214,7 @@ impl Kernel {
             return self.place(strategy, id, terms, Purpose::Explicit);
         }
         rounds.counts.refused += 1;
-        self.refuse_for(Order::new(id, strategy, terms, now_ns), RATE_BUDGET)
+        self.refuse_for(&Order::new(id, strategy, terms, now_ns), RATE_BUDGET)
     }
 
     /// A cancel by name: it waits when the budget has no room for it.
