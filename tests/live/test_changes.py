@@ -14,6 +14,7 @@ from mainspring.config.reload import Watcher
 from mainspring.errors import ConfigError, StrategyError
 from mainspring.live import LiveSession, Rollout, paper, shadow, verify
 from mainspring.live.reload import SessionReload
+from mainspring.risk import CallbackServer
 
 MAKER = ms.native.TouchMaker(size="0.01", max_position="0.1", every="20ms")
 
@@ -319,3 +320,17 @@ def test_counts_are_of_this_life_and_totals_of_the_journal(tmp_path: Path) -> No
     assert again.totals["fills"] == first.fills + again.fills
     records = ms.journal.open(tmp_path).records(types=["fill"])
     assert sum(1 for _ in records) == again.totals["fills"]
+
+
+def test_a_callback_has_the_last_word_and_silence_is_a_no(tmp_path: Path) -> None:
+    with (
+        CallbackServer(lambda order: order["side"] == 1, timeout="2s") as server,
+        paper(MAKER, tmp_path, venue=FAST, validator=server.validator) as session,
+    ):
+        wait_for(session, "bids", lambda s: s.orders > 2 and s.risk_rejects > 2)
+    sides = {one.fields["side"] for one in ms.journal.open(tmp_path).records(types=["fill"])}
+    assert sides <= {"buy"}
+    # The server is gone: nobody answers, and nothing passes.
+    with paper(MAKER, tmp_path / "other", venue=FAST, validator=server.validator) as session:
+        status = wait_for(session, "refusals", lambda s: s.risk_rejects > 2)
+        assert status.orders == 0

@@ -48,7 +48,7 @@ def trade(strategy: Any, folder: Path, venue: Any, fills: int) -> int:
             time.sleep(0.01)
         outcome = session.stop()
     assert outcome.broken is None
-    return outcome.status.fills
+    return outcome.status.totals["fills"]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -26,7 +26,7 @@ from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError, MainspringError, StrategyError
 from mainspring.live.config import KILL_FILE, Keep, PaperVenue, Recording, Rollout
-from mainspring.risk import Margin, PositionStates, Stop
+from mainspring.risk import Margin, PositionStates, Stop, Validator
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
 from mainspring.strategy.undeclared import undeclared_state
@@ -411,6 +411,7 @@ def paper(
     margin: Margin | None = None,
     position_states: PositionStates | None = None,
     stops: Sequence[Stop] = (),
+    validator: Validator | None = None,
     orders: Mapping[str, Any] | None = None,
     rollouts: Sequence[Rollout] = (),
     cash: float | str | Decimal = 100_000,
@@ -435,6 +436,9 @@ def paper(
         margin: Leverage; without it positions are not margined.
         position_states: Shapes what strategies want by how full their positions are.
         stops: Stops that the engine holds for the strategies.
+        validator: Who is asked about every order that the limits let through: another process, or
+            a function of yours in a thread of its own (`mainspring.risk.CallbackServer`). The
+            kernel waits for its answer, at most for its timeout, and takes silence for a no.
         orders: How long answers are waited for and what is done with foreign orders, in the
             engine's form: `mainspring.config.Config().orders.to_engine()`.
         rollouts: Which strategies are two versions of one and share its size.
@@ -460,6 +464,7 @@ def paper(
         margin=margin,
         position_states=position_states,
         stops=stops,
+        validator=validator,
         cash={SETTLEMENT: cash},
         features=wanted_features(strategies, features),
         bars=wanted_bars(strategies, ()),
