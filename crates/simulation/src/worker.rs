@@ -23,7 +23,7 @@ pub struct Worker {
 impl Worker {
     fn start(&mut self, view: &mut View<'_>) -> HostResult {
         let turn = self.messages / PERIOD;
-        let side = if turn % 2 == 0 { Side::Buy } else { Side::Sell };
+        let side = if turn.is_multiple_of(2) { Side::Buy } else { Side::Sell };
         let qty = Lots(2 + (turn % 5) as i64);
         let slices = 1 + (turn % 4) as usize;
         let schedule = Schedule::even(qty, slices)?;
@@ -68,7 +68,7 @@ impl Host for Worker {
         let turn = self.messages / PERIOD;
         match self.messages % PERIOD {
             3 => self.start(view)?,
-            17 if turn % 3 == 0 => self.control(view, Control::Pause)?,
+            17 if turn.is_multiple_of(3) => self.control(view, Control::Pause)?,
             29 => self.control(view, Control::Resume)?,
             41 if turn % 4 == 1 => self.control(view, Control::Cancel)?,
             _ => {}

@@ -1,8 +1,8 @@
 //! What venues outside say, and what is asked of them.
 
 use mainspring_core::{
-    Answer, ClientOrderId, InstrumentId, Lots, OpenOrder, Report, Request, Result, TimeNs,
-    VenueEventKind, VenueRequestKind,
+    Answer, ClientOrderId, InstrumentId, Lots, OpenOrder, OrderFlags, Report, Request, Result,
+    TimeNs, VenueEventKind, VenueRequestKind,
 };
 use mainspring_trading::execution::Charge;
 use mainspring_trading::orders::{Order, OrderError, OrderEvent, OrderState, VenueOrderId};
@@ -204,7 +204,9 @@ impl Kernel {
             Answer::Cancelled { .. } => OrderEvent::Cancelled,
             Answer::Expired { .. } => OrderEvent::Expired,
             Answer::Rejected => OrderEvent::Rejected,
-            Answer::Filled { .. } => return Ok(()),
+            // All of it is booked and the venue has no more of it, whatever became of a change to its
+            // quantity that was on its way.
+            Answer::Filled { .. } => OrderEvent::Amended { complete: true },
         };
         self.learn(&order, event)
     }
@@ -324,7 +326,22 @@ impl Kernel {
         if order.updated_ns >= as_of_ns {
             return Ok(());
         }
-        self.answered(order.id, Answer::Working { filled: open.filled })
+        self.answered(order.id, Answer::Working { filled: open.filled })?;
+        self.cancel_left_over(order.id)
+    }
+
+    /// While trading is halted nothing but reductions rests: a cancel that was lost, or refused by the
+    /// venue, is sent again with each list that still has the order.
+    fn cancel_left_over(&mut self, id: ClientOrderId) -> Result<()> {
+        if !self.gate.is_halted() || self.is_following() {
+            return Ok(());
+        }
+        let Some(order) = self.orders.get(id).copied() else { return Ok(()) };
+        let rests = matches!(order.state, OrderState::Open | OrderState::PartiallyFilled);
+        if !rests || order.terms.flags.has(OrderFlags::REDUCE_ONLY) {
+            return Ok(());
+        }
+        self.cancel(order.strategy, id)
     }
 
     /// Our live orders that the venue should have named and did not.
