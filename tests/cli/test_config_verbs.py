@@ -71,7 +71,7 @@ def test_the_schema_is_printed(cli: Cli) -> None:
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     folder = tmp_path / "journal"
-    write_journal(folder, 2, steps=200)
+    write_journal(folder, 10, steps=200)
     return folder
 
 

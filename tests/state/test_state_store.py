@@ -21,7 +21,7 @@ from mainspring.state import Snapshot, StateStore
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("state") / "journal"
-    write_journal(folder, 3, steps=800)
+    write_journal(folder, 4, steps=800)
     return folder
 
 
@@ -92,7 +92,7 @@ def check_whole(snapshot: Snapshot) -> None:
 
 def test_snapshots_are_whole_while_the_journal_is_written_at_full_speed(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
-    writing = threading.Thread(target=_core.simulate_journal, args=(folder, 5, 1_500, 40))
+    writing = threading.Thread(target=_core.simulate_journal, args=(folder, 4, 1_500, 40))
     writing.start()
     store = opened(folder)
     seen: list[list[Snapshot]] = [[] for _ in range(4)]

@@ -16,5 +16,5 @@ def simulated_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from mainspring.simulation import write_journal
 
     folder = tmp_path_factory.mktemp("simulated") / "journal"
-    assert write_journal(folder, 1, steps=600) > 5_000
+    assert write_journal(folder, 10, steps=600) > 5_000
     return folder

@@ -169,7 +169,7 @@ fn a_kill_halts_cancels_and_stays() {
     thread::sleep(Duration::from_millis(200));
     let after = handle.status();
     assert!(after.shown[0].position_lots.abs() <= held.abs(), "{held} became {after:?}");
-    // What the gate lets pass because it reduces is stopped at the door unless it says so itself.
+    // What reduces is stopped too, unless it says itself that it does nothing else.
     assert_eq!(after.shown[0].position_lots, held);
     handle.stop(true).unwrap();
     // It stays halted over a restart, until a person decides.

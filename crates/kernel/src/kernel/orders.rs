@@ -187,15 +187,11 @@ impl Kernel {
         if self.gate.is_due(self.now_ns) {
             self.wake_gate();
         }
-        let reduction;
-        let terms = if self.gate.is_halted() {
-            reduction = self.reduction(strategy, *terms, at);
-            &reduction
-        } else {
-            terms
-        };
         let now_ns = self.now_ns;
         let order = || Order { purpose, ..Order::new(id, strategy, *terms, now_ns) };
+        if self.gate.is_halted() && self.is_stopped_by_halt(terms) {
+            return self.refuse(&order(), LimitKind::Halted.bit());
+        }
         match self.gate.check(strategy, terms, at) {
             Ok(_) if self.validator.is_some() && !self.is_validated(&order(), at) => {
                 self.refuse(&order(), LimitKind::Validator.bit())
@@ -208,14 +204,11 @@ impl Kernel {
         }
     }
 
-    /// An order of a session that is halted: one that passes the gate reduces in fact, and leaves as
-    /// reduce-only, which is what the last door and the venue go by.
+    /// After a halt nothing new leaves a session but what says itself that it only reduces: closing by
+    /// command, stops, and orders that a strategy has flagged. The last door goes by the same flag.
     #[cold]
-    fn reduction(&self, strategy: u16, mut terms: OrderTerms, at: &Situation) -> OrderTerms {
-        if self.outside.is_some() && self.gate.check(strategy, &terms, at).is_ok() {
-            terms.flags = terms.flags.with(OrderFlags::REDUCE_ONLY);
-        }
-        terms
+    fn is_stopped_by_halt(&self, terms: &OrderTerms) -> bool {
+        self.outside.is_some() && !terms.flags.has(OrderFlags::REDUCE_ONLY)
     }
 
     /// An amend of a session that is halted does not leave: the last door cannot see what it does. A
