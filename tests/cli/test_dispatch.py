@@ -140,3 +140,14 @@ def test_the_reference_page_is_in_step() -> None:
     root = Path(__file__).resolve().parents[2]
     script = [sys.executable, str(root / "tools/cli_reference.py"), "--check"]
     assert subprocess.run(script, check=False).returncode == 0, "run `make docs`"
+
+
+def test_tables_show_brackets_as_they_are() -> None:
+    from io import StringIO
+
+    from mainspring.cli.output import table
+    from rich.console import Console
+
+    out = StringIO()
+    Console(file=out, width=80).print(table("", ["fix"], [["pip install 'mainspring[data]'"]]))
+    assert "'mainspring[data]'" in out.getvalue()

@@ -153,13 +153,15 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     """A rich table of text cells; numbers are right-aligned."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for index, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
         made.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(cell(value) for value in row))
+        # Text, so that brackets are shown and not taken for markup.
+        made.add_row(*(Text(cell(value), overflow="fold") for value in row))
     return made
 
 
