@@ -7,6 +7,7 @@ import dataclasses
 import json
 import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -376,7 +377,7 @@ class LiveSession:
     def _raise_failures(self) -> None:
         causes = self._core.exceptions()
         if causes:
-            error = StrategyError(f"a strategy stopped: {causes[0]!r}")
+            error = StrategyError(f"a strategy stopped: {_place(causes[0])}")
             raise error from causes[0]
         if self._worker_error is not None:
             error = StrategyError(f"the strategies' worker ended: {self._worker_error}")
@@ -397,6 +398,13 @@ class LiveSession:
         # The first error counts.
         with contextlib.suppress(MainspringError):
             self.stop()
+
+
+def _place(error: BaseException) -> str:
+    """Where in the strategy it happened, and what."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}: " if frames else ""
+    return f"{at}{type(error).__name__}: {error}"
 
 
 def paper(

@@ -127,6 +127,10 @@ impl Kernel {
 
     /// Stops a strategy that failed and cancels its orders.
     pub(crate) fn fail(&mut self, strategy: u16, message: String) -> Result<()> {
+        if self.strategies[usize::from(strategy)].failure.is_some() {
+            // Stopped already: one that runs elsewhere reads its own stop in the journal.
+            return Ok(());
+        }
         if self.is_following() {
             if let Some(outside) = self.outside.as_mut().filter(|outside| outside.keep_followed) {
                 outside.failures.push((strategy, message.clone()));
