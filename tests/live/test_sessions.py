@@ -148,7 +148,8 @@ def test_an_error_stops_the_strategy_and_not_the_session(tmp_path: Path) -> None
     session = paper([Fails(), MAKER], tmp_path, venue=FAST)
     status = wait_for(session, "orders", lambda s: s.orders > 2)
     wait_for(session, "a market that goes on", lambda s: s.rows > status.rows + 200)
-    with pytest.raises(StrategyError, match=r"test_sessions\.py:\d+ in on_book: ValueError: planted"):
+    place = r"test_sessions\.py:\d+ in on_book: ValueError: planted"
+    with pytest.raises(StrategyError, match=place):
         session.stop()
     stops = list(ms.journal.open(tmp_path).records(types=["command"]))
     assert [one.fields["command"] for one in stops] == ["stop_strategy"]

@@ -5,7 +5,6 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{follow, maker, session, World};
-use mainspring_core::order::OrderFlags;
 use mainspring_core::{InstrumentId, Lots};
 use mainspring_kernel::host::{BookTrigger, Host, HostResult, Interest};
 use mainspring_kernel::session::Session;
