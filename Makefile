@@ -15,7 +15,7 @@ BENCH_ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-rust test-python build check bench bench-smoke loom sanitize coverage fuzz oracles docs lock clean
+.PHONY: help demo test test-long soak test-rust test-python build check bench bench-smoke loom sanitize coverage fuzz oracles docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -42,6 +42,9 @@ test-python: $(STAMPS)/dev $(STAMPS)/extension
 test-long: export MAINSPRING_SEARCH = 1
 test-long: test-rust $(STAMPS)/dev $(STAMPS)/extension ## the slow tests as well
 	@$(BIN)/python -m pytest -m "not oracle" $(PYTEST_ARGS)
+
+soak: $(STAMPS)/dev $(STAMPS)/extension ## an hour on the simulator with faults: memory, books, replay
+	$(BIN)/python tests/live/soak.py --minutes $(or $(MINUTES),60)
 
 check: $(STAMPS)/dev $(STAMPS)/extension ## ruff, mypy --strict, clippy, rustfmt, stub check
 	$(BIN)/ruff check .
