@@ -15,7 +15,7 @@ BENCH_ARGS ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long soak test-rust test-python build check bench bench-smoke loom sanitize coverage fuzz oracles docs lock clean
+.PHONY: help demo test test-long soak test-rust test-python build check bench bench-smoke oldest-rust loom miri sanitize coverage fuzz oracles docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -61,8 +61,17 @@ bench: $(STAMPS)/dev $(STAMPS)/extension .venv-peers/.stamps/installed ## every 
 bench-smoke: $(STAMPS)/dev $(STAMPS)/extension ## one short benchmark, to see that they run
 	$(BIN)/mainspring bench --smoke --json
 
+oldest-rust: ## compile with the oldest Rust that Cargo.toml names
+	@tools/oldest_rust.sh
+
 loom: ## every interleaving of the lock-free parts
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test -p mainspring-memory --release --locked --test loom
+
+miri: ## the lock-free parts under Miri, where nightly Rust has it
+	@if cargo +nightly miri --version >/dev/null 2>&1; then \
+	    MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=target/miri \
+	    cargo +nightly miri test -p mainspring-memory --locked --test lock_free; \
+	else echo "Miri: skipped (rustup component add miri rust-src --toolchain nightly)" >&2; fi
 
 sanitize: ## the lock-free parts under ThreadSanitizer; needs nightly Rust
 	RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/sanitize \
