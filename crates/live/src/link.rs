@@ -56,6 +56,8 @@ pub struct Desk {
     open: Vec<(ClientOrderId, InstrumentId)>,
     cancels: VecDeque<Request>,
     rounds_seen: u64,
+    /// A halt was seen that the link was not told of yet.
+    halted: bool,
     backlog: VecDeque<Inbound>,
     /// Instruments of which rows were dropped since their last gap mark.
     broken: Vec<bool>,
@@ -85,6 +87,7 @@ impl Desk {
             open: Vec::with_capacity(MAX_OPEN_ORDERS),
             cancels: VecDeque::with_capacity(64),
             rounds_seen,
+            halted: false,
             backlog: VecDeque::with_capacity(64),
             broken: vec![false; instruments],
             lost: false,
@@ -138,6 +141,12 @@ impl Desk {
             }
             self.refuse(&request);
         }
+    }
+
+    /// Whether trading was halted since this was asked last. Cancels of our orders follow as requests.
+    pub fn take_halt(&mut self) -> bool {
+        self.cancel_if_told();
+        std::mem::take(&mut self.halted)
     }
 
     /// Takes up an order that was open before the link began.
@@ -286,6 +295,7 @@ impl Desk {
             let kind = VenueRequestKind::Cancel { instrument: *instrument };
             Request::Order(VenueRequest { order: *order, sent_ns, kind })
         };
+        self.halted = true;
         self.cancels.extend(self.open.iter().map(cancel));
     }
 

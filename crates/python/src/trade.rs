@@ -52,6 +52,7 @@ struct VenueText {
     stale_ms: u64,
     reserve_percent: u32,
     orders_by_socket: bool,
+    cancel_all: bool,
     proxy: Option<String>,
 }
 
@@ -108,6 +109,7 @@ impl VenueText {
             stale_ms: self.stale_ms,
             reserve_percent: self.reserve_percent,
             orders_by_socket: self.orders_by_socket,
+            cancel_all: self.cancel_all,
             streams: vec![Stream::Book, Stream::Best, Stream::Trades, Stream::Mark],
             ..SessionSettings::new(addresses, self.tag, trades)
         }

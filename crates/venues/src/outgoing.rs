@@ -107,6 +107,18 @@ impl Outgoing {
         self.used = 0;
     }
 
+    /// The same request without its contents, by which its answer is read.
+    #[must_use]
+    pub fn like(&self) -> Self {
+        Self {
+            via: self.via,
+            method: self.method,
+            host: self.host,
+            asked: self.asked,
+            ..Self::new()
+        }
+    }
+
     /// An empty header of this name to write to.
     pub fn header(&mut self, name: &'static str) -> &mut String {
         if self.used == self.headers.len() {

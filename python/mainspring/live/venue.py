@@ -37,6 +37,9 @@ class LiveVenue:
         stale: Market data is not quoted on after so much silence, unanswered pings included.
         reserve: Share of the venue's request budgets that only cancels may use.
         orders_by_socket: Whether orders go by the websocket where the venue takes them there.
+        cancel_all: Whether a halt may cancel everything in the symbols at once, orders of others on
+            the account too, by the venue's own request where it has one. Without it our orders are
+            cancelled, in batches where the venue takes them.
         proxy: An HTTP or SOCKS5 proxy.
     """
 
@@ -52,6 +55,7 @@ class LiveVenue:
     stale: Span = "5s"
     reserve: float = 0.2
     orders_by_socket: bool = True
+    cancel_all: bool = False
     proxy: str | None = None
 
     def to_engine(self, tag: int) -> dict[str, Any]:
@@ -79,6 +83,7 @@ class LiveVenue:
             "stale_ms": max(100, span_ns(self.stale, "stale") // 1_000_000),
             "reserve_percent": round(self.reserve * 100),
             "orders_by_socket": self.orders_by_socket,
+            "cancel_all": self.cancel_all,
             "proxy": self.proxy,
         }
 

@@ -21,6 +21,9 @@ const NAP: Duration = Duration::from_millis(2);
 /// How long answers are waited for at the end.
 const LAST_WORDS_NS: i64 = 300_000_000;
 
+/// Requests that are looked at together.
+const MAX_ROUND: usize = 128;
+
 /// Orders whose first word is waited for, for the latency of the acknowledgement.
 const MAX_WAITING: usize = 4_096;
 
@@ -203,6 +206,7 @@ struct Serving {
     ending: Option<TimeNs>,
     counts_due_ns: TimeNs,
     messages: u64,
+    round: Vec<Request>,
     /// Told when this is dropped.
     _done: Sender<()>,
 }
@@ -217,6 +221,7 @@ impl Serving {
             ending: None,
             counts_due_ns: 0,
             messages: 0,
+            round: Vec::with_capacity(MAX_ROUND),
             _done: done,
         }
     }
@@ -259,8 +264,12 @@ impl Serving {
 
     /// Requests, timers, the end.
     fn turn(&mut self, io: &mut Io) {
-        while let Some(request) = self.ear.desk.next_request() {
-            self.request(io, &request);
+        if self.ear.desk.take_halt() {
+            let now_ns = self.ear.desk.now_ns();
+            self.driver.halted(io, &mut self.ear, now_ns);
+        }
+        while self.take_round() {
+            self.send_round(io);
         }
         let now_ns = self.ear.desk.now_ns();
         if now_ns >= self.driver.next_due_ns() {
@@ -281,16 +290,27 @@ impl Serving {
         }
     }
 
-    fn request(&mut self, io: &mut Io, request: &Request) {
+    /// What waits for this venue, as the kernel asked for it; false when nothing does.
+    fn take_round(&mut self) -> bool {
+        self.round.clear();
+        while self.round.len() < MAX_ROUND {
+            let Some(request) = self.ear.desk.next_request() else { break };
+            self.round.push(request);
+        }
+        !self.round.is_empty()
+    }
+
+    fn send_round(&mut self, io: &mut Io) {
         let begun_ns = self.ear.desk.now_ns();
-        self.driver.encode(request, begun_ns);
+        self.driver.encode(&self.round, begun_ns);
         let encoded_ns = self.ear.desk.now_ns();
         self.driver.settle(io, &mut self.ear, encoded_ns);
         let sent_ns = self.ear.desk.now_ns();
         let latency = self.ear.desk.latency();
         latency.record(Stage::Encode, encoded_ns - begun_ns);
         latency.record(Stage::Send, sent_ns - encoded_ns);
-        if let Request::Order(order) = request {
+        for request in &self.round {
+            let Request::Order(order) = request else { continue };
             latency.record(Stage::TickToTrade, sent_ns - order.sent_ns);
             let is_new = matches!(order.kind, VenueRequestKind::New(_));
             if is_new && self.ear.sent.len() < MAX_WAITING {

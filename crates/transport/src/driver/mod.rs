@@ -152,13 +152,20 @@ impl Driver {
 
     /// The kernel asks for something.
     pub fn request(&mut self, io: &mut Io, ear: &mut dyn Ear, request: &Request, now_ns: TimeNs) {
-        self.encode(request, now_ns);
+        self.encode(std::slice::from_ref(request), now_ns);
         self.settle(io, ear, now_ns);
     }
 
-    /// The first half of [`Self::request`]: what is to be sent is ready and did not leave.
-    pub(crate) fn encode(&mut self, request: &Request, now_ns: TimeNs) {
-        self.session.request(request, now_ns, &mut self.out);
+    /// What the kernel asks for at once is ready to be sent, and nothing of it left: [`Self::settle`]
+    /// follows.
+    pub(crate) fn encode(&mut self, requests: &[Request], now_ns: TimeNs) {
+        self.session.requests(requests, now_ns, &mut self.out);
+    }
+
+    /// Trading is halted.
+    pub(crate) fn halted(&mut self, io: &mut Io, ear: &mut dyn Ear, now_ns: TimeNs) {
+        self.session.halted(now_ns, &mut self.out);
+        self.settle(io, ear, now_ns);
     }
 
     /// Gives the timers whose time came.

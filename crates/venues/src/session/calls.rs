@@ -29,10 +29,29 @@ pub(super) enum About {
         version: Option<u32>,
     },
     ForeignCancel(u64),
+    /// Several orders or cancels in one request, in its order.
+    Many(Vec<About>),
+    /// Everything in an instrument is cancelled, or what is open there is listed to be.
+    Sweep {
+        instrument: InstrumentId,
+        /// Ours that were open.
+        orders: Vec<ClientOrderId>,
+    },
     Query(Query),
     Countdown(InstrumentId),
     /// A part of the answer to a question about the account, by the number of that question.
     Account(u64, Part),
+}
+
+impl About {
+    fn cancels(&self, order: ClientOrderId) -> bool {
+        match self {
+            Self::Cancel { order: one, .. } => *one == order,
+            Self::Many(items) => items.iter().any(|item| item.cancels(order)),
+            Self::Sweep { orders, .. } => orders.contains(&order),
+            _ => false,
+        }
+    }
 }
 
 /// A question about one order.
@@ -113,6 +132,17 @@ impl Calls {
     pub(super) fn is_open(&self, about: &About) -> bool {
         self.open.values().any(|call| call.about == *about)
     }
+
+    /// Whether a cancel of an order is on its way.
+    pub(super) fn is_cancelling(&self, order: ClientOrderId) -> bool {
+        self.open.values().any(|call| call.about.cancels(order))
+    }
+
+    /// Whether everything in an instrument is being cancelled.
+    pub(super) fn is_sweeping(&self, instrument: InstrumentId) -> bool {
+        let sweeps = |about: &About| matches!(about, About::Sweep { instrument: at, .. } if *at == instrument);
+        self.open.values().any(|call| sweeps(&call.about))
+    }
 }
 
 /// Something to do at a later time.
@@ -126,6 +156,7 @@ pub(super) enum Later {
     Query(Query),
     Cancel { order: ClientOrderId, instrument: InstrumentId, attempt: u32 },
     ForeignCancel(u64, InstrumentId),
+    Sweep(InstrumentId),
     Account(TimeNs),
 }
 

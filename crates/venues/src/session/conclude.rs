@@ -38,6 +38,10 @@ impl VenueSession {
             }
             About::Instruments if whole => self.take_instruments(reply.body, now_ns, out),
             About::Query(query) => self.answered(&call, query, reply, now_ns, out),
+            About::Many(items) => self.conclude_many(&call, &items, reply, now_ns, out),
+            About::Sweep { instrument, orders } => {
+                self.conclude_sweep(&call, instrument, &orders, reply, now_ns, out);
+            }
             About::Account(number, part) => {
                 self.account_part(&call, number, part, reply, now_ns, out);
             }
@@ -136,25 +140,34 @@ impl VenueSession {
     /// A request was not done, or nobody knows.
     fn failed(&mut self, call: Call, failure: Failure, now_ns: TimeNs, out: &mut Outbox) {
         self.learn_of(&failure, now_ns, out);
-        match call.about {
-            About::Place(order) => self.place_failed(order, &failure, now_ns, out),
+        if let (About::Stream, Some(socket)) = (&call.about, call.socket) {
+            note(out, Level::Error, "user_stream", failure.to_string());
+            out.ask(super::Effect::Close { socket });
+            return self.closed(socket, "its subscription was refused", now_ns, out);
+        }
+        self.not_done(call.about, &failure, now_ns, out);
+    }
+
+    /// What a failure means for what was asked.
+    pub(super) fn not_done(
+        &mut self,
+        about: About,
+        failure: &Failure,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        match about {
+            About::Place(order) => self.place_failed(order, failure, now_ns, out),
             About::Cancel { order, instrument, attempt } => {
-                self.cancel_failed((order, instrument, attempt), &failure, now_ns, out);
+                self.cancel_failed((order, instrument, attempt), failure, now_ns, out);
             }
-            About::Amend { order, .. } => self.amend_failed(order, &failure, now_ns, out),
+            About::Amend { order, .. } => self.amend_failed(order, failure, now_ns, out),
             About::ForeignCancel(_) => {}
-            About::Countdown(_) if is_refusal(&failure) => {
+            About::Countdown(_) if is_refusal(failure) => {
                 // It would be refused the next time too.
                 self.settings.countdown_ms = 0;
                 let text = format!("the venue's countdown is not there for us: {failure}");
                 note(out, Level::Warning, "countdown", text);
-            }
-            About::Stream => {
-                note(out, Level::Error, "user_stream", failure.to_string());
-                if let Some(socket) = call.socket {
-                    out.ask(super::Effect::Close { socket });
-                    self.closed(socket, "its subscription was refused", now_ns, out);
-                }
             }
             About::KeepAlive => {
                 // The key is gone: another one, and another connection.
@@ -170,7 +183,7 @@ impl VenueSession {
     }
 
     /// What a failure says about all requests.
-    fn learn_of(&mut self, failure: &Failure, now_ns: TimeNs, out: &mut Outbox) {
+    pub(super) fn learn_of(&mut self, failure: &Failure, now_ns: TimeNs, out: &mut Outbox) {
         match failure.class {
             FailureClass::RateLimited { wait_ms, banned } => {
                 let wait_ms = wait_ms.unwrap_or(if banned { 120_000 } else { 1_000 });
@@ -280,7 +293,7 @@ impl VenueSession {
     }
 
     /// Asks about an order in a moment, unless its statement comes before.
-    fn ask_later(&mut self, order: ClientOrderId, cancels: bool, now_ns: TimeNs) {
+    pub(super) fn ask_later(&mut self, order: ClientOrderId, cancels: bool, now_ns: TimeNs) {
         let Some(tracked) = self.ours.get(order) else { return };
         let query = Query {
             order,
@@ -317,6 +330,17 @@ impl VenueSession {
         out: &mut Outbox,
     ) {
         match (call.about, sent) {
+            (About::Many(items), _) => {
+                for about in items {
+                    let (shape, socket) = (call.shape.like(), call.socket);
+                    let one = Call { about, shape, sent_ns: call.sent_ns, socket };
+                    self.unanswered(one, sent, reason, now_ns, out);
+                }
+            }
+            (About::Sweep { instrument, orders }, _) => {
+                self.later(now_ns + AGAIN_NS, Later::Sweep(instrument));
+                self.cancel_each(instrument, &orders, now_ns, out);
+            }
             (About::Place(order), Sent::No) => {
                 note(
                     out,

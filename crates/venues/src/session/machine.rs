@@ -57,6 +57,7 @@ pub struct VenueSession {
     pub(super) ended: bool,
     pub(super) started_ns: TimeNs,
     pub(super) holdings: super::account::Holdings,
+    pub(super) round: super::round::Round,
 }
 
 impl VenueSession {
@@ -108,6 +109,7 @@ impl VenueSession {
             ended: false,
             started_ns: 0,
             holdings: super::account::Holdings::default(),
+            round: super::round::Round::default(),
         })
     }
 
@@ -215,7 +217,8 @@ impl VenueSession {
                 Later::ListenKey => self.ask_listen_key(now_ns, out),
                 Later::KeepAlive => self.keep_alive(now_ns, out),
                 Later::Countdown => self.keep_countdown(now_ns, out),
-                Later::Query(query) => self.query(query, now_ns, out),
+                Later::Query(query) => self.query_if_wanted(query, now_ns, out),
+                Later::Sweep(instrument) => self.sweep_instrument(instrument, now_ns, out),
                 Later::Cancel { order, instrument, attempt } => {
                     self.cancel(order, instrument, attempt, now_ns, out);
                 }
@@ -328,6 +331,17 @@ impl Session for VenueSession {
 
     fn request(&mut self, request: &Request, now_ns: TimeNs, out: &mut Outbox) {
         self.serve(request, now_ns, out);
+    }
+
+    fn requests(&mut self, requests: &[Request], now_ns: TimeNs, out: &mut Outbox) {
+        match requests {
+            [one] => self.serve(one, now_ns, out),
+            several => self.serve_round(several, now_ns, out),
+        }
+    }
+
+    fn halted(&mut self, now_ns: TimeNs, out: &mut Outbox) {
+        self.sweep(now_ns, out);
     }
 
     fn stop(&mut self, now_ns: TimeNs, out: &mut Outbox) {

@@ -29,6 +29,7 @@ mod effect;
 mod input;
 mod machine;
 mod ours;
+mod round;
 mod send;
 mod settings;
 mod told;
@@ -63,6 +64,19 @@ pub trait Session: Send {
     /// The kernel asks for something. Every order gets a statement sooner or later: the venue's, or a
     /// refusal from here when it was not sent.
     fn request(&mut self, request: &Request, now_ns: TimeNs, out: &mut Outbox);
+
+    /// The kernel asks for several things at once: a venue's batches may carry them together.
+    fn requests(&mut self, requests: &[Request], now_ns: TimeNs, out: &mut Outbox) {
+        for request in requests {
+            self.request(request, now_ns, out);
+        }
+    }
+
+    /// Trading is halted. Cancels of our orders follow as requests; where settings allow it, everything
+    /// in the instruments is cancelled here, orders of others too.
+    fn halted(&mut self, now_ns: TimeNs, out: &mut Outbox) {
+        let _ = (now_ns, out);
+    }
 
     /// Ends: what keeps orders alive or kills them at the venue is switched off or on as configured,
     /// connections are closed. The driver carries the effects out and waits a little for answers.

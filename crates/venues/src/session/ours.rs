@@ -160,6 +160,12 @@ impl Ours {
     /// The venue's text of an order that is not ours.
     pub(super) fn foreign(&self, venue_order: u64) -> Option<String> {
         self.foreign.get(&venue_order).cloned()
+    /// Orders that may be open in an instrument.
+    pub(super) fn live_in(&self, instrument: InstrumentId) -> Vec<ClientOrderId> {
+        let here = |(_, at): &(ClientOrderId, InstrumentId)| *at == instrument;
+        self.live().into_iter().filter(here).map(|(order, _)| order).collect()
+    }
+
     }
 
     /// Takes a fact of the user stream, or of the answer to an order request.

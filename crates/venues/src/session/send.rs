@@ -10,7 +10,7 @@ use super::machine::{note, VenueSession, AGAIN_NS};
 use super::told::Level;
 use super::wires::Role;
 use crate::operation::Operation;
-use crate::outgoing::{Host, Outgoing, Via};
+use crate::outgoing::{Host, Via};
 
 /// What came of the wish to send something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,16 @@ pub(super) enum Sending {
 }
 
 impl About {
-    const fn purpose(&self) -> Purpose {
+    fn purpose(&self) -> Purpose {
         match self {
-            Self::Cancel { .. } | Self::ForeignCancel(_) | Self::Countdown(_) => Purpose::Cancel,
+            Self::Cancel { .. }
+            | Self::ForeignCancel(_)
+            | Self::Sweep { .. }
+            | Self::Countdown(_) => Purpose::Cancel,
+            Self::Many(items) => match items.first() {
+                Some(first) => first.purpose(),
+                None => Purpose::Other,
+            },
             _ => Purpose::Other,
         }
     }
@@ -63,20 +70,39 @@ impl VenueSession {
         let now_ms = self.venue_ms(now_ns);
         let socket = self.wires.ready(self.order_role()).filter(|_| by_socket);
         let id = self.calls.next();
-        let by_socket = socket.is_some_and(|_| {
+        let socket = socket.filter(|_| {
             let via = Via::Socket { id };
             self.venue.encode(operation, via, now_ms, &mut self.scratch).is_ok()
         });
-        if !by_socket {
+        if socket.is_none() {
             if let Err(e) = self.venue.encode(operation, Via::Http, now_ms, &mut self.scratch) {
                 return Sending::Broken(e.message().to_owned());
             }
         }
+        self.dispatch(id, about, socket, now_ns, out)
+    }
+
+    /// The connection that orders can go by now, where that is wanted.
+    pub(super) fn ready_for_orders(&self) -> Option<SocketId> {
+        let wanted = self.settings.orders_by_socket;
+        self.wires.ready(self.order_role()).filter(|_| wanted)
+    }
+
+    /// Sends what was encoded, as far as the budgets allow it.
+    pub(super) fn dispatch(
+        &mut self,
+        id: u64,
+        about: About,
+        socket: Option<SocketId>,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) -> Sending {
+        let now_ms = self.venue_ms(now_ns);
         let (purpose, request) = (about.purpose(), (self.scratch.asked, self.scratch.cost));
         if !self.budgets.take(purpose, request, now_ns, now_ms) {
             return Sending::Limited;
         }
-        match socket.filter(|_| by_socket) {
+        match socket {
             Some(socket) => {
                 out.text(socket, self.scratch.body.clone());
                 self.note_call(id, about, Some(socket), now_ns);
@@ -122,10 +148,7 @@ impl VenueSession {
         socket: Option<SocketId>,
         now_ns: TimeNs,
     ) {
-        let mut shape = Outgoing::new();
-        shape.start(self.scratch.via, self.scratch.asked);
-        shape.host = self.scratch.host;
-        shape.method = self.scratch.method;
+        let shape = self.scratch.like();
         self.calls.note(id, Call { about, shape, sent_ns: now_ns, socket });
     }
 

@@ -44,6 +44,9 @@ pub struct SessionSettings {
     pub instruments_ms: u64,
     /// Whether orders go by the websocket where the venue takes them there.
     pub orders_by_socket: bool,
+    /// Whether a halt, and a loss of the venue where that cancels, may cancel everything in the
+    /// instruments at once: orders of others too.
+    pub cancel_all: bool,
 }
 
 impl SessionSettings {
@@ -64,6 +67,7 @@ impl SessionSettings {
             clock_ms: 60_000,
             instruments_ms: 3_600_000,
             orders_by_socket: true,
+            cancel_all: false,
         }
     }
 }

@@ -51,12 +51,7 @@ impl VenueSession {
         let Some(listing) = listings.of_id(instrument) else { return };
         match &request.kind {
             VenueRequestKind::New(terms) => {
-                let refused = self.place(listing, id, terms, now_ns, out);
-                if let Err((reason, why)) = refused {
-                    note(out, Level::Warning, "order", format!("{}: {why}", listing.symbol()));
-                    refuse(id, VenueEventKind::Rejected(reason), now_ns, out);
-                    self.ours.end(id);
-                }
+                self.place_or_refuse(id, terms, now_ns, out);
             }
             VenueRequestKind::Cancel { .. } => self.cancel(id, instrument, 0, now_ns, out),
             VenueRequestKind::Amend { price, qty, .. } => {
@@ -84,7 +79,7 @@ impl VenueSession {
         None
     }
 
-    fn place(
+    pub(super) fn place(
         &mut self,
         listing: &Listing,
         id: ClientOrderId,
@@ -92,6 +87,32 @@ impl VenueSession {
         now_ns: TimeNs,
         out: &mut Outbox,
     ) -> Result<(), (RejectReason, String)> {
+        let client = self.may_place(listing, id, terms)?;
+        self.ours.placed(id, terms);
+        let place = self.to_place(listing, terms, &client);
+        let by_socket = self.settings.orders_by_socket;
+        let sent = self.send(&Operation::Place(place), About::Place(id), by_socket, now_ns, out);
+        not_sent(sent)
+    }
+
+    /// An order as the venue takes it.
+    pub(super) fn to_place<'a>(
+        &self,
+        listing: &'a Listing,
+        terms: &mainspring_core::order::OrderTerms,
+        client: &'a str,
+    ) -> Place<'a> {
+        let worst = self.books.worst(listing.id, terms.side, WORST_PERCENT);
+        Place { worst, ..Place::new(listing, *terms, client) }
+    }
+
+    /// Our text of an order that may be placed now, or why it may not.
+    pub(super) fn may_place(
+        &self,
+        listing: &Listing,
+        id: ClientOrderId,
+        terms: &mainspring_core::order::OrderTerms,
+    ) -> Result<String, (RejectReason, String)> {
         let reduces = terms.flags.has(mainspring_core::OrderFlags::REDUCE_ONLY);
         if let Some(closed) = self.closed_for(listing, reduces) {
             return Err(closed);
@@ -106,12 +127,7 @@ impl VenueSession {
             let why = "the order's id does not fit the venue's form".to_owned();
             return Err((RejectReason::VenueRule, why));
         }
-        self.ours.placed(id, terms);
-        let worst = self.books.worst(listing.id, terms.side, WORST_PERCENT);
-        let place = Place { worst, ..Place::new(listing, *terms, &client) };
-        let by_socket = self.settings.orders_by_socket;
-        let sent = self.send(&Operation::Place(place), About::Place(id), by_socket, now_ns, out);
-        not_sent(sent)
+        Ok(client)
     }
 
     /// Cancels never wait for the link and are never dropped: one that cannot go now goes later.
@@ -128,9 +144,10 @@ impl VenueSession {
         if attempt > 0 && self.ours.get(order).is_some_and(|one| one.ended) {
             return;
         }
-        let version = self.ours.get(order).map_or(0, |one| one.version);
-        let mut client = String::with_capacity(36);
-        self.ours.clients.write_version(order, version, &mut client);
+        if attempt == 0 && self.calls.is_cancelling(order) {
+            return;
+        }
+        let client = self.newest_text(order);
         let operation =
             Operation::Cancel(Cancel { listing, order: OrderKey::Client(&client), good_till_s: 0 });
         let about = About::Cancel { order, instrument, attempt };
@@ -235,6 +252,14 @@ impl VenueSession {
         })
     }
 
+    /// As [`Self::query`], unless it was asked whether a cancel came through and the order is over.
+    pub(super) fn query_if_wanted(&mut self, query: Query, now_ns: TimeNs, out: &mut Outbox) {
+        let over = self.ours.get(query.order).is_some_and(|one| one.ended);
+        if !(query.cancels && over) {
+            self.query(query, now_ns, out);
+        }
+    }
+
     /// Asks what became of an order.
     pub(super) fn query(&mut self, query: Query, now_ns: TimeNs, out: &mut Outbox) {
         let listings = Arc::clone(&self.listings);
@@ -253,8 +278,19 @@ impl VenueSession {
     /// itself, so that orders of others in the same instruments stay.
     pub(super) fn on_loss(&mut self, now_ns: TimeNs, out: &mut Outbox) {
         if self.settings.on_disconnect == OnDisconnect::Cancel && self.settings.trades {
-            for (order, instrument) in self.ours.live() {
-                self.cancel(order, instrument, 1, now_ns, out);
+            let live = self.ours.live();
+            if self.settings.cancel_all {
+                let mut instruments: Vec<_> = live.iter().map(|(_, at)| *at).collect();
+                instruments.dedup();
+                instruments.into_iter().for_each(|at| self.sweep_instrument(at, now_ns, out));
+            }
+            let left: Vec<_> = live
+                .iter()
+                .filter(|(order, _)| !self.calls.is_cancelling(*order))
+                .copied()
+                .collect();
+            self.cancel_together(&left, 1, now_ns, out);
+            for (order, instrument) in live {
                 if self.ours.get(order).is_some_and(|one| one.replacing.is_some()) {
                     // Which version is there is not known yet: the newest is cancelled then.
                     let again = Later::Cancel { order, instrument, attempt: 2 };

@@ -6,3 +6,4 @@ mod binance_restart;
 mod check;
 mod others;
 mod play;
+mod rounds;

@@ -7,7 +7,7 @@ use mainspring_core::{
 };
 use mainspring_venues::listing::{Code, Listing, Listings};
 use mainspring_venues::secret::Secret;
-use mainspring_venues::session::{SocketId, Told};
+use mainspring_venues::session::{SessionSettings, SocketId, Told};
 use mainspring_venues::table::Opening;
 
 use crate::play::{client, listings, Play, KEY, MS, SECOND, SECRET, TAG};
@@ -71,9 +71,13 @@ fn every_venue_of_the_table_comes_up() {
 const OKX_INFO: &str = r#"{"code":"0","data":[{"instType":"SWAP","instId":"BTC-USDT-SWAP","instIdCode":10459,"uly":"BTC-USDT","instFamily":"BTC-USDT","settleCcy":"USDT","ctVal":"0.01","ctMult":"1","ctValCcy":"BTC","ctType":"linear","tickSz":"0.1","lotSz":"0.001","minSz":"0.001","state":"live","baseCcy":"","quoteCcy":""}]}"#;
 
 /// A session with OKX that is up: market and user connections.
-fn okx() -> (Play, [SocketId; 2]) {
+pub fn okx() -> (Play, [SocketId; 2]) {
+    okx_with(|_| {})
+}
+
+pub fn okx_with(change: impl FnOnce(&mut SessionSettings)) -> (Play, [SocketId; 2]) {
     let code = Code::Okx { inst_id_code: 10_459 };
-    let mut play = Play::of("okx", &keyed(), one("okx", "BTC-USDT-SWAP", code), |_| {});
+    let mut play = Play::of("okx", &keyed(), one("okx", "BTC-USDT-SWAP", code), change);
     play.start(&Account::default());
     let time = format!(r#"{{"code":"0","data":[{{"ts":"{}"}}]}}"#, play.now_ns / MS);
     play.ok("GET", "/api/v5/public/time", &time);

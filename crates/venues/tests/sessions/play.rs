@@ -248,6 +248,18 @@ impl Play {
         self.collect();
     }
 
+    /// Several requests that were made together.
+    pub fn round(&mut self, requests: &[Request]) {
+        self.session.requests(requests, self.now_ns, &mut self.out);
+        self.collect();
+    }
+
+    /// Trading is halted.
+    pub fn halt(&mut self) {
+        self.session.halted(self.now_ns, &mut self.out);
+        self.collect();
+    }
+
     pub fn place(&mut self, id: u64, side: Side, price: i64, qty: i64) {
         let mut terms = OrderTerms::limit(InstrumentId(0), side, Ticks(price), Lots(qty));
         terms.flags = OrderFlags::POST_ONLY;
