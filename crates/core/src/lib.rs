@@ -22,5 +22,5 @@ pub use order::{
     CancelReason, ClientOrderId, OrderFlags, OrderType, RejectReason, Side, TimeInForce,
     VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
 };
-pub use report::{Answer, OpenOrder, Report, Request};
+pub use report::{Answer, ForeignReport, OpenOrder, Report, Request};
 pub use units::{DurationNs, Lots, Ticks, TimeNs};

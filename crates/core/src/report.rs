@@ -28,6 +28,24 @@ impl Report {
     }
 }
 
+/// A statement about an order that this session did not place, as far as it knows: placed by hand, by
+/// another session, or before a journal was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForeignReport {
+    /// The venue's id of the order.
+    pub venue_order: u64,
+    /// Where.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Limit price; zero where the venue does not say it.
+    pub price: Ticks,
+    /// Quantity in all; zero where the venue does not say it.
+    pub qty: Lots,
+    /// What happened. Our id in it is 0.
+    pub report: Report,
+}
+
 /// The answer to a question about one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -97,6 +115,8 @@ pub struct Account {
     pub as_of_ns: TimeNs,
     /// Fills since the time that was asked for, oldest first.
     pub fills: Vec<Report>,
+    /// Fills since that time of orders that were not placed by this session, oldest first.
+    pub foreign: Vec<ForeignReport>,
     /// Every open order.
     pub open: Vec<OpenOrder>,
     /// Every position.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::instrument::InstrumentKind;
 use mainspring_core::{
-    Decimal, Instrument, InstrumentId, Lots, PriceGrid, Result, Side, Ticks, TimeNs, VenueEvent,
+    Decimal, Instrument, InstrumentId, Lots, PriceGrid, Side, Ticks, TimeNs, VenueEvent,
     VenueEventKind,
 };
 use mainspring_data::{ClockState, EventFile, EventWriter, Provenance, Schema};
@@ -14,7 +14,7 @@ use mainspring_journal::Sink;
 use mainspring_kernel::host::{BookTrigger, Host, HostResult, Interest};
 use mainspring_kernel::intent::Control;
 use mainspring_kernel::session::{
-    Answer, Command, Image, Kind, Outlet, Raw, Report, Request, Session, SessionConfig,
+    Answer, Command, Image, Kind, Report, Request, Session, SessionConfig,
 };
 use mainspring_kernel::{run, Outcome, View};
 use mainspring_sim::{SimConfig, SimMarket};
@@ -24,6 +24,9 @@ use mainspring_trading::execution::parents::{
 };
 use mainspring_trading::orders::{Order, Purpose};
 use serde_json::Value;
+
+mod common;
+use common::memory::{follow, Memory};
 
 const MS: i64 = 1_000_000;
 const BTC: InstrumentId = InstrumentId(0);
@@ -296,35 +299,6 @@ fn cancelling_all_ends_parents_as_well() {
 
 // Sessions.
 
-#[derive(Clone, Debug, PartialEq)]
-struct Kept {
-    kind: u16,
-    time_ns: i64,
-    cause: u64,
-    payload: Vec<u8>,
-}
-
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<Kept>>>);
-
-impl Outlet for Memory {
-    fn append(&mut self, kind: u16, time_ns: i64, cause: u64, payload: &[&[u8]]) -> Result<u64> {
-        let mut records = self.0.lock().unwrap();
-        let sequence = records.len() as u64 + 1;
-        let cause = if cause == 0 { sequence } else { cause };
-        records.push(Kept { kind, time_ns, cause, payload: payload.concat() });
-        Ok(sequence)
-    }
-
-    fn next_sequence(&self) -> u64 {
-        self.0.lock().unwrap().len() as u64 + 1
-    }
-
-    fn commit(&mut self) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// Parents of every kind, paused, resumed and cancelled now and then.
 fn plan_of_all(n: i64, view: &mut View<'_>) -> HostResult {
     let side = if (n / 40) % 2 == 0 { Side::Buy } else { Side::Sell };
@@ -424,14 +398,6 @@ impl World {
     }
 }
 
-fn follow(session: &mut Session, records: &[Kept], from: usize) {
-    for (index, kept) in records.iter().enumerate().skip(from) {
-        let Kept { kind, time_ns, cause, ref payload } = *kept;
-        let raw = Raw { kind, sequence: index as u64 + 1, time_ns, cause, payload };
-        session.follow(&raw).unwrap();
-    }
-}
-
 /// Equal, or where not.
 #[track_caller]
 fn same(ours: &Image, theirs: &Image, what: &str) {
@@ -463,10 +429,6 @@ fn same(ours: &Image, theirs: &Image, what: &str) {
     }
 }
 
-fn records_of(memory: &Memory) -> Vec<Kept> {
-    memory.0.lock().unwrap().clone()
-}
-
 #[test]
 fn a_follower_has_the_same_parents_after_every_input_and_from_every_snapshot() {
     let memory = Memory::default();
@@ -478,7 +440,7 @@ fn a_follower_has_the_same_parents_after_every_input_and_from_every_snapshot() {
             images.push(world.session.image());
         }
     }
-    let records = records_of(&memory);
+    let records = memory.records();
     let live = world.session.image();
     let parents = live.parents.as_ref().unwrap();
     let ended = |end| parents.ended.iter().filter(|p| p.state == ParentState::Ended(end)).count();
@@ -501,7 +463,7 @@ fn strategies_that_run_again_ask_for_the_same_parents() {
     let memory = Memory::default();
     let mut world = leader(&memory);
     (0..600).for_each(|n| world.step(n));
-    let records = records_of(&memory);
+    let records = memory.records();
     let asked: Vec<_> = records
         .iter()
         .filter(|kept| kept.kind == Kind::Intents as u16)
@@ -525,7 +487,7 @@ fn a_restart_works_its_parents_on() {
     let before = world.session.image();
     assert_eq!(before.parents.as_ref().unwrap().live.len(), 1);
     let mut recovered = session();
-    follow(&mut recovered, &records_of(&memory), 0);
+    follow(&mut recovered, &memory.records(), 0);
     recovered.lead(Box::new(memory.clone()));
     recovered.resume(before.now_ns + MS, b"{}").unwrap();
     recovered.link(before.now_ns + 2 * MS, 0, true).unwrap();
@@ -537,7 +499,7 @@ fn a_restart_works_its_parents_on() {
     let next = parents.live.iter().chain(&parents.ended).map(|p| p.id).max().unwrap();
     assert!(next > ParentId(1), "ids go on");
     let mut follower = session();
-    follow(&mut follower, &records_of(&memory), 0);
+    follow(&mut follower, &memory.records(), 0);
     same(&follower.image(), &world.session.image(), "follower");
 }
 
@@ -556,7 +518,7 @@ fn a_kill_ends_every_parent() {
     assert!(parents.live.is_empty(), "{:?}", parents.live);
     assert_eq!(world.session.orders().live_count(), 0);
     let mut follower = session();
-    follow(&mut follower, &records_of(&memory), 0);
+    follow(&mut follower, &memory.records(), 0);
     same(&follower.image(), &world.session.image(), "follower");
 }
 
@@ -582,7 +544,7 @@ fn strategies_that_decide_elsewhere_have_parents_with_ids_of_their_own() {
     // In the kernel's thread the strategy is silent; it runs elsewhere and follows.
     let mut silent = session_of(|_, _| Ok(()));
     silent.lead(Box::new(memory.clone()));
-    memory.0.lock().unwrap().clear();
+    memory.clear();
     silent.start(999 * MS, b"{}").unwrap();
     silent.link(999 * MS, 0, true).unwrap();
     world.session = silent;
@@ -591,7 +553,7 @@ fn strategies_that_decide_elsewhere_have_parents_with_ids_of_their_own() {
     let (mut seen, mut late) = (0, Vec::new());
     for n in 0..1_200 {
         world.step(n);
-        let records = records_of(&memory);
+        let records = memory.records();
         follow(&mut elsewhere, &records, seen);
         seen = records.len();
         // Wishes arrive two messages later.
@@ -609,12 +571,12 @@ fn strategies_that_decide_elsewhere_have_parents_with_ids_of_their_own() {
             elsewhere = session_of(plan_that_looks);
             elsewhere.restore(&image).unwrap();
             elsewhere.decide_elsewhere();
-            let records = records_of(&memory);
+            let records = memory.records();
             follow(&mut elsewhere, &records, image.sequence as usize);
             (seen, late) = (records.len(), Vec::new());
         }
     }
-    let records = records_of(&memory);
+    let records = memory.records();
     follow(&mut elsewhere, &records, seen);
     let (ours, theirs) = (world.session.image(), elsewhere.image());
     let parents = ours.parents.as_ref().unwrap();

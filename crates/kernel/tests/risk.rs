@@ -9,13 +9,14 @@ use mainspring_core::{
     Decimal, Instrument, InstrumentId, Lots, Result, Side, Ticks, TimeNs, VenueEvent,
 };
 use mainspring_kernel::host::{BookTrigger, Host, HostResult, Interest};
-use mainspring_kernel::session::{
-    Command, Image, Kind, Outlet, Raw, Report, Request, Session, SessionConfig,
-};
+use mainspring_kernel::session::{Command, Image, Raw, Report, Request, Session, SessionConfig};
 use mainspring_kernel::view::View;
 use mainspring_sim::{SimConfig, SimMarket};
 use mainspring_trading::execution::Level;
 use mainspring_trading::risk::{HaltCause, LimitTree, Limits, Rung};
+
+mod common;
+use common::memory::Memory;
 
 const S: i64 = 1_000_000_000;
 
@@ -71,44 +72,6 @@ impl Host for Scripted {
 
     fn on_book(&mut self, view: &mut View<'_>) -> HostResult {
         (self.0)(view).map_err(Into::into)
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Kept {
-    kind: u16,
-    time_ns: i64,
-    cause: u64,
-    payload: Vec<u8>,
-}
-
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<Kept>>>);
-
-impl Outlet for Memory {
-    fn append(&mut self, kind: u16, time_ns: i64, cause: u64, payload: &[&[u8]]) -> Result<u64> {
-        let mut records = self.0.lock().unwrap();
-        let sequence = records.len() as u64 + 1;
-        let cause = if cause == 0 { sequence } else { cause };
-        records.push(Kept { kind, time_ns, cause, payload: payload.concat() });
-        Ok(sequence)
-    }
-
-    fn next_sequence(&self) -> u64 {
-        self.0.lock().unwrap().len() as u64 + 1
-    }
-
-    fn commit(&mut self) -> Result<()> {
-        Ok(())
-    }
-}
-
-impl Memory {
-    /// What people were told.
-    fn notes(&self) -> Vec<String> {
-        let notes = self.0.lock().unwrap();
-        let notes = notes.iter().filter(|kept| kept.kind == Kind::Notice as u16);
-        notes.map(|kept| String::from_utf8_lossy(&kept.payload).into_owned()).collect()
     }
 }
 
@@ -184,7 +147,7 @@ impl World {
         let idle = || session(run, Box::new(|_| Ok(())));
         let (mut whole, mut rest) = (idle(), idle());
         rest.restore(snapshot).unwrap();
-        for (index, kept) in self.memory.0.lock().unwrap().iter().enumerate() {
+        for (index, kept) in self.memory.records().iter().enumerate() {
             let raw = Raw {
                 kind: kept.kind,
                 sequence: index as u64 + 1,
@@ -224,7 +187,7 @@ fn the_ladder_closes_everything_halts_and_is_followed() {
     world.step(1_000);
     assert_eq!(world.position(), 10);
     world.step(945);
-    assert_eq!(world.session.gate().rung(), Rung::Reduce, "{:?}", world.memory.notes());
+    assert_eq!(world.session.gate().rung(), Rung::Reduce, "{:?}", world.memory.texts());
     let snapshot = world.session.image();
     world.step(895);
     assert_eq!(world.session.gate().rung(), Rung::Stop);
@@ -259,7 +222,7 @@ fn a_gap_through_the_ladder_shuts_strategies_down() {
     world.step(750);
     assert_eq!(world.session.gate().rung(), Rung::Shutdown);
     let stopped = |notes: Vec<String>| notes.iter().any(|note| note.contains("shut down"));
-    assert!(stopped(world.memory.notes()), "{:?}", world.memory.notes());
+    assert!(stopped(world.memory.texts()), "{:?}", world.memory.texts());
     assert_eq!(world.position(), 0);
 }
 
@@ -284,11 +247,11 @@ fn limits_tighten_at_once_and_loosen_with_a_reason_that_is_kept() {
     world.command(&set("25", ""));
     world.step(1_000);
     assert_eq!(world.position(), 10, "no reason, no loosening");
-    assert!(world.memory.notes().iter().any(|note| note.contains("takes a reason")));
+    assert!(world.memory.texts().iter().any(|note| note.contains("takes a reason")));
     world.command(&set("25", "agreed with the desk"));
     world.step(1_000);
     assert_eq!(world.position(), 20);
-    assert!(world.memory.notes().iter().any(|note| note.contains("agreed with the desk")));
+    assert!(world.memory.texts().iter().any(|note| note.contains("agreed with the desk")));
     world.check_followers(run, &snapshot);
 }
 
@@ -315,7 +278,7 @@ fn position_states_cut_quotes_then_reduce_then_close() {
     *quotes.lock().unwrap() = 60;
     world.step(1_000);
     world.step(1_000);
-    assert_eq!(world.position(), 60, "{:?}", world.memory.notes());
+    assert_eq!(world.position(), 60, "{:?}", world.memory.texts());
     assert_eq!(open(&world), [(Side::Buy, 40), (Side::Sell, 40)]);
     let max = |world: &mut World, position: &str| {
         let max_position = Some(position.parse().unwrap());
@@ -339,7 +302,7 @@ fn margin_that_runs_out_closes_everything() {
     let run = r#""margin":{"leverage":10,"buffer_bps":0,"maintenance_rate":"0.08"}"#;
     let mut world = World::new(run, buy_once(90));
     world.step(1_000);
-    assert_eq!(world.position(), 90, "{:?}", world.memory.notes());
+    assert_eq!(world.position(), 90, "{:?}", world.memory.texts());
     world.step(990);
     assert!(!world.session.is_halted());
     world.step(987);
@@ -353,7 +316,7 @@ fn leverage_bounds_what_may_be_opened() {
     let mut world = World::new(run, buy_once(41));
     world.step(1_000);
     assert_eq!(world.position(), 0, "5 x (1 - 0.2) x 10,000 carries 40 lots of 1,000");
-    let notes = world.memory.notes();
+    let notes = world.memory.texts();
     assert!(notes.iter().any(|note| note.contains("leverage")), "{notes:?}");
     let mut world = World::new(run, buy_once(40));
     world.step(1_000);
@@ -395,7 +358,7 @@ fn the_engine_holds_stops_and_a_restart_keeps_them() {
     world.step(1_011);
     assert_eq!(world.position(), 10);
     world.step(1_010);
-    assert_eq!(world.position(), 0, "{:?}", world.memory.notes());
+    assert_eq!(world.position(), 0, "{:?}", world.memory.texts());
     world.check_followers(run, &snapshot);
 }
 
@@ -411,6 +374,6 @@ fn with_as_many_orders_open_as_allowed_the_next_is_refused_and_the_run_goes_on()
     }
     assert_eq!(world.session.orders().live_count(), 2);
     assert_eq!(world.session.counts().risk_rejects, 3);
-    let notes = world.memory.notes();
+    let notes = world.memory.texts();
     assert!(notes.iter().all(|note| note.contains("open_orders: 3 against 2")), "{notes:?}");
 }

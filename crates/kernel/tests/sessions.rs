@@ -1,50 +1,22 @@
 //! Sessions: what is journaled is enough to be the same again, at any record.
 
-use std::sync::{Arc, Mutex};
-
 use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::instrument::InstrumentKind;
 use mainspring_core::{
-    ClientOrderId, Decimal, Instrument, InstrumentId, Lots, PriceGrid, Result, Ticks, TimeNs,
-    VenueEvent, VenueEventKind,
+    ClientOrderId, Decimal, Instrument, InstrumentId, Lots, PriceGrid, Ticks, TimeNs, VenueEvent,
+    VenueEventKind,
 };
 use mainspring_kernel::host::{BookTrigger, Host};
 use mainspring_kernel::native::NativeConfig;
 use mainspring_kernel::session::{
-    Answer, Command, Image, Kind, OpenOrder, Outlet, Raw, Report, Request, Session, SessionConfig,
+    Answer, Command, Image, Kind, OpenOrder, Report, Request, Session, SessionConfig,
 };
 use mainspring_sim::{SimConfig, SimMarket};
 
+mod common;
+use common::memory::{follow, Memory};
+
 const MS: i64 = 1_000_000;
-
-#[derive(Clone, Debug, PartialEq)]
-struct Kept {
-    kind: u16,
-    time_ns: i64,
-    cause: u64,
-    payload: Vec<u8>,
-}
-
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<Kept>>>);
-
-impl Outlet for Memory {
-    fn append(&mut self, kind: u16, time_ns: i64, cause: u64, payload: &[&[u8]]) -> Result<u64> {
-        let mut records = self.0.lock().unwrap();
-        let sequence = records.len() as u64 + 1;
-        let cause = if cause == 0 { sequence } else { cause };
-        records.push(Kept { kind, time_ns, cause, payload: payload.concat() });
-        Ok(sequence)
-    }
-
-    fn next_sequence(&self) -> u64 {
-        self.0.lock().unwrap().len() as u64 + 1
-    }
-
-    fn commit(&mut self) -> Result<()> {
-        Ok(())
-    }
-}
 
 fn instrument() -> Instrument {
     Instrument {
@@ -197,23 +169,6 @@ impl World {
     }
 }
 
-fn follow(session: &mut Session, records: &[Kept], from: usize) {
-    for (index, kept) in records.iter().enumerate().skip(from) {
-        let raw = Raw {
-            kind: kept.kind,
-            sequence: index as u64 + 1,
-            time_ns: kept.time_ns,
-            cause: kept.cause,
-            payload: &kept.payload,
-        };
-        session.follow(&raw).unwrap();
-    }
-}
-
-fn records_of(memory: &Memory) -> Vec<Kept> {
-    memory.0.lock().unwrap().clone()
-}
-
 #[test]
 fn a_follower_is_equal_after_every_input_and_from_every_snapshot() {
     let memory = Memory::default();
@@ -228,7 +183,7 @@ fn a_follower_is_equal_after_every_input_and_from_every_snapshot() {
             images.push(world.session.image());
         }
     }
-    let records = records_of(&memory);
+    let records = memory.records();
     let live = world.session.image();
     assert!(live.orders.ended.len() > 500, "{}", live.orders.ended.len());
     assert!(
@@ -257,7 +212,7 @@ fn strategies_that_run_again_ask_for_the_same() {
     leader.start(999 * MS, b"{}").unwrap();
     let mut world = World::new(leader, 0);
     (0..500).for_each(|n| world.step(n));
-    let records = records_of(&memory);
+    let records = memory.records();
     let asked: Vec<_> = records
         .iter()
         .filter(|kept| kept.kind == Kind::Intents as u16)
@@ -289,7 +244,7 @@ fn a_kill_cancels_everything_and_lets_nothing_new_out() {
     assert_eq!(world.session.ledger().net(InstrumentId(0)).unwrap().lots, Lots(0));
     assert!(world.session.is_halted());
     let mut follower = session();
-    follow(&mut follower, &records_of(&memory), 0);
+    follow(&mut follower, &memory.records(), 0);
     assert_eq!(follower.image(), world.session.image());
 }
 
@@ -304,7 +259,7 @@ fn a_restart_goes_on_where_it_was() {
     let before = world.session.image();
 
     let mut recovered = session();
-    follow(&mut recovered, &records_of(&memory), 0);
+    follow(&mut recovered, &memory.records(), 0);
     recovered.lead(Box::new(memory.clone()));
     recovered.resume(before.now_ns + MS, b"{}").unwrap();
     assert_eq!(recovered.image().orders, before.orders);
@@ -328,7 +283,7 @@ fn a_restart_goes_on_where_it_was() {
     (301..600).for_each(|n| world.step(n));
     assert!(world.session.image().orders.ended.len() > before.orders.ended.len());
     let mut follower = session();
-    follow(&mut follower, &records_of(&memory), 0);
+    follow(&mut follower, &memory.records(), 0);
     assert_eq!(follower.image(), world.session.image());
 }
 
@@ -360,7 +315,7 @@ fn a_list_without_our_ids_is_understood_by_the_venues() {
     };
     let named: Vec<_> = (0..ours.len() as u64).map(|n| list(500 + n)).collect();
     let strange = |memory: &Memory| {
-        let records = memory.0.lock().unwrap();
+        let records = memory.records();
         let events = records.iter().filter(|r| r.kind == Kind::Event as u16);
         events.filter(|r| String::from_utf8_lossy(&r.payload).contains("foreign_order")).count()
     };
@@ -371,7 +326,7 @@ fn a_list_without_our_ids_is_understood_by_the_venues() {
     let id = session.venue_order(ours[0].id).unwrap();
     assert_eq!((id.id, session.order_named(id)), (500, Some(ours[0].id)));
     // A restart knows the ids: from the records, and from a snapshot.
-    let records = memory.0.lock().unwrap().clone();
+    let records = memory.records();
     let mut again = self::session();
     follow(&mut again, &records, 0);
     assert_eq!(again.image(), session.image());
@@ -413,7 +368,7 @@ fn what_cannot_be_is_counted_told_and_an_event() {
     session.report(&Report::plain(event)).unwrap();
     let counted = session.orders().counters();
     assert_eq!((counted.bad_fills, counted.illegal), (1, 1));
-    let records = memory.0.lock().unwrap();
+    let records = memory.records();
     let text = |kind: Kind| -> Vec<String> {
         let of_kind = records.iter().filter(|r| r.kind == kind as u16);
         of_kind.map(|r| String::from_utf8_lossy(&r.payload).into_owned()).collect()

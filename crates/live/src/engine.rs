@@ -165,17 +165,12 @@ impl Engine {
                 session.market(instrument, base, &rows[..usize::from(count)])
             }
             Inbound::Report(report) => session.report(&report),
+            Inbound::Foreign(foreign) => session.foreign(venue, &foreign),
             Inbound::Named { recv_ns, order, venue_order } => {
                 session.name_order(recv_ns, order, venue, venue_order)
             }
             Inbound::Answer { recv_ns, order, answer } => session.answer(recv_ns, order, answer),
-            Inbound::Account { recv_ns, account } => {
-                for fill in &account.fills {
-                    session.report(fill)?;
-                }
-                session.open_orders(recv_ns, venue, account.as_of_ns, &account.open)?;
-                session.positions(recv_ns, venue, account.as_of_ns, &account.positions)
-            }
+            Inbound::Account { recv_ns, account } => session.account(recv_ns, venue, &account),
             Inbound::Link { recv_ns, up } => session.link(recv_ns, venue, up),
         }
     }

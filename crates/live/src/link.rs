@@ -7,8 +7,8 @@ use std::sync::Arc;
 use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::limits::MAX_OPEN_ORDERS;
 use mainspring_core::{
-    Answer, ClientOrderId, InstrumentId, RejectReason, Report, Request, Ticks, TimeNs, VenueEvent,
-    VenueEventKind, VenueRequest, VenueRequestKind,
+    Answer, ClientOrderId, ForeignReport, InstrumentId, RejectReason, Report, Request, Ticks,
+    TimeNs, VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
 };
 use mainspring_memory::{Consumer, Producer};
 
@@ -171,6 +171,12 @@ impl Desk {
         self.tell(Inbound::Report(report));
     }
 
+    /// Tells the kernel of an order that was not placed by this session.
+    pub fn foreign(&mut self, mut foreign: ForeignReport) {
+        foreign.report.event.recv_ns = self.clock.now_ns();
+        self.tell(Inbound::Foreign(foreign));
+    }
+
     /// Tells the kernel that an order traded whole or is over, when the venue does not say so itself.
     pub fn note_end(&mut self, order: ClientOrderId) {
         if let Some(at) = self.open.iter().position(|(id, _)| *id == order) {
@@ -289,13 +295,13 @@ impl Desk {
             return;
         }
         self.rounds_seen = rounds;
+        self.halted = true;
         let sent_ns = self.clock.now_ns();
         self.cancels.clear();
         let cancel = |(order, instrument): &(ClientOrderId, InstrumentId)| {
             let kind = VenueRequestKind::Cancel { instrument: *instrument };
             Request::Order(VenueRequest { order: *order, sent_ns, kind })
         };
-        self.halted = true;
         self.cancels.extend(self.open.iter().map(cancel));
     }
 

@@ -2,7 +2,7 @@
 
 use mainspring_core::event::MarketRow;
 use mainspring_core::{
-    Answer, ClientOrderId, InstrumentId, Report, Request, Result, Ticks, TimeNs,
+    Answer, ClientOrderId, ForeignReport, InstrumentId, Report, Request, Result, Ticks, TimeNs,
 };
 use mainspring_kernel::host::Host;
 use mainspring_kernel::session::Command;
@@ -30,6 +30,8 @@ pub enum Inbound {
     },
     /// A statement about one of our orders.
     Report(Report),
+    /// A statement about an order that was not placed by this session.
+    Foreign(ForeignReport),
     /// The venue's own id of one of our orders.
     Named {
         /// When we heard of it.

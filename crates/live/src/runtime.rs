@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Lots, OpenOrder, Result};
 use mainspring_journal::live::{Control, Options, RecoveryReport, Sources};
 use mainspring_kernel::host::Host;
+use mainspring_kernel::session::foreign::is_known_by_venue_id;
 use mainspring_kernel::session::{disk, Command, Image, Session, SessionConfig};
 use mainspring_memory::{ring, seqlock, SnapshotReader};
 
@@ -578,7 +579,8 @@ fn by_venue(links: Vec<Box<dyn Link>>, venues: &[String]) -> Result<Vec<Option<B
 
 /// What we have at the venues by our own books.
 fn account_of(image: &Image) -> Account {
-    let open = image.orders.live.iter().map(|order| OpenOrder {
+    let ours = image.orders.live.iter().filter(|order| !is_known_by_venue_id(order.id));
+    let open = ours.map(|order| OpenOrder {
         order: order.id,
         venue_order: order.id.0,
         instrument: order.terms.instrument,
@@ -591,6 +593,7 @@ fn account_of(image: &Image) -> Account {
     Account {
         as_of_ns: image.now_ns,
         fills: Vec::new(),
+        foreign: Vec::new(),
         open: open.collect(),
         positions: held
             .map(|id| (id, image.ledger.net(id).map_or(Lots::ZERO, |held| held.lots)))

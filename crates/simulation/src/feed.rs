@@ -19,6 +19,11 @@ impl Feed {
         Self { bid: 1_000, snapshot_due: true }
     }
 
+    /// The best bid, in ticks.
+    pub(crate) const fn bid(&self) -> i64 {
+        self.bid
+    }
+
     /// The next message must be a snapshot.
     pub(crate) const fn ask_snapshot(&mut self) {
         self.snapshot_due = true;

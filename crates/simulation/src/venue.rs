@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use mainspring_core::event::MarketRow;
+use mainspring_core::order::OrderTerms;
+use mainspring_core::report::Account;
 use mainspring_core::{
-    CancelReason, ClientOrderId, Instrument, InstrumentId, Lots, Result, Side, Ticks, TimeNs,
+    CancelReason, ClientOrderId, ForeignReport, Instrument, InstrumentId, Lots, Result, Side, Ticks, TimeNs,
     VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
 };
 use mainspring_kernel::session::{Answer, OpenOrder, Report};
@@ -13,6 +15,18 @@ use mainspring_sim::{SimConfig, SimMarket};
 /// Requests older than this are refused, as venues do by their receive window: a question after
 /// that gets a final answer.
 pub(crate) const WINDOW_NS: i64 = 5_000_000_000;
+
+/// Orders that are placed by hand have ids of the venue from here on.
+const BY_HAND: u64 = 1 << 60;
+
+/// A statement of the venue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Said {
+    /// About an order of ours.
+    Ours(Report),
+    /// About an order that somebody placed by hand.
+    Foreign(ForeignReport),
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -27,9 +41,10 @@ struct Known {
 pub(crate) struct Venue {
     market: SimMarket,
     orders: BTreeMap<ClientOrderId, Known>,
-    fills: Vec<Report>,
+    fills: Vec<Said>,
     position: Lots,
-    foreign: Vec<OpenOrder>,
+    by_hand: u64,
+    traded_by_hand: i64,
     out: Vec<VenueEvent>,
 }
 
@@ -40,7 +55,8 @@ impl Venue {
             orders: BTreeMap::new(),
             fills: Vec::new(),
             position: Lots::ZERO,
-            foreign: Vec::new(),
+            by_hand: 0,
+            traded_by_hand: 0,
             out: Vec::new(),
         })
     }
@@ -50,33 +66,41 @@ impl Venue {
         self.position
     }
 
-    /// Somebody places an order by hand on our account.
-    pub(crate) fn place_by_hand(&mut self, price: Ticks) {
-        let venue_order = 1_000_000 + self.foreign.len() as u64;
-        self.foreign.push(OpenOrder {
-            order: ClientOrderId(0),
-            venue_order,
-            instrument: InstrumentId(0),
-            side: Side::Buy,
-            price,
-            qty: Lots(1),
-            filled: Lots(0),
-        });
+    /// Lots that traded of orders placed by hand.
+    pub(crate) const fn traded_by_hand(&self) -> i64 {
+        self.traded_by_hand
     }
 
-    /// Cancels an order that was placed by hand.
-    pub(crate) fn cancel_by_hand(&mut self, venue_order: u64) {
-        self.foreign.retain(|order| order.venue_order != venue_order);
+    /// Somebody places an order by hand on our account.
+    pub(crate) fn place_by_hand(
+        &mut self,
+        side: Side,
+        price: Ticks,
+        qty: Lots,
+        now_ns: TimeNs,
+    ) -> Vec<Said> {
+        self.by_hand += 1;
+        let terms = OrderTerms::limit(InstrumentId(0), side, price, qty);
+        let order = ClientOrderId(BY_HAND + self.by_hand);
+        let kind = VenueRequestKind::New(terms);
+        self.on_request(&VenueRequest { order, sent_ns: now_ns, kind }, now_ns)
+    }
+
+    /// Cancels an order by the venue's id of it.
+    pub(crate) fn cancel_by_id(&mut self, venue_order: u64, now_ns: TimeNs) -> Vec<Said> {
+        let kind = VenueRequestKind::Cancel { instrument: InstrumentId(0) };
+        let order = ClientOrderId(venue_order);
+        self.on_request(&VenueRequest { order, sent_ns: now_ns, kind }, now_ns)
     }
 
     /// The market moves.
-    pub(crate) fn on_row(&mut self, row: &MarketRow) -> Vec<Report> {
+    pub(crate) fn on_row(&mut self, row: &MarketRow) -> Vec<Said> {
         self.market.on_row(row, Ticks(0), row.exch_ns, &mut self.out);
         self.reports()
     }
 
     /// A request arrives.
-    pub(crate) fn on_request(&mut self, request: &VenueRequest, now_ns: TimeNs) -> Vec<Report> {
+    pub(crate) fn on_request(&mut self, request: &VenueRequest, now_ns: TimeNs) -> Vec<Said> {
         if now_ns - request.sent_ns > WINDOW_NS {
             return Vec::new();
         }
@@ -99,24 +123,25 @@ impl Venue {
         request: &VenueRequest,
         reason: mainspring_core::RejectReason,
         now_ns: TimeNs,
-    ) -> Vec<Report> {
+    ) -> Vec<Said> {
         let kind = match request.kind {
             VenueRequestKind::New(_) => VenueEventKind::Rejected(reason),
             VenueRequestKind::Cancel { .. } => VenueEventKind::CancelRejected(reason),
             VenueRequestKind::Amend { .. } => VenueEventKind::AmendRejected(reason),
         };
         let event = VenueEvent { order: request.order, exch_ns: now_ns, recv_ns: now_ns, kind };
-        vec![Report::plain(event)]
+        vec![Said::Ours(Report::plain(event))]
     }
 
-    fn reports(&mut self) -> Vec<Report> {
+    fn reports(&mut self) -> Vec<Said> {
         let events = std::mem::take(&mut self.out);
         events.into_iter().map(|event| self.note(event)).collect()
     }
 
-    fn note(&mut self, event: VenueEvent) -> Report {
+    fn note(&mut self, event: VenueEvent) -> Said {
         let mut report = Report::plain(event);
-        let Some(known) = self.orders.get_mut(&event.order) else { return report };
+        let Some(known) = self.orders.get_mut(&event.order) else { return Said::Ours(report) };
+        let by_hand = event.order.0 > BY_HAND;
         match event.kind {
             VenueEventKind::Filled { qty, .. } => {
                 known.filled += qty;
@@ -124,8 +149,11 @@ impl Venue {
                 if known.filled >= known.qty {
                     known.end = Some(event.kind);
                 }
+                if by_hand {
+                    self.traded_by_hand += qty.0;
+                    report.filled = Some(known.filled);
+                }
                 report.trade_id = self.fills.len() as u64 + 1;
-                self.fills.push(report);
             }
             VenueEventKind::Cancelled(_) | VenueEventKind::Rejected(_) => {
                 known.end = Some(event.kind);
@@ -134,7 +162,23 @@ impl Venue {
             VenueEventKind::Amended { price, qty } => (known.price, known.qty) = (price, qty),
             _ => {}
         }
-        report
+        let said = if by_hand {
+            report.event.order = ClientOrderId(0);
+            Said::Foreign(ForeignReport {
+                venue_order: event.order.0,
+                instrument: InstrumentId(0),
+                side: known.side,
+                price: known.price,
+                qty: known.qty,
+                report,
+            })
+        } else {
+            Said::Ours(report)
+        };
+        if report.trade_id != 0 {
+            self.fills.push(said);
+        }
+        said
     }
 
     /// What became of an order.
@@ -150,16 +194,32 @@ impl Venue {
         }
     }
 
-    /// Fills from a time on, in order.
-    pub(crate) fn fills_since(&self, since_ns: TimeNs) -> Vec<Report> {
-        self.fills.iter().filter(|fill| fill.event.exch_ns >= since_ns).copied().collect()
+    /// What the account is from a time on: fills in order, open orders, the position.
+    pub(crate) fn account(&self, since_ns: TimeNs, as_of_ns: TimeNs) -> Account {
+        let mut account = Account { as_of_ns, open: self.open_orders(), ..Account::default() };
+        for said in &self.fills {
+            match *said {
+                Said::Ours(fill) if fill.event.exch_ns >= since_ns => account.fills.push(fill),
+                Said::Foreign(fill) if fill.report.event.exch_ns >= since_ns => {
+                    account.foreign.push(fill);
+                }
+                _ => {}
+            }
+        }
+        account.positions.push((InstrumentId(0), self.position));
+        account
+    }
+
+    /// How many fills there were.
+    pub(crate) const fn fills(&self) -> usize {
+        self.fills.len()
     }
 
     /// Every open order on the account.
     pub(crate) fn open_orders(&self) -> Vec<OpenOrder> {
-        let ours = self.orders.iter().filter(|(_, known)| known.end.is_none());
-        ours.map(|(order, known)| OpenOrder {
-            order: *order,
+        let open = self.orders.iter().filter(|(_, known)| known.end.is_none());
+        open.map(|(order, known)| OpenOrder {
+            order: if order.0 > BY_HAND { ClientOrderId(0) } else { *order },
             venue_order: order.0,
             instrument: InstrumentId(0),
             side: known.side,
@@ -167,7 +227,6 @@ impl Venue {
             qty: known.qty,
             filled: known.filled,
         })
-        .chain(self.foreign.iter().copied())
         .collect()
     }
 }

@@ -5,14 +5,16 @@ use std::collections::BinaryHeap;
 
 use mainspring_core::event::MarketRow;
 use mainspring_core::instrument::InstrumentKind;
+use mainspring_core::report::Account;
 use mainspring_core::{
-    ClientOrderId, Decimal, Error, ErrorKind, Instrument, InstrumentId, Lots, PriceGrid,
-    RejectReason, Result, Ticks, TimeNs,
+    ClientOrderId, Decimal, Error, ErrorKind, ForeignReport, Instrument, InstrumentId, Lots,
+    PriceGrid, RejectReason, Result, Side, Ticks, TimeNs,
 };
 use mainspring_kernel::host::BookTrigger;
 use mainspring_kernel::native::NativeConfig;
 use mainspring_kernel::session::{
-    Answer, Command, Image, OpenOrder, Raw, Report, Request, Session, SessionConfig,
+    disk::Silent, Answer, Command, ForeignOrders, Image, Raw, Report, Request, Session,
+    SessionConfig, ACCOUNT,
 };
 use mainspring_trading::execution::parents::Parent;
 use serde::Serialize;
@@ -21,7 +23,7 @@ use crate::chance::Chance;
 use crate::disk::{Disk, Written};
 use crate::faults::{Fault, FaultCounts};
 use crate::feed::{gap, Feed};
-use crate::venue::Venue;
+use crate::venue::{Said, Venue};
 use crate::worker::Worker;
 
 const MS: i64 = 1_000_000;
@@ -101,7 +103,7 @@ pub fn simulate_journal(plan: Plan) -> Result<(Outcome, Vec<Written>)> {
         events: written.len() as u64,
         lives: world.lives,
         orders: world.sent,
-        fills: world.venue.fills_since(i64::MIN).len() as u64,
+        fills: world.venue.fills() as u64,
         parents: u64::from(world.session.image().next_parent.saturating_sub(1)),
         faults: world.faults,
         violation,
@@ -125,8 +127,9 @@ pub fn session_parts(seed: u64) -> Result<(SessionConfig, Vec<Instrument>, Vec<S
 enum Item {
     ToVenue(Request, TimeNs),
     Report(Report),
+    Foreign(ForeignReport),
     Answer(ClientOrderId, Answer),
-    Account { fills: Vec<Report>, open: Vec<OpenOrder>, position: Lots, as_of_ns: TimeNs },
+    Account(Account),
     Market(Vec<MarketRow>),
     LinkUp,
 }
@@ -224,7 +227,7 @@ impl World {
     fn move_market(&mut self) {
         let lost = !self.quiet && self.chance.one_in(150);
         let rows = self.feed.next(self.now_ns, &mut self.chance);
-        let reports: Vec<Report> = rows.iter().flat_map(|row| self.venue.on_row(row)).collect();
+        let reports: Vec<Said> = rows.iter().flat_map(|row| self.venue.on_row(row)).collect();
         self.send_reports(reports);
         if !self.connected {
             self.feed_broken = true;
@@ -245,8 +248,12 @@ impl World {
     }
 
     /// Puts statements of the venue on their way to us.
-    fn send_reports(&mut self, reports: Vec<Report>) {
-        for report in reports {
+    fn send_reports(&mut self, reports: Vec<Said>) {
+        for said in reports {
+            let item = || match said {
+                Said::Ours(report) => Item::Report(report),
+                Said::Foreign(foreign) => Item::Foreign(foreign),
+            };
             if !self.connected {
                 continue;
             }
@@ -262,9 +269,9 @@ impl World {
             if !self.quiet && self.chance.one_in(60) {
                 self.faults.fire(Fault::DoubledReport);
                 let again = delay + self.chance.between(MS, 2 * SECOND);
-                self.push(self.now_ns + again, Item::Report(report));
+                self.push(self.now_ns + again, item());
             }
-            self.push(self.now_ns + delay, Item::Report(report));
+            self.push(self.now_ns + delay, item());
         }
     }
 
@@ -301,12 +308,18 @@ impl World {
                 report.event.recv_ns = now_ns;
                 session.report(&report)
             }),
+            Item::Foreign(mut foreign) => self.tell(|session, now_ns| {
+                foreign.report.event.recv_ns = now_ns;
+                session.foreign(0, &foreign)
+            }),
             Item::Answer(order, answer) => {
                 self.tell(|session, now_ns| session.answer(now_ns, order, answer))
             }
-            Item::Account { fills, open, position, as_of_ns } => {
-                self.tell_account(fills, &open, position, as_of_ns)
-            }
+            Item::Account(mut account) => self.tell(|session, now_ns| {
+                let foreign = account.foreign.iter_mut().map(|foreign| &mut foreign.report);
+                account.fills.iter_mut().chain(foreign).for_each(|f| f.event.recv_ns = now_ns);
+                session.account(now_ns, 0, &account)
+            }),
             Item::Market(mut rows) => self.tell(|session, now_ns| {
                 rows.iter_mut().for_each(|row| row.recv_ns = now_ns);
                 session.market(InstrumentId(0), Ticks(0), &rows)
@@ -317,31 +330,6 @@ impl World {
                 self.tell(|session, now_ns| session.link(now_ns, 0, true))
             }
         }
-    }
-
-    fn tell_account(
-        &mut self,
-        fills: Vec<Report>,
-        open: &[OpenOrder],
-        position: Lots,
-        as_of_ns: TimeNs,
-    ) -> Result<()> {
-        let connection = self.connection;
-        for mut fill in fills {
-            self.tell(|session, now_ns| {
-                fill.event.recv_ns = now_ns;
-                session.report(&fill)
-            })?;
-        }
-        if connection != self.connection {
-            return Ok(());
-        }
-        self.tell(|session, now_ns| session.open_orders(now_ns, 0, as_of_ns, open))?;
-        if connection != self.connection {
-            return Ok(());
-        }
-        let positions = [(InstrumentId(0), position)];
-        self.tell(|session, now_ns| session.positions(now_ns, 0, as_of_ns, &positions))
     }
 
     /// Something of ours reaches the venue.
@@ -365,15 +353,12 @@ impl World {
                 self.push(back_ns, Item::Answer(order, answer));
             }
             Request::AccountQuery { since_ns, .. } => {
-                let item = Item::Account {
-                    fills: self.venue.fills_since(since_ns),
-                    open: self.venue.open_orders(),
-                    position: self.venue.position(),
-                    as_of_ns: asked_ns,
-                };
-                self.push(back_ns, item);
+                self.push(back_ns, Item::Account(self.venue.account(since_ns, asked_ns)));
             }
-            Request::ForeignCancel { venue_order, .. } => self.venue.cancel_by_hand(venue_order),
+            Request::ForeignCancel { venue_order, .. } => {
+                let reports = self.venue.cancel_by_id(venue_order, self.now_ns);
+                self.send_reports(reports);
+            }
         }
     }
 
@@ -439,12 +424,28 @@ impl World {
         }
         if self.chance.one_in(700) {
             self.faults.fire(Fault::ForeignOrder);
-            self.venue.place_by_hand(Ticks(700));
+            self.place_by_hand();
         }
         if self.chance.one_in(400) {
             self.snapshot = Some(self.session.image());
         }
         Ok(())
+    }
+
+    /// Somebody trades by hand on the account. Where that is not adopted the order is so far away that
+    /// it cannot trade: the position would not be ours to know.
+    fn place_by_hand(&mut self) {
+        let (side, price, qty) = if adopts(self.plan.seed).is_some() {
+            let buys = self.chance.one_in(2);
+            let side = if buys { Side::Buy } else { Side::Sell };
+            let behind = self.chance.between(-2, 6);
+            let price = self.feed.bid() - side.sign() * behind;
+            (side, price, self.chance.between(1, 6))
+        } else {
+            (Side::Buy, 700, 1)
+        };
+        let reports = self.venue.place_by_hand(side, Ticks(price), Lots(qty), self.now_ns);
+        self.send_reports(reports);
     }
 
     /// The process dies and another takes its place.
@@ -494,7 +495,8 @@ impl World {
     fn check(&self) -> Result<()> {
         self.session.ledger().check()?;
         let held = self.venue.position().0;
-        if held.abs() > MAX_POSITION {
+        // What is traded by hand passes no limit of ours.
+        if held.abs() > MAX_POSITION + self.venue.traded_by_hand() {
             return broken(format!("the position limit of {MAX_POSITION} lots: {held} are held"));
         }
         let now_ns = self.session.now_ns();
@@ -622,6 +624,10 @@ fn new_session(seed: u64) -> Result<Session> {
         r#"{"run":{"deposits":[["USDT","100000"]],"features":["imbalance"],
             "limits":{"max_position":"0.02"}},"foreign":"cancel"}"#,
     )?;
+    let owner = adopts(seed);
+    if let Some(owner) = owner {
+        config.foreign = ForeignOrders::Adopt { owner: owner.to_owned() };
+    }
     if seed % 3 == 2 {
         config.run.reconcile = Some(read(RULES)?);
     }
@@ -631,7 +637,19 @@ fn new_session(seed: u64) -> Result<Session> {
     if seed % 2 == 1 {
         hosts.push(Box::new(Worker::default()));
     }
+    if owner == Some(ACCOUNT) {
+        hosts.push(Box::new(Silent::new(ACCOUNT)));
+    }
     Session::new(config, vec![instrument()?], hosts)
+}
+
+/// Who owns what is traded by hand, in the seeds that adopt it.
+const fn adopts(seed: u64) -> Option<&'static str> {
+    match seed % 4 {
+        1 => Some(ACCOUNT),
+        2 => Some("touch_maker"),
+        _ => None,
+    }
 }
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {

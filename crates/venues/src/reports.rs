@@ -1,8 +1,8 @@
 //! Facts of an account as the statements that a session takes: ids to engine ids, prices to ticks.
 
 use mainspring_core::{
-    Answer, CancelReason, ClientOrderId, Decimal, InstrumentId, Lots, Money, OpenOrder, Report,
-    TimeNs, VenueEvent, VenueEventKind,
+    Answer, CancelReason, ClientOrderId, Decimal, ForeignReport, InstrumentId, Lots, Money,
+    OpenOrder, Report, Ticks, TimeNs, VenueEvent, VenueEventKind,
 };
 
 use crate::client_id::ClientIds;
@@ -142,6 +142,52 @@ impl Reports {
         })
     }
 
+    /// What a statement about an order that is not ours says; `None` for other instruments, and where
+    /// it leaves open which order it is, or is off the grid.
+    #[must_use]
+    pub fn foreign_order(&self, fact: &OrderFact<'_>, recv_ns: TimeNs) -> Option<ForeignReport> {
+        let listing = self.listings.of_symbol(fact.symbol)?;
+        let kind = match event_kind(fact, Some(listing))? {
+            Ok(VenueEventKind::Amended { .. }) => VenueEventKind::Accepted,
+            Ok(kind) => kind,
+            Err(()) => return None,
+        };
+        let filled = fact.filled.and_then(|filled| listing.lots(filled));
+        let exch_ns = fact.time_ns.unwrap_or(recv_ns);
+        let event = VenueEvent { order: ClientOrderId(0), exch_ns, recv_ns, kind };
+        Some(ForeignReport {
+            venue_order: Some(id_number(fact.venue_id)).filter(|id| *id != 0)?,
+            instrument: listing.id,
+            side: fact.side?,
+            price: fact.price.map_or(Some(Ticks(0)), |price| listing.ticks(price))?,
+            qty: fact.qty.map_or(Some(Lots::ZERO), |qty| listing.lots(qty))?,
+            report: Report { event, trade_id: 0, fee: None, filled },
+        })
+    }
+
+    /// As [`Self::foreign_order`], of a fill.
+    #[must_use]
+    pub fn foreign_fill(&self, fact: &FillFact<'_>, recv_ns: TimeNs) -> Option<ForeignReport> {
+        let listing = self.listings.of_symbol(fact.symbol)?;
+        let (price, qty) = (listing.ticks(fact.price)?, listing.lots(fact.qty)?);
+        let fee = fact.fee.filter(|_| fact.fee_currency == listing.instrument.settle());
+        let kind = VenueEventKind::Filled { price, qty, maker: fact.maker.unwrap_or(false) };
+        let exch_ns = fact.time_ns.unwrap_or(recv_ns);
+        Some(ForeignReport {
+            venue_order: Some(id_number(fact.venue_id)).filter(|id| *id != 0)?,
+            instrument: listing.id,
+            side: fact.side?,
+            price: Ticks(0),
+            qty: Lots::ZERO,
+            report: Report {
+                event: VenueEvent { order: ClientOrderId(0), exch_ns, recv_ns, kind },
+                trade_id: id_number(fact.trade_id),
+                fee: fee.and_then(money),
+                filled: fact.filled.and_then(|filled| listing.lots(filled)),
+            },
+        })
+    }
+
     /// An open order as the session takes it; `None` for other instruments and prices off the grid.
     pub fn open_order(&mut self, fact: &OrderFact<'_>) -> Option<OpenOrder> {
         let order =
@@ -241,7 +287,7 @@ fn money(value: Decimal) -> Option<Money> {
 mod tests {
     use super::*;
     use crate::client_id::ClientIdForm;
-    use mainspring_core::{Instrument, InstrumentKind, PriceGrid, Side, Ticks};
+    use mainspring_core::{Instrument, InstrumentKind, PriceGrid, Side};
 
     fn listings() -> Listings {
         let instrument = Instrument {

@@ -376,6 +376,9 @@ impl Kernel {
     pub(crate) fn start(&mut self, now_ns: TimeNs) -> Result<()> {
         self.started_ns = now_ns;
         self.now_ns = now_ns;
+        if let Some(outside) = self.outside.as_mut().filter(|o| o.begun_ns == TimeNs::MIN) {
+            outside.begun_ns = now_ns;
+        }
         self.hush();
         self.open_account();
         for strategy in 0..self.strategies.len() as u16 {

@@ -305,6 +305,10 @@ impl Kernel {
         let Some(order) = self.orders.get(id).filter(|o| o.strategy == strategy).copied() else {
             return self.note_strange("amend", id);
         };
+        if order.purpose == Purpose::Adopted {
+            let text = format!("amend of order {}: it was adopted and can be cancelled only", id.0);
+            return self.note(&text);
+        }
         if !matches!(
             order.state,
             OrderState::Submitted | OrderState::Open | OrderState::PartiallyFilled

@@ -136,6 +136,9 @@ impl Kernel {
         if let Err(why) = patience.validate() {
             return self.refuse_command(&format!("waits stay as they are: {why}"));
         }
+        if let Err(why) = self.check_owner(foreign) {
+            return self.refuse_command(&format!("waits stay as they are: {why}"));
+        }
         if let Some(outside) = &mut self.outside {
             outside.patience = *patience;
             outside.foreign = foreign.clone();

@@ -15,7 +15,7 @@ use crate::intent::{Intent, Intents};
 use crate::reasons::reason_name;
 
 use super::record::{
-    self, AnswerRecord, Kind, LinkRecord, ListHead, MarketHead, NewOrder, OpenOrderRecord,
+    self, AdoptedRecord, AnswerRecord, ForeignRecord, Kind, LinkRecord, ListHead, MarketHead, NewOrder, OpenOrderRecord,
     PositionEntry, QueryRecord, Raw, ReportRecord, Step,
 };
 use super::Answer;
@@ -73,6 +73,8 @@ pub fn decode(raw: &Raw<'_>, instruments: &[Instrument]) -> Result<Fields> {
                 ("venue_index", Value::Int(named.venue.into())),
             ])
         }
+        Kind::Adopted => names.adopted(&record::read(raw.payload)?),
+        Kind::Foreign => names.foreign(&record::read(raw.payload)?),
         Kind::Link => Ok(link(&record::read(raw.payload)?)),
         Kind::Answer => answer(&record::read(raw.payload)?),
         Kind::OpenOrders => names.open_orders(raw.payload),
@@ -253,6 +255,7 @@ impl Names<'_> {
             Purpose::Quote => "quote",
             Purpose::Target => "target",
             Purpose::Child => "child",
+            Purpose::Adopted => "adopted",
         };
         let mut fields = vec![
             ("order_id", Value::Id(order.id.0)),
@@ -263,6 +266,28 @@ impl Names<'_> {
             fields.push(("parent_id", Value::Id(record.parent.into())));
         }
         self.terms(&order.terms, &mut fields);
+        Ok(fields)
+    }
+
+    fn adopted(&self, record: &AdoptedRecord) -> Result<Fields> {
+        let mut fields = vec![
+            ("order_id", Value::Id(record.id)),
+            ("venue_order", Value::Id(record.venue_order)),
+            ("strategy", Value::Int(record.strategy.into())),
+        ];
+        self.terms(&record.terms.terms()?, &mut fields);
+        fields.push(("filled_lots", Value::Int(record.filled)));
+        Ok(fields)
+    }
+
+    fn foreign(&self, record: &ForeignRecord) -> Result<Fields> {
+        let mut fields = vec![
+            ("venue_order", Value::Id(record.venue_order)),
+            ("side", side(if record.side == 0 { 1 } else { -1 })),
+        ];
+        self.instrument(record.instrument, &mut fields);
+        let said = report(&record.report)?;
+        fields.extend(said.into_iter().filter(|(name, _)| *name != "order_id"));
         Ok(fields)
     }
 

@@ -1,6 +1,6 @@
 //! Rare events of a session, journaled as JSON.
 
-use mainspring_core::{ClientOrderId, InstrumentId};
+use mainspring_core::{ClientOrderId, InstrumentId, Side};
 use mainspring_trading::orders::OrderError;
 use mainspring_trading::risk::HaltCause;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,28 @@ pub enum Event {
     ForeignOrder {
         /// The venue's id of it.
         venue_order: u64,
+    },
+    /// An order that was not placed here was adopted.
+    OrderAdopted {
+        /// The id that it has here.
+        order: ClientOrderId,
+        /// The venue's id of it.
+        venue_order: u64,
+        /// The strategy that owns it from now on.
+        strategy: u16,
+    },
+    /// An order that was not placed here, and was not adopted, traded.
+    ForeignFill {
+        /// The venue's id of the order.
+        venue_order: u64,
+        /// Where.
+        instrument: InstrumentId,
+        /// Buy or sell.
+        side: Side,
+        /// Price in ticks.
+        price: i64,
+        /// Quantity in lots.
+        qty: i64,
     },
     /// A position differs from the venue's.
     PositionMismatch {

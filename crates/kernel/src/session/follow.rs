@@ -100,6 +100,11 @@ impl Session {
                 self.kernel.named(&record);
                 Ok(())
             }
+            Kind::Adopted => self.adopted(&record::read(raw.payload)?),
+            Kind::Foreign => {
+                let record: record::ForeignRecord = record::read(raw.payload)?;
+                self.kernel.note_foreign_fill(&record)
+            }
             Kind::OpenOrders => {
                 let (head, open): (ListHead, Vec<OpenOrderRecord>) =
                     record::read_list(raw.payload)?;
@@ -336,6 +341,8 @@ impl Kernel {
             Event::OrderStuck { .. }
             | Event::OrderAnomaly { .. }
             | Event::ForeignOrder { .. }
+            | Event::OrderAdopted { .. }
+            | Event::ForeignFill { .. }
             | Event::PositionMismatch { .. } => {}
         }
         Ok(())

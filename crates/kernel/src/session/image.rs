@@ -12,6 +12,7 @@ use crate::kernel::{working_lots, Timer};
 use crate::stops::Guard;
 
 use super::changed::Changed;
+use super::foreign::FIRST_ADOPTED;
 use super::outside::{SeenTrades, VenueLink, REMEMBERED_NAMES};
 use super::rollout::Rollout;
 use super::totals::Totals;
@@ -64,6 +65,12 @@ pub struct Image {
     /// The venues' own ids of our orders, oldest first.
     #[serde(default)]
     pub names: Vec<(ClientOrderId, VenueOrderId)>,
+    /// The id that the next adopted order gets.
+    #[serde(default = "first_adopted")]
+    pub next_adopted: u64,
+    /// When the session began, over all its lives.
+    #[serde(default)]
+    pub begun_ns: TimeNs,
     /// The strategies.
     pub strategies: Vec<StrategyImage>,
     /// Symbols of the instruments.
@@ -92,6 +99,10 @@ const fn first_parent() -> u32 {
     1
 }
 
+const fn first_adopted() -> u64 {
+    FIRST_ADOPTED
+}
+
 impl Session {
     /// What a restart should keep, as of the last record.
     #[must_use]
@@ -114,6 +125,8 @@ impl Session {
             links: outside.map_or_else(Vec::new, |o| o.links.clone()),
             trades: outside.map_or_else(Vec::new, |o| o.seen.list()),
             names: outside.map_or_else(Vec::new, |o| o.ids.image()),
+            next_adopted: outside.map_or(FIRST_ADOPTED, |o| o.next_adopted),
+            begun_ns: outside.map_or(TimeNs::MIN, |o| o.begun_ns),
             strategies: strategies
                 .map(|(slot, state)| StrategyImage {
                     name: slot.host.name().to_owned(),
@@ -159,6 +172,9 @@ impl Session {
             outside.links.clone_from(&image.links);
             outside.seen = SeenTrades::of(&image.trades);
             outside.ids = OrderIds::of(&image.names, REMEMBERED_NAMES);
+            outside.next_adopted = image.next_adopted;
+            // A snapshot that does not say it is of a session that adopts nothing from before it.
+            outside.begun_ns = if image.begun_ns == 0 { image.now_ns } else { image.begun_ns };
         }
         kernel.restore_changed(&image.changed)?;
         kernel.restore_rollouts(&image.rollouts);

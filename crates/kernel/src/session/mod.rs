@@ -22,6 +22,7 @@ pub mod decode;
 pub mod disk;
 mod event;
 mod follow;
+pub mod foreign;
 mod image;
 mod ink;
 mod inside;
@@ -41,6 +42,7 @@ mod venue;
 
 use mainspring_core::event::MarketRow;
 use mainspring_core::limits::MAX_OPEN_ORDERS;
+use mainspring_core::report::Account;
 use mainspring_core::{
     ClientOrderId, DurationNs, Error, ErrorKind, Instrument, InstrumentId, Lots, Result, Ticks,
     TimeNs,
@@ -70,7 +72,7 @@ pub use event::{Event, OrderAnomaly};
 pub use image::{Image, StrategyImage, IMAGE_VERSION};
 pub use ink::{Ink, Outlet};
 pub(crate) use outside::Outside;
-pub use outside::{Followed, ForeignOrders, Patience, VenueLink};
+pub use outside::{Followed, ForeignOrders, Patience, VenueLink, ACCOUNT};
 pub use record::{Kind, Raw};
 pub use rollout::{Rollout, RolloutConfig, Which};
 pub use totals::Totals;
@@ -159,6 +161,7 @@ impl Session {
         kernel.shares_size = !outside.rollouts.is_empty();
         outside.inside = config.paper;
         kernel.outside = Some(Box::new(outside));
+        kernel.check_owner(&config.foreign)?;
         kernel.receive_clock = config.paper;
         let changes = vec![Changes::default(); instruments.len()];
         let pieces = vec![inside::Piece::default(); instruments.len()];
@@ -309,6 +312,7 @@ impl Session {
         as_of_ns: TimeNs,
         open: &[OpenOrder],
     ) -> Result<()> {
+        self.adopt_listed(recv_ns, venue, open, &Account::default())?;
         let head = record::ListHead { as_of_ns, venue, reserved: [0; 3] };
         let entries: Vec<_> = open.iter().map(record::OpenOrderRecord::of).collect();
         let payload = [bytemuck::bytes_of(&head), bytemuck::cast_slice(&entries)];

@@ -13,14 +13,22 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::REMEMBERED_IN_SESSIONS;
 
 use super::changed::{Changed, Started};
+use super::foreign::{is_known_by_venue_id, FIRST_ADOPTED};
 use super::judging::Judging;
 use super::rollout::Rollout;
 
 /// Requests that may wait to be taken by the egress.
 const MAX_REQUESTS: usize = 4_096;
 
+/// Fills are asked for from so long before the last complete answer: clocks differ, and statements
+/// overtake each other. What was booked is known by its id.
+const FILLS_AGAIN_NS: i64 = 60_000_000_000;
+
 /// Trade ids remembered, so that a fill which is told twice is booked once.
 const REMEMBERED_TRADES: usize = 16_384;
+
+/// Orders of others that are remembered as told.
+const TOLD_FOREIGN: usize = 1_024;
 
 /// Orders whose id at the venue is remembered: live ones, and ended ones that are remembered.
 pub(crate) const REMEMBERED_NAMES: usize = MAX_OPEN_ORDERS + REMEMBERED_IN_SESSIONS;
@@ -84,13 +92,26 @@ impl Patience {
 
 /// What to do with an open order at a venue that this engine did not place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ForeignOrders {
     /// Report it and leave it.
     #[default]
     Report,
     /// Report it and cancel it.
     Cancel,
+    /// Make it one of ours: it counts in limits, can be cancelled, and its fills are booked.
+    Adopt {
+        /// The strategy that owns what is adopted.
+        #[serde(default = "account")]
+        owner: String,
+    },
+}
+
+/// The usual owner of adopted orders: a strategy of this name that does nothing by itself.
+pub const ACCOUNT: &str = "account";
+
+fn account() -> String {
+    ACCOUNT.to_owned()
 }
 
 /// A venue as a session knows it.
@@ -111,16 +132,24 @@ pub struct VenueLink {
 /// Ids of fills that were booked: bounded, the oldest forgotten first.
 #[derive(Clone, Debug)]
 pub(crate) struct SeenTrades {
+    capacity: usize,
     order: VecDeque<(u16, u64)>,
     known: HashTable<(u16, u64)>,
 }
 
 impl SeenTrades {
-    fn new() -> Self {
+    fn new(capacity: usize) -> Self {
         Self {
-            order: VecDeque::with_capacity(REMEMBERED_TRADES),
-            known: HashTable::with_capacity(REMEMBERED_TRADES + 1),
+            capacity,
+            order: VecDeque::with_capacity(capacity),
+            known: HashTable::with_capacity(capacity + 1),
         }
+    }
+
+    /// Whether a fill is known. Id 0 is never known.
+    pub(crate) fn has(&self, instrument: InstrumentId, trade_id: u64) -> bool {
+        let key = (instrument.0, trade_id);
+        trade_id != 0 && self.known.find(mix(key), |known| *known == key).is_some()
     }
 
     /// Notes a fill; false when it was known. Id 0 is never known.
@@ -132,7 +161,7 @@ impl SeenTrades {
         if self.known.find(mix(key), |known| *known == key).is_some() {
             return false;
         }
-        if self.order.len() == REMEMBERED_TRADES {
+        if self.order.len() == self.capacity {
             self.forget_oldest();
         }
         self.known.insert_unique(mix(key), key, |key| mix(*key));
@@ -152,7 +181,7 @@ impl SeenTrades {
     }
 
     pub(crate) fn of(list: &[(u16, u64)]) -> Self {
-        let mut seen = Self::new();
+        let mut seen = Self::new(REMEMBERED_TRADES);
         for (instrument, trade_id) in list {
             seen.note(InstrumentId(*instrument), *trade_id);
         }
@@ -187,6 +216,12 @@ pub(crate) struct Outside {
     pub(crate) seen: SeenTrades,
     /// The venues' own ids of our orders.
     pub(crate) ids: OrderIds,
+    /// The id that the next adopted order gets.
+    pub(crate) next_adopted: u64,
+    /// When the session began, over all its lives.
+    pub(crate) begun_ns: TimeNs,
+    /// Orders of others that were told of in this life.
+    pub(crate) told_foreign: SeenTrades,
     /// Whether the kernel repeats a journal: it decides nothing, it applies what was decided.
     pub(crate) following: bool,
     /// Whether the venues are simulated in this kernel: nothing is asked of anybody outside.
@@ -227,8 +262,11 @@ impl Outside {
             refused: None,
             links: venues.iter().map(link).collect(),
             venue_of,
-            seen: SeenTrades::new(),
+            seen: SeenTrades::new(REMEMBERED_TRADES),
             ids: OrderIds::new(REMEMBERED_NAMES),
+            next_adopted: FIRST_ADOPTED,
+            begun_ns: TimeNs::MIN,
+            told_foreign: SeenTrades::new(TOLD_FOREIGN),
             following: false,
             inside: false,
             keep_followed: false,
@@ -241,6 +279,9 @@ impl Outside {
     /// Puts a request where the egress takes it.
     #[inline]
     pub(crate) fn send(&mut self, request: VenueRequest) -> Result<()> {
+        if is_known_by_venue_id(request.order) {
+            return self.cancel_by_venue_id(request.order, request.kind.instrument());
+        }
         self.push(Request::Order(request))
     }
 
@@ -264,6 +305,12 @@ impl Outside {
         into.append(&mut self.requests);
     }
 
+    /// From when on a venue is asked for fills.
+    pub(crate) fn since_ns(&self, venue: u16) -> TimeNs {
+        let link = self.links.get(usize::from(venue));
+        link.map_or(0, |link| link.reconciled_ns.saturating_sub(FILLS_AGAIN_NS).max(0))
+    }
+
     /// Venue of an instrument.
     pub(crate) fn venue(&self, instrument: InstrumentId) -> u16 {
         self.venue_of.get(instrument.index()).copied().unwrap_or(0)
@@ -276,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_fill_is_known_until_newer_ones_push_it_out() {
-        let mut seen = SeenTrades::new();
+        let mut seen = SeenTrades::new(REMEMBERED_TRADES);
         assert!(seen.note(InstrumentId(0), 7));
         assert!(!seen.note(InstrumentId(0), 7));
         assert!(seen.note(InstrumentId(1), 7), "ids are a venue's own per instrument");

@@ -9,13 +9,9 @@ use mainspring_trading::orders::{Order, OrderError, OrderEvent, OrderState, Venu
 
 use crate::kernel::{track_open, working_lots, Call, Kernel, Timer};
 
+use super::foreign::is_known_by_venue_id;
 use super::mutant::{is_planted, Mutant};
-use super::outside::ForeignOrders;
 use super::record::{NamedRecord, QueryRecord};
-
-/// Fills are asked for from so long before the last complete answer: clocks differ, and statements
-/// overtake each other. What was booked is known by its id.
-const FILLS_AGAIN_NS: i64 = 60_000_000_000;
 
 impl Kernel {
     /// A venue made a statement about one of our orders.
@@ -149,7 +145,13 @@ impl Kernel {
         if let Some(ink) = self.recorder.ink() {
             ink.query(self.now_ns, &record)?;
         }
-        outside.push(Request::OrderQuery { order: order.id, instrument })?;
+        if is_known_by_venue_id(order.id) {
+            // The venue's list says what became of it.
+            let since_ns = outside.since_ns(venue);
+            outside.push(Request::AccountQuery { venue, since_ns })?;
+        } else {
+            outside.push(Request::OrderQuery { order: order.id, instrument })?;
+        }
         if let Some(rounds) = &mut self.rounds {
             rounds.charge(venue, Charge::Query, self.now_ns);
         }
@@ -173,8 +175,10 @@ impl Kernel {
             return Ok(());
         }
         let Some(outside) = &mut self.outside else { return Ok(()) };
-        let Some(link) = outside.links.get(usize::from(venue)) else { return Ok(()) };
-        let since_ns = link.reconciled_ns.saturating_sub(FILLS_AGAIN_NS).max(0);
+        if usize::from(venue) >= outside.links.len() {
+            return Ok(());
+        }
+        let since_ns = outside.since_ns(venue);
         let record = QueryRecord { order: 0, instrument: 0, venue, attempt: 0 };
         if let Some(ink) = self.recorder.ink() {
             ink.query(self.now_ns, &record)?;
@@ -251,7 +255,7 @@ impl Kernel {
     }
 
     /// Applies what an answer shows.
-    fn learn(&mut self, order: &Order, event: OrderEvent) -> Result<()> {
+    pub(super) fn learn(&mut self, order: &Order, event: OrderEvent) -> Result<()> {
         let open_before = working_lots(order);
         let change = match self.orders.request(order.id, event, self.now_ns) {
             Ok(change) => change,
@@ -286,11 +290,13 @@ impl Kernel {
     ) -> Result<()> {
         let open = self.with_our_ids(venue, open);
         for one in &open {
-            self.open_order(as_of_ns, one)?;
+            self.open_order(venue, as_of_ns, one)?;
         }
         let missing = self.missing_at(venue, as_of_ns, &open);
         for order in missing {
-            if !self.is_following() {
+            if is_known_by_venue_id(order.id) {
+                self.adopted_gone(&order)?;
+            } else if !self.is_following() {
                 self.query(&order, 0)?;
             }
         }
@@ -319,13 +325,14 @@ impl Kernel {
         open
     }
 
-    fn open_order(&mut self, as_of_ns: TimeNs, open: &OpenOrder) -> Result<()> {
+    fn open_order(&mut self, venue: u16, as_of_ns: TimeNs, open: &OpenOrder) -> Result<()> {
         let Some(order) = self.orders.get(open.order).copied() else {
-            return self.foreign(open);
+            return self.found(venue, open);
         };
         if order.updated_ns >= as_of_ns {
             return Ok(());
         }
+        self.revise_adopted(&order, open)?;
         self.answered(order.id, Answer::Working { filled: open.filled })?;
         self.cancel_left_over(order.id)
     }
@@ -356,28 +363,6 @@ impl Kernel {
             })
             .copied()
             .collect()
-    }
-
-    /// An order that this engine did not place.
-    fn foreign(&mut self, open: &OpenOrder) -> Result<()> {
-        if self.is_following() {
-            return Ok(());
-        }
-        let now_ns = self.now_ns;
-        if let Some(ink) = self.recorder.ink() {
-            ink.event(now_ns, &super::Event::ForeignOrder { venue_order: open.venue_order })?;
-        }
-        let Some(outside) = &mut self.outside else { return Ok(()) };
-        if outside.foreign == ForeignOrders::Cancel {
-            outside.push(Request::ForeignCancel {
-                venue_order: open.venue_order,
-                instrument: open.instrument,
-            })?;
-        }
-        self.note(&format!(
-            "an order that was not placed here is open: the venue's id {}, {} lots in instrument {}",
-            open.venue_order, open.qty, open.instrument.0
-        ))
     }
 
     /// All positions at a venue, as they were when we asked at `as_of_ns`.

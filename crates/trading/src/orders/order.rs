@@ -29,6 +29,8 @@ pub enum Purpose {
     Target = 2,
     /// It is a child of a parent order.
     Child = 3,
+    /// It was not placed here; it was found at its venue and adopted.
+    Adopted = 4,
 }
 
 /// An order: what was asked, and how far it got.

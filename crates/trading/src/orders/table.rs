@@ -290,6 +290,23 @@ impl OrderTable {
         Ok(())
     }
 
+    /// Adds an order that a venue has and that was not placed here, in the state that it is in.
+    ///
+    /// # Errors
+    /// As [`Self::insert`], or when it is over.
+    pub fn adopt(&mut self, order: Order) -> Result<()> {
+        if !order.is_open() {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                format!("order {}: only an open order can be adopted", order.id.0),
+            ));
+        }
+        let place =
+            self.add(order.id, order.strategy, order.purpose, &order.terms, order.created_ns)?;
+        self.slots[place.0 as usize].order = order;
+        Ok(())
+    }
+
     /// As [`Self::insert`], made where it stays: an order that is put together elsewhere and copied
     /// here at once would stall a processor, which has to wait for its pieces.
     ///

@@ -346,6 +346,7 @@ impl Ear for DeskEar {
                 }
                 self.desk.report(report);
             }
+            Told::Foreign(foreign) => self.desk.foreign(foreign),
             Told::Ended(order) => self.desk.note_end(order),
             Told::Named { order, venue_order } => self.desk.name(order, venue_order),
             Told::Answer { order, answer } => self.desk.answer(order, answer),

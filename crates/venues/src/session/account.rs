@@ -132,7 +132,6 @@ impl VenueSession {
         let (number, since_ms) = (gather.number, gather.since_ns.div_euclid(MS));
         let since_ms = since_ms + self.clock.offset().0.div_euclid(MS);
         let listings = Arc::clone(&self.listings);
-        self.ours.forget_foreign();
         let mut parts: Vec<(Operation<'_>, Part)> = Vec::new();
         if listings.all().len() < MANY {
             let each =
@@ -195,7 +194,7 @@ impl VenueSession {
             (Part::Fills { .. }, Fact::Fill(fill)) => {
                 fills += 1;
                 last_ms = last_ms.max(fill.time_ns.unwrap_or(0) / MS);
-                account.fills.extend(ours.listed_fill(fill, now_ns));
+                ours.listed_fill(fill, now_ns, account);
             }
             (Part::Positions, Fact::Position(position)) => {
                 account.positions.extend(ours.position(position));
@@ -260,6 +259,7 @@ impl VenueSession {
         }
         let Some(mut gather) = self.gather.take() else { return };
         gather.account.fills.sort_by_key(|fill| fill.event.exch_ns);
+        gather.account.foreign.sort_by_key(|fill| fill.report.event.exch_ns);
         out.tell(Told::Account(gather.account));
     }
 }

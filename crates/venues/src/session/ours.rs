@@ -10,8 +10,8 @@ use std::sync::Arc;
 use mainspring_core::order::OrderTerms;
 use mainspring_core::report::Account;
 use mainspring_core::{
-    Answer, CancelReason, ClientOrderId, Decimal, InstrumentId, Lots, OpenOrder, RejectReason,
-    Report, TimeNs, VenueEvent, VenueEventKind,
+    Answer, CancelReason, ClientOrderId, Decimal, ForeignReport, InstrumentId, Lots, OpenOrder,
+    RejectReason, Report, TimeNs, VenueEvent, VenueEventKind,
 };
 
 use super::calls::Replacing;
@@ -28,6 +28,9 @@ const REMEMBERED: usize = 16_384;
 
 /// Fills whose fee in the base currency is remembered to be counted.
 const REMEMBERED_FEES: usize = 16_384;
+
+/// Orders of others of which the venue's text is remembered, so that they can be cancelled.
+const REMEMBERED_FOREIGN: usize = 4_096;
 
 /// Something about the connection that a fact said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,15 +160,15 @@ impl Ours {
         live.map(|(id, one)| (*id, one.terms.instrument)).collect()
     }
 
-    /// The venue's text of an order that is not ours.
-    pub(super) fn foreign(&self, venue_order: u64) -> Option<String> {
-        self.foreign.get(&venue_order).cloned()
     /// Orders that may be open in an instrument.
     pub(super) fn live_in(&self, instrument: InstrumentId) -> Vec<ClientOrderId> {
         let here = |(_, at): &(ClientOrderId, InstrumentId)| *at == instrument;
         self.live().into_iter().filter(here).map(|(order, _)| order).collect()
     }
 
+    /// The venue's text of an order that is not ours.
+    pub(super) fn foreign(&self, venue_order: u64) -> Option<String> {
+        self.foreign.get(&venue_order).cloned()
     }
 
     /// Takes a fact of the user stream, or of the answer to an order request.
@@ -222,7 +225,8 @@ impl Ours {
         let found = self.reports.order(fact.symbol, fact.client, fact.venue_id, fact.metadata);
         let Some(id) = found else {
             self.others += 1;
-            return;
+            let foreign = self.reports.foreign_order(fact, now_ns);
+            return self.tell_foreign(foreign, fact.venue_id, out);
         };
         self.name(id, fact.venue_id, out);
         let version = self.clients.version(fact.client);
@@ -382,10 +386,30 @@ impl Ours {
                     fact.symbol, fact.qty, fact.price, fact.origin
                 );
                 out.tell(Told::Note(Note { level: Level::Error, topic: "liquidation", text }));
+                let foreign = self.reports.foreign_fill(fact, now_ns);
+                self.tell_foreign(foreign, fact.venue_id, out);
             }
-            Statement::Foreign => self.others += 1,
+            Statement::Foreign => {
+                self.others += 1;
+                let foreign = self.reports.foreign_fill(fact, now_ns);
+                self.tell_foreign(foreign, fact.venue_id, out);
+            }
             Statement::Nothing | Statement::OtherInstrument => {}
         }
+    }
+
+    /// Tells of an order that is not ours, and remembers its text so that it can be cancelled.
+    fn tell_foreign(&mut self, foreign: Option<ForeignReport>, venue_id: &str, out: &mut Outbox) {
+        let Some(foreign) = foreign else { return };
+        self.remember_foreign(foreign.venue_order, venue_id);
+        out.tell(Told::Foreign(foreign));
+    }
+
+    fn remember_foreign(&mut self, venue_order: u64, text: &str) {
+        if self.foreign.len() >= REMEMBERED_FOREIGN {
+            self.foreign.pop_first();
+        }
+        self.foreign.insert(venue_order, text.to_owned());
     }
 
     fn own_fill(&mut self, fact: &FillFact<'_>, report: Report, now_ns: TimeNs, out: &mut Outbox) {
@@ -488,26 +512,33 @@ impl Ours {
                 self.name(open.order, fact.venue_id, out);
             }
             None if open.order.0 == 0 => {
-                self.foreign.insert(open.venue_order, fact.venue_id.to_owned());
+                self.remember_foreign(open.venue_order, fact.venue_id);
             }
             None => {}
         }
         Some(open)
     }
 
-    /// A new list of open orders begins.
-    pub(super) fn forget_foreign(&mut self) {
-        self.foreign.clear();
-    }
-
-    /// A fill of a list as a statement, when it is of one of our orders.
-    pub(super) fn listed_fill(&mut self, fact: &FillFact<'_>, now_ns: TimeNs) -> Option<Report> {
+    /// Takes a fill of a list into the answer about the account.
+    pub(super) fn listed_fill(
+        &mut self,
+        fact: &FillFact<'_>,
+        now_ns: TimeNs,
+        account: &mut Account,
+    ) {
         match self.reports.of_fill(fact, now_ns) {
             Statement::Report(report) => {
                 self.count_fee(fact, report.trade_id);
-                Some(Report { filled: None, ..report })
+                account.fills.push(Report { filled: None, ..report });
             }
-            _ => None,
+            Statement::Foreign => {
+                let foreign = self.reports.foreign_fill(fact, now_ns);
+                account.foreign.extend(foreign.map(|mut foreign| {
+                    foreign.report.filled = None;
+                    foreign
+                }));
+            }
+            _ => {}
         }
     }
 

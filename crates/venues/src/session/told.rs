@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use mainspring_core::report::Account;
-use mainspring_core::{Answer, ClientOrderId, Decimal, InstrumentId, Report, Ticks, TimeNs};
+use mainspring_core::{
+    Answer, ClientOrderId, Decimal, ForeignReport, InstrumentId, Report, Ticks, TimeNs,
+};
 
 /// How much a note matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +54,8 @@ pub enum Told {
     },
     /// A statement about one of our orders.
     Report(Report),
+    /// A statement about an order that this session did not place.
+    Foreign(ForeignReport),
     /// An order of ours is at the venue no more, without a statement of its own: it traded whole.
     Ended(ClientOrderId),
     /// The venue's own id of one of our orders.

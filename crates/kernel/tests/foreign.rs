@@ -1,0 +1,298 @@
+//! Orders and fills that were not placed here: reported, cancelled or adopted, and the same for whoever
+//! follows the journal.
+
+mod common;
+
+use common::{follow, maker, session, Memory};
+use mainspring_core::report::Account;
+use mainspring_core::{
+    CancelReason, ClientOrderId, ForeignReport, InstrumentId, Lots, OpenOrder, Report, Request,
+    Side, Ticks, TimeNs, VenueEvent, VenueEventKind,
+};
+use mainspring_kernel::host::Host;
+use mainspring_kernel::session::disk::Silent;
+use mainspring_kernel::session::foreign::is_known_by_venue_id;
+use mainspring_kernel::session::{Kind, Session};
+use mainspring_trading::orders::{Order, OrderState, Purpose};
+
+const BEGAN: TimeNs = 1_000_000_000_000;
+const S: TimeNs = 1_000_000_000;
+const BTC: InstrumentId = InstrumentId(0);
+const ADOPT: &str = r#"{"foreign":{"adopt":{}}}"#;
+const REPORT: &str = r#"{"foreign":"report"}"#;
+const HAND: u64 = 77;
+
+fn hosts() -> Vec<Box<dyn Host>> {
+    vec![maker("0.003"), Box::new(Silent::new("account"))]
+}
+
+struct World {
+    session: Session,
+    memory: Memory,
+    now_ns: TimeNs,
+}
+
+impl World {
+    fn new(config: &str) -> Self {
+        let memory = Memory::default();
+        let mut session = session(config, hosts());
+        session.lead(Box::new(memory.clone()));
+        session.start(BEGAN, b"{}").unwrap();
+        session.link(BEGAN + 1, 0, true).unwrap();
+        session.take_requests(&mut Vec::new());
+        Self { session, memory, now_ns: BEGAN + S }
+    }
+
+    fn tick(&mut self) -> TimeNs {
+        self.now_ns += S / 10;
+        self.now_ns
+    }
+
+    /// A statement of the user stream about the order that was placed by hand.
+    fn told(&mut self, kind: VenueEventKind, trade_id: u64, filled: i64) {
+        let at = self.tick();
+        let foreign = foreign(kind, trade_id, Some(Lots(filled)), at);
+        self.session.foreign(0, &foreign).unwrap();
+    }
+
+    fn account(&mut self, foreign: Vec<ForeignReport>, open: Vec<OpenOrder>, position: i64) {
+        let at = self.tick();
+        let positions = vec![(BTC, Lots(position))];
+        let account = Account { as_of_ns: at - 1, foreign, open, positions, ..Account::default() };
+        self.session.account(at, 0, &account).unwrap();
+    }
+
+    fn command(&mut self, text: &str) -> Option<String> {
+        let at = self.tick();
+        self.session.command(at, &serde_json::from_str(text).unwrap()).unwrap();
+        self.session.take_refusal()
+    }
+
+    fn adopted(&self) -> Vec<Order> {
+        let live = self.session.orders().all_live();
+        live.filter(|order| order.purpose == Purpose::Adopted).copied().collect()
+    }
+
+    fn requests(&mut self) -> Vec<Request> {
+        let mut requests = Vec::new();
+        self.session.take_requests(&mut requests);
+        requests
+    }
+
+    fn events(&self, name: &str) -> usize {
+        let named = format!("\"event\":\"{name}\"");
+        let events = self.memory.of_kind(Kind::Event);
+        events.iter().filter(|e| String::from_utf8_lossy(&e.payload).contains(&named)).count()
+    }
+
+    fn net(&self) -> i64 {
+        self.session.ledger().net(BTC).map_or(0, |held| held.lots.0)
+    }
+
+    fn open_on_bid(&self) -> Lots {
+        self.session.gate().open_on(BTC, Side::Buy)
+    }
+
+    /// Whoever follows the journal, from its beginning or from a snapshot, has the same state, under
+    /// any policy of its own.
+    #[track_caller]
+    fn assert_followed(&self) {
+        for config in [ADOPT, REPORT] {
+            let mut follower = session(config, hosts());
+            follow(&mut follower, &self.memory.records(), 0);
+            assert_eq!(follower.image(), self.session.image());
+        }
+        let text = serde_json::to_string(&self.session.image()).unwrap();
+        let mut restored = session(ADOPT, hosts());
+        restored.restore(&serde_json::from_str(&text).unwrap()).unwrap();
+        assert_eq!(restored.image(), self.session.image());
+    }
+}
+
+fn foreign(kind: VenueEventKind, trade_id: u64, filled: Option<Lots>, at: TimeNs) -> ForeignReport {
+    ForeignReport {
+        venue_order: HAND,
+        instrument: BTC,
+        side: Side::Buy,
+        price: Ticks(1_000),
+        qty: Lots(10),
+        report: Report {
+            event: VenueEvent { order: ClientOrderId(0), exch_ns: at, recv_ns: at, kind },
+            trade_id,
+            fee: None,
+            filled,
+        },
+    }
+}
+
+const fn fill(qty: i64) -> VenueEventKind {
+    VenueEventKind::Filled { price: Ticks(1_000), qty: Lots(qty), maker: true }
+}
+
+const fn listed(filled: i64) -> OpenOrder {
+    OpenOrder {
+        order: ClientOrderId(0),
+        venue_order: HAND,
+        instrument: BTC,
+        side: Side::Buy,
+        price: Ticks(1_000),
+        qty: Lots(10),
+        filled: Lots(filled),
+    }
+}
+
+#[test]
+fn an_order_of_a_list_is_adopted_counts_and_can_be_cancelled() {
+    let mut world = World::new(ADOPT);
+    world.account(vec![], vec![listed(0)], 0);
+    let [order] = world.adopted()[..] else { panic!("{:?}", world.adopted()) };
+    assert!(is_known_by_venue_id(order.id));
+    assert_eq!((order.state, order.strategy, order.remaining()), (OrderState::Open, 1, Lots(10)));
+    assert_eq!((world.open_on_bid(), world.events("order_adopted")), (Lots(10), 1));
+    // Told again, it is the same order.
+    world.account(vec![], vec![listed(0)], 0);
+    assert_eq!((world.adopted().len(), world.events("foreign_order")), (1, 0));
+    world.assert_followed();
+
+    // A kill cancels it by the venue's own id.
+    world.command(r#"{"command":"kill","cause":"test","flatten":false}"#);
+    let cancel = Request::ForeignCancel { venue_order: HAND, instrument: BTC };
+    assert_eq!(world.requests(), [cancel]);
+    world.told(VenueEventKind::Cancelled(CancelReason::Requested), 0, 0);
+    assert!(world.adopted().is_empty());
+    assert_eq!(world.open_on_bid(), Lots(0));
+    world.assert_followed();
+}
+
+#[test]
+fn fills_of_an_adopted_order_are_booked_once() {
+    let mut world = World::new(ADOPT);
+    world.told(VenueEventKind::Accepted, 0, 0);
+    world.told(fill(4), 501, 4);
+    world.told(fill(4), 501, 4);
+    assert_eq!((world.net(), world.adopted()[0].filled), (4, Lots(4)));
+    world.assert_followed();
+    let at = world.tick();
+    // The list has both fills; the second one was not told.
+    let fills = vec![foreign(fill(4), 501, None, at), foreign(fill(6), 502, None, at)];
+    world.account(fills, vec![], 10);
+    assert_eq!((world.net(), world.adopted().len()), (10, 0));
+    assert_eq!((world.events("position_mismatch"), world.events("order_anomaly")), (0, 0));
+    let held = world.session.ledger().position(1, BTC).unwrap();
+    assert_eq!(held.lots, Lots(10), "the account's own, not the market maker's");
+    world.assert_followed();
+}
+
+#[test]
+fn what_traded_while_nobody_listened_is_booked_and_what_is_older_is_not() {
+    let mut world = World::new(ADOPT);
+    let at = world.tick();
+    // Five lots of ten traded before the session, three since, two are open.
+    let fills = vec![foreign(fill(5), 601, None, BEGAN - S), foreign(fill(3), 602, None, at)];
+    world.account(fills, vec![listed(8)], 3);
+    let [order] = world.adopted()[..] else { panic!("{:?}", world.adopted()) };
+    assert_eq!((order.filled, order.remaining(), world.net()), (Lots(8), Lots(2), 3));
+    // An order that came and went in between is in the fills alone.
+    let mut gone = foreign(fill(2), 603, None, at);
+    let mut rest = foreign(fill(5), 604, None, at);
+    (gone.venue_order, rest.venue_order) = (78, 78);
+    (gone.qty, rest.qty) = (Lots(0), Lots(0));
+    world.account(vec![gone, rest], vec![listed(8)], 10);
+    assert_eq!((world.net(), world.adopted().len()), (10, 1));
+    assert_eq!(world.events("order_anomaly"), 0);
+    world.assert_followed();
+}
+
+#[test]
+fn a_fill_of_more_than_is_known_is_booked_all_the_same() {
+    let mut world = World::new(ADOPT);
+    world.told(VenueEventKind::Accepted, 0, 0);
+    let at = world.tick();
+    let mut large = foreign(fill(12), 701, Some(Lots(12)), at);
+    large.qty = Lots(0);
+    world.session.foreign(0, &large).unwrap();
+    assert_eq!((world.net(), world.events("order_anomaly")), (12, 0));
+    world.account(vec![], vec![], 12);
+    assert!(world.adopted().is_empty(), "not in the list: over");
+    world.assert_followed();
+}
+
+#[test]
+fn a_change_by_hand_is_taken_up() {
+    let mut world = World::new(ADOPT);
+    world.told(VenueEventKind::Accepted, 0, 0);
+    let changed = OpenOrder { price: Ticks(990), qty: Lots(25), ..listed(0) };
+    world.account(vec![], vec![changed], 0);
+    let order = world.adopted()[0];
+    assert_eq!((order.terms.price, order.terms.qty), (Ticks(990), Lots(25)));
+    assert_eq!(world.open_on_bid(), Lots(25));
+    world.assert_followed();
+}
+
+#[test]
+fn a_restart_keeps_what_was_adopted_and_goes_on_with_it() {
+    let mut world = World::new(ADOPT);
+    world.told(VenueEventKind::Accepted, 0, 0);
+    world.told(fill(4), 801, 4);
+    let mut again = session(ADOPT, hosts());
+    follow(&mut again, &world.memory.records(), 0);
+    again.lead(Box::new(world.memory.clone()));
+    again.resume(world.tick(), b"{}").unwrap();
+    world.session = again;
+    let at = world.tick();
+    let fills = vec![foreign(fill(4), 801, None, at), foreign(fill(1), 802, None, at)];
+    world.account(fills, vec![listed(5)], 5);
+    assert_eq!((world.net(), world.adopted().len(), world.adopted()[0].filled), (5, 1, Lots(5)));
+    assert_eq!(world.events("position_mismatch"), 0);
+    world.assert_followed();
+}
+
+#[test]
+fn an_order_of_an_id_of_ours_that_is_not_known_is_adopted_with_it() {
+    let mut world = World::new(ADOPT);
+    world.account(vec![], vec![OpenOrder { order: ClientOrderId(40), ..listed(1) }], 0);
+    let order = world.adopted()[0];
+    assert_eq!((order.id, order.filled), (ClientOrderId(40), Lots(1)));
+    world.command(r#"{"command":"cancel_all"}"#);
+    assert!(matches!(world.requests()[..], [Request::Order(one)] if one.order == order.id));
+    assert_eq!(world.session.image().next_order, 41, "the id is not given again");
+    world.assert_followed();
+}
+
+#[test]
+fn by_policy_orders_are_reported_once_or_cancelled_and_fills_are_told() {
+    for (config, cancels) in [(REPORT, 0), (r#"{"foreign":"cancel"}"#, 2)] {
+        let mut world = World::new(config);
+        world.told(VenueEventKind::Accepted, 0, 0);
+        world.account(vec![], vec![listed(0)], 0);
+        assert_eq!((world.adopted().len(), world.events("foreign_order")), (0, 1));
+        assert_eq!(world.requests().len(), cancels);
+        world.told(fill(4), 901, 4);
+        world.told(fill(4), 901, 4);
+        assert_eq!((world.net(), world.events("foreign_fill")), (0, 1));
+        world.account(vec![], vec![], 4);
+        assert_eq!(world.events("position_mismatch"), 1);
+        world.assert_followed();
+    }
+}
+
+#[test]
+fn the_policy_can_be_changed_while_running_and_its_owner_must_be_there() {
+    let mut world = World::new(REPORT);
+    let patience = serde_json::to_string(&world.session.config().patience).unwrap();
+    let set = |owner: &str| {
+        let policy = format!(r#"{{"adopt":{{"owner":"{owner}"}}}}"#);
+        format!(r#"{{"command":"set_waits","patience":{patience},"foreign":{policy}}}"#)
+    };
+    let why = world.command(&set("nobody")).unwrap();
+    assert!(why.contains("nobody") && why.contains("touch_maker"), "{why}");
+    assert_eq!(world.command(&set("touch_maker")), None);
+    world.told(VenueEventKind::Accepted, 0, 0);
+    assert_eq!(world.adopted()[0].strategy, 0);
+    let mut follower = session(REPORT, hosts());
+    follow(&mut follower, &world.memory.records(), 0);
+    assert_eq!(follower.image(), world.session.image());
+    let (mut config, instruments, _) = mainspring_kernel::session::rehearsal::parts().unwrap();
+    config.foreign = serde_json::from_str(r#"{"adopt":{"owner":"nobody"}}"#).unwrap();
+    assert!(Session::new(config, instruments, hosts()).is_err());
+}
