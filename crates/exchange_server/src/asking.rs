@@ -91,6 +91,7 @@ impl Asked {
             time_in_force: self.names.1,
             self_trade: ("", self.self_trade),
             working_type: ("", TriggerBy::LastTrade),
+            chain: Default::default(),
         })
     }
 }

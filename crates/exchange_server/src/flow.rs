@@ -6,7 +6,9 @@
 
 use hashbrown::HashMap;
 use mainspring_core::order::{OrderTerms, Side, TimeInForce};
-use mainspring_core::{Instrument, InstrumentId, Lots, Result, RowKind, TimeNs};
+use mainspring_core::{
+    Error, ErrorKind, Instrument, InstrumentId, Lots, PriceGrid, Result, RowKind, Ticks, TimeNs,
+};
 use mainspring_exchange::{AccountId, Exchange, Listener, NewOrder, OrderId};
 use mainspring_sim::flow::{presets, FeedLatency, Flow, FlowConfig, FlowRow, Level};
 use mainspring_trading::ledger::MarkPrice;
@@ -23,8 +25,39 @@ pub struct HouseFlow {
     /// When the market opened by the clock, and how fast it runs against it from then on.
     opened_ns: TimeNs,
     speed: f64,
+    /// How prices of the generator stand on the grids of the exchange.
+    snaps: Vec<Snap>,
     /// Generator's order to ours.
     orders: HashMap<(u16, u64), OrderId, FixedState>,
+}
+
+/// A market's prices on the exchange's grid, which has finer ticks or fewer of them.
+#[derive(Debug)]
+struct Snap {
+    /// Ticks of the exchange in one of the generator.
+    ratio: i64,
+    grid: PriceGrid,
+}
+
+impl Snap {
+    fn new(shape: &Instrument, listed: &Instrument) -> Result<Self> {
+        let ratio = shape.tick().count_of(listed.tick()).filter(|ratio| *ratio > 0);
+        let ratio = ratio.ok_or_else(|| {
+            let (own, tick) = (shape.tick(), listed.tick());
+            let what = format!("{}: ticks of {own} are not multiples of {tick}", listed.symbol);
+            Error::new(ErrorKind::Config, what)
+        })?;
+        Ok(Self { ratio, grid: listed.grid().clone() })
+    }
+
+    /// A price of a side's order: away from the other side, so that nothing crosses that did not.
+    fn price(&self, side: Side, price: Ticks) -> Ticks {
+        let price = Ticks(price.0 * self.ratio);
+        match side {
+            Side::Buy => self.grid.floor(price),
+            Side::Sell => self.grid.ceil(price),
+        }
+    }
 }
 
 /// The generator's markets as instruments of a kind.
@@ -40,18 +73,22 @@ impl HouseFlow {
     /// `warm_up_ns` before the market opens.
     ///
     /// # Errors
-    /// When the markets are not valid.
+    /// When the markets are not valid, or an instrument's ticks are no parts of the market's.
     pub fn new(
         exchange: &mut Exchange,
-        names: &[String],
+        (names, instruments): (&[String], &[Instrument]),
         seed: u64,
         (opened_ns, warm_up_ns, speed): (TimeNs, i64, f64),
     ) -> Result<Self> {
+        let markets = shapes(names)?;
+        let snaps = markets.iter().zip(instruments);
+        let snaps = snaps.map(|(shape, listed)| Snap::new(&shape.instrument, listed));
+        let snaps = snaps.collect::<Result<_>>()?;
         let mut rows = Flow::new(&FlowConfig {
             seed,
             start_ns: opened_ns - warm_up_ns,
             duration_ns: 366 * 86_400 * 1_000_000_000,
-            markets: shapes(names)?,
+            markets,
             level: Level::Orders,
             latency: FeedLatency { median_ns: 0.0, log_sd: 0.0 },
         })?;
@@ -62,6 +99,7 @@ impl HouseFlow {
             taker: exchange.open_house_account()?,
             opened_ns,
             speed,
+            snaps,
             orders: HashMap::default(),
         })
     }
@@ -104,21 +142,24 @@ impl HouseFlow {
             Side::Sell
         };
         let key = (row.instrument, row.order_id);
+        let snap = &self.snaps[instrument.index()];
+        let price = snap.price(side, row.price);
         // The generator's markets are those of the exchange: no call below can miss one.
         let _ = match row.kind {
             RowKind::OrderAdd => {
                 let id = exchange.next_order_id();
                 self.orders.insert(key, id);
-                let terms = OrderTerms::limit(instrument, side, row.price, Lots(row.qty));
+                let terms = OrderTerms::limit(instrument, side, price, Lots(row.qty));
                 exchange.submit(self.order(id, self.maker, terms), row.exch_ns, listener)
             }
             RowKind::OrderDelete => match self.orders.remove(&key) {
                 Some(id) => exchange.cancel(instrument, id, self.maker, row.exch_ns, listener),
                 None => Ok(()),
             },
-            RowKind::OrderExecute => self.execute(exchange, row, side, listener),
+            RowKind::OrderExecute => self.execute(exchange, row, (side, price), listener),
             RowKind::Mark => {
                 let mark = MarkPrice::of_row(row.price, row.qty);
+                let mark = MarkPrice(mark.0 * i128::from(snap.ratio));
                 exchange.set_mark(instrument, mark, row.exch_ns, listener)
             }
             RowKind::Funding => exchange.settle_funding(instrument, row.qty, row.exch_ns, listener),
@@ -131,7 +172,7 @@ impl HouseFlow {
         &mut self,
         exchange: &mut Exchange,
         row: &FlowRow,
-        side: Side,
+        (side, price): (Side, Ticks),
         listener: &mut impl Listener,
     ) -> Result<()> {
         let (instrument, key) = (InstrumentId(row.instrument), (row.instrument, row.order_id));
@@ -139,7 +180,7 @@ impl HouseFlow {
         let open =
             |exchange: &Exchange| maker.and_then(|id| Some((id, exchange.order(instrument, id)?)));
         let wanted = open(exchange).map(|(_, order)| order.left().0 - row.qty);
-        let mut terms = OrderTerms::limit(instrument, side.opposite(), row.price, Lots(row.qty));
+        let mut terms = OrderTerms::limit(instrument, side.opposite(), price, Lots(row.qty));
         terms.time_in_force = TimeInForce::Ioc;
         let id = exchange.next_order_id();
         exchange.submit(self.order(id, self.taker, terms), row.exch_ns, listener)?;

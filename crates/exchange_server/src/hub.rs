@@ -1,7 +1,9 @@
 //! Who listens to what. Every connection has a bounded queue; one that is full is cut off, so that
 //! nobody's slowness reaches the book or anybody else.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
@@ -22,6 +24,8 @@ pub struct Connection {
     held: Option<Utf8Bytes>,
     /// Whether market messages are wrapped with their stream's name.
     pub is_combined: bool,
+    /// The number of the next message, where the venue counts those of a connection.
+    count: Option<Arc<AtomicU64>>,
 }
 
 impl Connection {
@@ -34,7 +38,28 @@ impl Connection {
     ) -> (Self, mpsc::Receiver<Utf8Bytes>, Arc<Notify>) {
         let (queue, receiver) = mpsc::channel(depth.max(1));
         let cut = Arc::new(Notify::new());
-        (Self { id, queue, cut: cut.clone(), held: None, is_combined }, receiver, cut)
+        let connection = Self { id, queue, cut: cut.clone(), held: None, is_combined, count: None };
+        (connection, receiver, cut)
+    }
+
+    /// From now on every message says the connection and its number, from 0.
+    pub fn count_messages(&mut self) {
+        self.count = Some(Arc::default());
+    }
+
+    /// A message with its number, where messages are counted. Messages are objects.
+    fn counted<'a>(&self, message: &'a Utf8Bytes) -> Cow<'a, Utf8Bytes> {
+        let (Some(count), Some(fields)) = (&self.count, message.as_str().strip_prefix('{')) else {
+            return Cow::Borrowed(message);
+        };
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        let head = format!("{{\"connection_id\":\"{:08x}\",\"message_id\":{number},", self.id);
+        Cow::Owned(Utf8Bytes::from(head + fields))
+    }
+
+    /// Queues a message of this connection's own, with its number where messages are counted.
+    pub fn tell(&self, message: &str) -> bool {
+        self.send(self.counted(&Utf8Bytes::from(message)).into_owned())
     }
 
     /// Queues a message; a connection whose queue is full is cut off.
@@ -169,16 +194,17 @@ impl Hub {
         let plain = Utf8Bytes::from(message);
         let combined = Utf8Bytes::from(format!("{{\"stream\":\"{stream}\",\"data\":{message}}}"));
         listeners.retain_mut(|connection| {
-            let message = if connection.is_combined { &combined } else { &plain };
+            let message =
+                connection.counted(if connection.is_combined { &combined } else { &plain });
             if dice.happens(faults.gap) {
                 return true;
             }
             if connection.held.is_none() && dice.happens(faults.reorder) {
-                connection.held = Some(message.clone());
+                connection.held = Some(message.into_owned());
                 return true;
             }
             let copies = 1 + u8::from(dice.happens(faults.duplicate));
-            let mut sent = (0..copies).all(|_| connection.send(message.clone()));
+            let mut sent = (0..copies).all(|_| connection.send(message.clone().into_owned()));
             if let Some(late) = connection.held.take() {
                 sent &= connection.send(late);
             }
@@ -198,7 +224,7 @@ impl Hub {
         let key = (product, topic.to_owned());
         let Some(listeners) = self.streams.get_mut(&key) else { return };
         let message = Utf8Bytes::from(message);
-        listeners.retain(|connection| connection.send(message.clone()));
+        listeners.retain(|connection| connection.send(connection.counted(&message).into_owned()));
         if listeners.is_empty() {
             self.streams.remove(&key);
         }
@@ -273,6 +299,24 @@ mod tests {
         assert_eq!(heard.iter().map(Utf8Bytes::as_str).collect::<Vec<_>>(), ["2", "1", "3"]);
         publish(&mut hub, &Faults { disconnect: 1.0, ..Faults::default() });
         assert!(!hub.is_heard(Product::Spot, STREAM));
+    }
+
+    #[test]
+    fn messages_of_a_connection_are_counted_and_a_lost_one_leaves_a_gap() {
+        let mut hub = Hub::default();
+        let (mut connection, mut queue, _) = Connection::new(hub.next_id(), 8, false);
+        connection.count_messages();
+        hub.subscribe(Product::Usdm, STREAM, &connection);
+        connection.tell("{\"a\":1}");
+        for share in [0.0, 1.0, 0.0] {
+            let faults = Faults { gap: share, ..Faults::default() };
+            hub.publish(Product::Usdm, STREAM, "{\"b\":2}", &faults, &mut Dice::new(1));
+        }
+        let heard: Vec<_> = (0..3).map(|_| queue.try_recv().unwrap()).collect();
+        let begin = "{\"connection_id\":\"00000001\",\"message_id\":";
+        assert_eq!(heard[0].as_str(), format!("{begin}0,\"a\":1}}"));
+        assert_eq!(heard[1].as_str(), format!("{begin}1,\"b\":2}}"));
+        assert_eq!(heard[2].as_str(), format!("{begin}3,\"b\":2}}"));
     }
 
     #[test]

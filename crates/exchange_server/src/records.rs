@@ -47,6 +47,19 @@ impl Status {
     }
 }
 
+/// What an order on a chain says beside its terms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChainTerms {
+    /// The kind of order.
+    pub flags: u32,
+    /// The member's own number beside its id.
+    pub metadata: u32,
+    /// The last block, or the second since 1970, in which it can trade.
+    pub good_till: u32,
+    /// The block that it came in.
+    pub height: u32,
+}
+
 /// A member's order.
 #[derive(Clone, Debug)]
 pub struct OrderRecord {
@@ -68,6 +81,8 @@ pub struct OrderRecord {
     pub self_trade: &'static str,
     /// What triggers it, as the member named it.
     pub working_type: &'static str,
+    /// What it says on a chain.
+    pub chain: ChainTerms,
     /// Where it stands.
     pub status: Status,
     /// Why it ended without being filled.

@@ -16,7 +16,7 @@ use crate::config::ServerConfig;
 use crate::dialects::Listing;
 use crate::faults::Dice;
 use crate::flow::{listed, shapes, HouseFlow};
-use crate::records::{FillRecord, OrderRecord, Records, Status};
+use crate::records::{ChainTerms, FillRecord, OrderRecord, Records, Status};
 use crate::tape::{Print, Tape};
 
 /// What the matching engine makes of a request, or why it refuses it.
@@ -153,6 +153,8 @@ pub struct Placement {
     pub self_trade: (&'static str, Option<SelfTradePrevention>),
     /// As the member named it.
     pub working_type: (&'static str, TriggerBy),
+    /// What it says on a chain.
+    pub chain: ChainTerms,
 }
 
 impl Section {
@@ -173,12 +175,13 @@ impl Section {
             .collect();
         for instrument in &mut instruments {
             instrument.symbol = (listing.name)(product, instrument);
+            (listing.rules)(instrument)?;
         }
         let mut exchange = Exchange::new(&instruments, MarketConfig::default())?;
         let flow = if config.speed > 0.0 && listing.products.contains(&product) {
             let seed = config.seed.wrapping_mul(2).wrapping_add(product as u64);
             let pace = (start, (config.warm_up_s.max(0.0) * 1e9) as i64, config.speed);
-            Some(HouseFlow::new(&mut exchange, &config.markets, seed, pace)?)
+            Some(HouseFlow::new(&mut exchange, (&config.markets, &instruments), seed, pace)?)
         } else {
             None
         };
@@ -620,6 +623,7 @@ fn record_of(id: OrderId, asked: Placement, now: TimeNs) -> OrderRecord {
         time_in_force: asked.time_in_force,
         self_trade: asked.self_trade.0,
         working_type: asked.working_type.0,
+        chain: asked.chain,
         status: Status::New,
         ended: None,
         is_armed: waits,

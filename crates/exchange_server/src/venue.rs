@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mainspring_core::{Decimal, Error, ErrorKind, InstrumentId, Result, TimeNs};
 use mainspring_exchange::{AccountId, TradingStatus};
+use mainspring_venues::secp256k1::Secp256k1Key;
 
 use crate::config::{Limits, ServerConfig};
 use crate::dialects::Listing;
@@ -27,6 +28,8 @@ pub struct MemberKeys {
     pub key: String,
     /// What its requests are signed with.
     pub secret: Secret,
+    /// The public key of its private one, where the secret is that.
+    public: Option<[u8; 33]>,
     /// What goes with the key, where a venue asks for it.
     pub passphrase: String,
     /// Account in each product.
@@ -38,6 +41,12 @@ pub struct MemberKeys {
 }
 
 impl MemberKeys {
+    /// The public key of its private one, compressed, where its secret is one.
+    #[must_use]
+    pub fn public(&self) -> Option<&[u8]> {
+        self.public.as_ref().map(<[u8; 33]>::as_slice)
+    }
+
     /// Takes a nonce: none that was taken before, nor one older than all of the last hundred.
     pub fn take_nonce(&mut self, nonce: u64) -> bool {
         let is_old = self.nonces.len() >= NONCES && self.nonces.first() > Some(&nonce);
@@ -91,6 +100,7 @@ impl Venue {
             members.push(MemberKeys {
                 key: member.key.clone(),
                 secret: Secret::new(member.secret.as_bytes()),
+                public: public_of(&member.secret),
                 passphrase: member.passphrase.clone(),
                 accounts,
                 nonces: BTreeSet::new(),
@@ -245,6 +255,12 @@ impl Venue {
         self.listen_keys.insert(key.clone(), (member, expires_ms));
         key
     }
+}
+
+/// The public key of a private one; secrets for codes are none.
+fn public_of(secret: &str) -> Option<[u8; 33]> {
+    let secret = mainspring_venues::secret::Secret::new(secret);
+    Secp256k1Key::new(&secret).ok().map(|key| key.public())
 }
 
 fn open(

@@ -2,7 +2,7 @@
 //! user events, without a socket between them.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use mainspring_core::order::{OrderTerms, RejectReason};
+use mainspring_core::order::{OrderFlags, OrderTerms, RejectReason};
 use mainspring_core::{InstrumentId, Lots, Side, Ticks, TimeInForce};
 use mainspring_exchange_server::config::Member;
 use mainspring_exchange_server::dialects::{find, Floor, HttpRequest, Talk};
@@ -21,6 +21,7 @@ use mainspring_venues::venue::Venue;
 const START_NS: i64 = 1_790_000_000_000_000_000;
 const WALLET: &str = "0x0123456789012345678901234567890123456789012345678901234567890123";
 const ADDRESS: &str = "0x14791697260e4c9a71f18484c9f997b308e59325";
+const CHAIN_ADDRESS: &str = "dydx1navfnxx0ywpgtdjevkkmk2k79lvr37jtmp8y6t";
 
 /// What a codec read, as far as it is looked at here.
 #[derive(Debug, PartialEq)]
@@ -40,9 +41,11 @@ struct Desk {
 }
 
 fn desk(dialect: &str, adapter: &str, secret: &str) -> Desk {
-    let by_wallet = dialect == "hyperliquid";
-    let own = if by_wallet { WALLET } else { "simulator-secret" };
-    let key = if by_wallet { ADDRESS } else { "simulator-key" };
+    let (key, own) = match dialect {
+        "hyperliquid" => (ADDRESS, WALLET),
+        "dydx" => (CHAIN_ADDRESS, WALLET),
+        _ => ("simulator-key", "simulator-secret"),
+    };
     let member = Member { key: key.to_owned(), secret: own.to_owned(), ..Member::default() };
     let config = ServerConfig {
         dialect: dialect.to_owned(),
@@ -155,6 +158,7 @@ fn lots(listing: &Listing, qty: &str) -> Lots {
 fn client_of(adapter: &str, number: u32) -> String {
     match adapter {
         "hyperliquid" => format!("0x{number:032x}"),
+        "dydx" => number.to_string(),
         _ => format!("own{number}"),
     }
 }
@@ -174,9 +178,12 @@ fn life(dialect: &str, adapter: &str) {
         "binance" => (price, Lots(qty.0 / 2)),
         _ => (ticks(&listing, "49000"), Lots(qty.0 * 2)),
     };
+    // On a chain orders are named by the member's numbers alone.
+    let by_number = adapter == "dydx";
+    let named = |id| if by_number { OrderKey::Client("1") } else { OrderKey::Venue(id) };
     let amend = Amend {
         listing: &listing,
-        order: OrderKey::Venue(&venue_id),
+        order: named(&venue_id),
         side: Side::Buy,
         terms,
         price: new_price,
@@ -189,7 +196,7 @@ fn life(dialect: &str, adapter: &str) {
     let order = OrderKey::Venue(&venue_id);
     let seen = desk.ask(&Operation::Query { listing: &listing, order }).unwrap();
     assert!(matches!(&seen[..], [Seen::Order { said, .. }] if said == "Open"), "{seen:?}");
-    let cancel = Cancel { listing: &listing, order, good_till_s: 0 };
+    let cancel = Cancel { listing: &listing, order: named(&venue_id), good_till_s: 0 };
     desk.ask(&Operation::Cancel(cancel)).unwrap();
     assert!(desk.open(&listing).is_empty());
     let late = desk.ask(&Operation::Cancel(cancel)).unwrap_err();
@@ -213,8 +220,8 @@ fn life(dialect: &str, adapter: &str) {
 }
 
 fn stranger(dialect: &str, adapter: &str) {
-    let secret =
-        if dialect == "hyperliquid" { format!("0x{}", "1".repeat(64)) } else { "x".into() };
+    let by_wallet = ["hyperliquid", "dydx"].contains(&dialect);
+    let secret = if by_wallet { format!("0x{}", "1".repeat(64)) } else { "x".into() };
     let mut desk = desk(dialect, adapter, &secret);
     let listing = desk.listing();
     let terms = OrderTerms::limit(
@@ -243,6 +250,8 @@ fn events(dialect: &str, adapter: &str, path: &str) {
         desk.codec.encode(&Operation::UserStream(what), via, now_ms, &mut out).unwrap();
         let mut replies = Vec::new();
         talk.hear(&mut desk.floor.venue, &mut connection, &out.body, None, &mut replies);
+        // Some venues count their answers with everything else, in one queue.
+        replies.extend(std::iter::from_fn(|| queue.try_recv().ok()).map(|told| told.to_string()));
         for reply in &replies {
             desk.codec.user(reply.as_bytes(), &mut |fact| note(fact, &mut seen)).unwrap();
         }
@@ -261,7 +270,7 @@ fn events(dialect: &str, adapter: &str, path: &str) {
     assert!(seen.iter().any(filled), "{seen:?}");
 }
 
-const ADAPTERS: [(&str, &str); 7] = [
+const ADAPTERS: [(&str, &str); 8] = [
     ("binance", "binance"),
     ("binance", "binance_usdm"),
     ("okx", "okx"),
@@ -269,6 +278,7 @@ const ADAPTERS: [(&str, &str); 7] = [
     ("bybit", "bybit"),
     ("bybit", "bybit_spot"),
     ("hyperliquid", "hyperliquid"),
+    ("dydx", "dydx"),
 ];
 
 #[test]
@@ -295,8 +305,123 @@ fn members_hear_of_their_orders() {
         ("bybit", "bybit", "/v5/private"),
         ("bybit", "bybit_spot", "/v5/private"),
         ("hyperliquid", "hyperliquid", "/ws"),
+        ("dydx", "dydx", "/v4/ws"),
     ] {
         println!("{adapter}");
         events(dialect, adapter, path);
     }
+}
+
+/// What a member of the chain asks, and the code that it is refused with.
+fn codes_of_the_chain() -> Vec<(&'static str, i64, String)> {
+    let mut desk = desk("dydx", "dydx", "");
+    let listing = desk.listing();
+    assert!(desk.ask(&Operation::Time).is_ok());
+    let qty = lots(&listing, "0.02");
+    let good = OrderTerms::limit(InstrumentId(0), Side::Buy, ticks(&listing, "50000"), qty);
+    let mut found = Vec::new();
+    let mut number = 10;
+    let mut tried = |name, change: &dyn Fn(&mut OrderTerms), desk: &mut Desk| {
+        // Two orders a block are taken.
+        desk.now_ns += 2_000_000_000;
+        assert!(desk.ask(&Operation::Time).is_ok());
+        number += 1;
+        let mut terms = good;
+        change(&mut terms);
+        let client = number.to_string();
+        let refused = desk.ask(&Operation::Place(Place::new(&listing, terms, &client)));
+        let refused = refused.expect_err(name);
+        found.push((name, refused.code.parse().unwrap(), refused.message));
+    };
+    tried("too much", &|terms| terms.qty = Lots(1_000_000), &mut desk);
+    tried("nothing to reduce", &|t| t.flags = t.flags.with(OrderFlags::REDUCE_ONLY), &mut desk);
+    let crosses = |terms: &mut OrderTerms| {
+        terms.flags = terms.flags.with(OrderFlags::POST_ONLY);
+        terms.price = ticks(&listing, "99000");
+    };
+    tried("crosses", &crosses, &mut desk);
+    let ended = |terms: &mut OrderTerms| {
+        terms.time_in_force = TimeInForce::Gtd;
+        terms.expire_ns = START_NS;
+    };
+    tried("is over", &ended, &mut desk);
+    let far = |terms: &mut OrderTerms| {
+        terms.time_in_force = TimeInForce::Gtd;
+        terms.expire_ns = START_NS + 100 * 86_400_000_000_000;
+    };
+    tried("too far", &far, &mut desk);
+    desk.floor.venue.set_halted(true);
+    tried("halted", &|_| {}, &mut desk);
+    found
+}
+
+#[test]
+fn the_chain_refuses_with_its_codes() {
+    let found = codes_of_the_chain();
+    let codes: Vec<(&str, i64)> = found.iter().map(|(name, code, _)| (*name, *code)).collect();
+    let expected = [
+        ("too much", 3_007),
+        ("nothing to reduce", 2_001),
+        ("crosses", 2_003),
+        ("is over", 3_003),
+        ("too far", 3_004),
+        ("halted", 34),
+    ];
+    assert_eq!(codes, expected, "{found:?}");
+}
+
+#[test]
+fn the_chain_takes_two_lasting_orders_a_block_and_each_transaction_once() {
+    let mut desk = desk("dydx", "dydx", "");
+    let listing = desk.listing();
+    assert!(desk.ask(&Operation::Time).is_ok());
+    let qty = lots(&listing, "0.02");
+    let terms = OrderTerms::limit(InstrumentId(0), Side::Buy, ticks(&listing, "50000"), qty);
+    for client in ["1", "2"] {
+        desk.ask(&Operation::Place(Place::new(&listing, terms, client))).unwrap();
+    }
+    let third = desk.ask(&Operation::Place(Place::new(&listing, terms, "3"))).unwrap_err();
+    assert!(matches!(third.class, FailureClass::RateLimited { .. }), "{third:?}");
+    desk.now_ns += 1_000_000_000;
+    let (out, status, _) = desk.http(&Operation::Place(Place::new(&listing, terms, "4")));
+    assert_eq!(status, 200);
+    let query = out.target.split_once('?').unwrap().1;
+    let headers = HeaderMap::new();
+    let again = HttpRequest { method: "GET", path: out.path(), query, headers: &headers, body: "" };
+    let answer = desk.floor.http(&again, None);
+    assert!(answer.body.contains("\"code\":19"), "{}", answer.body);
+    assert_eq!(desk.open(&listing).len(), 3);
+}
+
+#[test]
+fn short_orders_of_the_chain_end_with_their_block() {
+    let mut desk = desk("dydx", "dydx", "");
+    let listing = desk.listing();
+    assert!(desk.ask(&Operation::Time).is_ok());
+    let mut terms = OrderTerms::limit(
+        InstrumentId(0),
+        Side::Buy,
+        ticks(&listing, "99000"),
+        lots(&listing, "0.02"),
+    );
+    terms.time_in_force = TimeInForce::Ioc;
+    let mut place = Place::new(&listing, terms, "1");
+    desk.ask(&Operation::Place(place)).unwrap();
+    // The same number again in the same block would take the place of what has ended.
+    place.client = "2";
+    place.terms.price = ticks(&listing, "40000");
+    desk.ask(&Operation::Place(place)).unwrap();
+    let stand = |desk: &mut Desk| {
+        let seen = desk.ask(&Operation::Query { listing: &listing, order: OrderKey::Client("2") });
+        let of_it = |one: &Seen| match one {
+            Seen::Order { client, said, .. } if client == "2" => Some(said.clone()),
+            _ => None,
+        };
+        seen.unwrap().iter().find_map(of_it).expect("the order is known")
+    };
+    assert_eq!(stand(&mut desk), "Leaving", "a fill could still come");
+    desk.now_ns += 25_000_000_000;
+    desk.pass();
+    desk.floor.tell();
+    assert!(stand(&mut desk).starts_with("Cancelled"), "{}", stand(&mut desk));
 }

@@ -51,8 +51,8 @@ def serve(
     Parameters
     ----------
     dialect
-        Whose protocol: `binance`, `okx` and `bybit` are spot and perpetuals, `hyperliquid`
-        perpetuals.
+        Whose protocol: `binance`, `okx` and `bybit` are spot and perpetuals, `hyperliquid` and
+        `dydx` perpetuals.
     port
         Where to listen; 0 takes a free port.
     host

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args
 
 from mainspring.errors import InvalidValue
 
-Dialect = Literal["binance", "okx", "bybit", "hyperliquid"]
+Dialect = Literal["binance", "okx", "bybit", "hyperliquid", "dydx"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Member:
     """A member of the exchange.
 
     Attributes:
-        key: API key.
+        key: API key, or the address of its wallet (Hyperliquid, dYdX).
         secret: what its requests are signed with: an HMAC secret, or a wallet's private key.
         passphrase: of the key, for OKX.
         spot: balances of the spot wallet, by currency.
@@ -88,15 +88,18 @@ class Limits:
     refusals: int = 100
 
 
-# A private key that everybody knows, and its address.
-_WALLET = ("0x14791697260e4c9a71f18484c9f997b308e59325", "0x" + "0123456789" * 6 + "0123")
+# A private key that everybody knows, and its addresses.
+_WALLET = "0x" + "0123456789" * 6 + "0123"
+_ADDRESSES = {
+    "hyperliquid": "0x14791697260e4c9a71f18484c9f997b308e59325",
+    "dydx": "dydx1navfnxx0ywpgtdjevkkmk2k79lvr37jtmp8y6t",
+}
 
 
 def default_members(dialect: Dialect) -> tuple[Member, ...]:
     """The one member that a server has when none is named: by API key, or by a wallet's address."""
-    if dialect == "hyperliquid":
-        return (Member(key=_WALLET[0], secret=_WALLET[1]),)
-    return (Member(),)
+    address = _ADDRESSES.get(dialect)
+    return (Member() if address is None else Member(key=address, secret=_WALLET),)
 
 
 class VenueServer:
@@ -107,7 +110,8 @@ class VenueServer:
 
     Args:
         dialect: whose protocol. `binance` is spot and USD-M futures on one port, `okx` and `bybit`
-            are spot and linear perpetuals, `hyperliquid` perpetuals.
+            are spot and linear perpetuals, `hyperliquid` and `dydx` perpetuals. On dYdX the number
+            of a member's account is its place among the members, from 0.
         port: where to listen; 0 takes a free port.
         host: address to listen on. Whoever reaches it can trade.
         markets: markets of the order-flow generator, see `mainspring data sample`.

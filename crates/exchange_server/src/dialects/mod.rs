@@ -12,6 +12,7 @@ use crate::venue::Venue;
 
 pub mod binance;
 pub mod bybit;
+pub mod dydx;
 pub mod hyperliquid;
 pub mod okx;
 
@@ -22,10 +23,20 @@ pub struct Listing {
     pub products: &'static [Product],
     /// The venue's name of an instrument.
     pub name: fn(Product, &Instrument) -> String,
+    /// Brings a market of the generator under the venue's rules of prices and sizes.
+    pub rules: fn(&mut Instrument) -> Result<()>,
     /// By product: whether a fill-or-kill order that cannot fill is an order that ended, or none.
     pub keeps_unfilled_fok: [bool; 2],
     /// By product: decimals that prices and quantities are filled up to.
     pub decimals: [usize; 2],
+}
+
+/// The rules of the generator's markets as they are.
+///
+/// # Errors
+/// Never.
+pub const fn as_generated(_: &mut Instrument) -> Result<()> {
+    Ok(())
 }
 
 /// A row of the table.
@@ -40,7 +51,7 @@ pub struct Row {
 }
 
 /// All dialects.
-pub const TABLE: [Row; 4] = [binance::ROW, okx::ROW, bybit::ROW, hyperliquid::ROW];
+pub const TABLE: [Row; 5] = [binance::ROW, okx::ROW, bybit::ROW, hyperliquid::ROW, dydx::ROW];
 
 /// The dialect of a name.
 ///

@@ -228,9 +228,9 @@ fn remember(one: &Object<'_>, seen: &mut Seen) -> Read<()> {
     let number = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
     let client_id = number(one.integer("clientId")?);
     if let (Some(client_id), Some(flags)) = (client_id, number(one.integer("orderFlags")?)) {
-        let till = time_ns(one, "goodTilBlockTime")?.map(|ns| ns / 1_000_000_000);
-        let good_till_s = number(till).unwrap_or(0);
-        seen.orders.push((client_id, Placed { flags, good_till_s }));
+        let second = time_ns(one, "goodTilBlockTime")?.map(|ns| ns / 1_000_000_000);
+        let good_till = number(second.or(one.integer("goodTilBlock")?)).unwrap_or(0);
+        seen.orders.push((client_id, Placed { flags, good_till }));
     }
     Ok(())
 }

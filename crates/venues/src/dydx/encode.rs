@@ -64,7 +64,7 @@ pub(super) fn encode(
         return refuse("only subscriptions go by the websocket: send it by HTTP");
     }
     match operation {
-        Operation::Place(one) => transact_place(venue, one, now_ms, out),
+        Operation::Place(one) => transact_place(venue, one, false, now_ms, out),
         Operation::Amend(amend) => {
             // The same id with a later end takes the order's place.
             let mut terms = amend.terms;
@@ -73,7 +73,7 @@ pub(super) fn encode(
             let OrderKey::Client(client) = amend.order else {
                 return refuse("orders are changed by our own ids");
             };
-            transact_place(venue, &Place::new(amend.listing, terms, client), now_ms, out)
+            transact_place(venue, &Place::new(amend.listing, terms, client), true, now_ms, out)
         }
         Operation::Cancel(one) => transact_cancel(venue, one, now_ms, out),
         Operation::CancelMany(list) => transact_cancels(venue, list, now_ms, out),
@@ -222,16 +222,31 @@ fn id<'a>(venue: &'a Dydx, listing: &Listing, client_id: u32, flags: u32) -> Res
     })
 }
 
-fn until_block(venue: &Dydx) -> Result<GoodTill> {
+fn until_block(venue: &Dydx) -> Result<u32> {
     if venue.height == 0 {
         return refuse("short-term orders need the height of the chain: ask the time first");
     }
-    Ok(GoodTill::Block(venue.height + venue.settings.short_blocks))
+    Ok(venue.height + venue.settings.short_blocks)
+}
+
+/// Blocks that a short-term order may live, counted from the next one.
+const SHORT_WINDOW: u32 = 20;
+
+/// The end of an order: the one asked for, or later than that of the order whose place it takes.
+fn end_of(venue: &Dydx, flags: u32, expires_s: u32, before: Option<Placed>) -> Result<u32> {
+    let asked = if flags == SHORT_TERM { until_block(venue)? } else { expires_s };
+    let Some(before) = before.filter(|before| before.flags == flags) else { return Ok(asked) };
+    let end = asked.max(before.good_till + 1);
+    if flags == SHORT_TERM && end > venue.height + 1 + SHORT_WINDOW {
+        return refuse("a short-term order is changed once a block: wait for the next one");
+    }
+    Ok(end)
 }
 
 fn transact_place(
     venue: &mut Dydx,
     one: &Place<'_>,
+    replaces: bool,
     now_ms: i64,
     out: &mut Outgoing,
 ) -> Result<()> {
@@ -266,7 +281,9 @@ fn transact_place(
         _ => now_ms / 1_000 + i64::from(venue.settings.long_seconds),
     };
     let Ok(expires) = u32::try_from(expires) else { return refuse("the expiry is out of range") };
-    let good_till = if flags == SHORT_TERM { until_block(venue)? } else { GoodTill::Time(expires) };
+    let before = if replaces { venue.placed.get(&client_id).copied() } else { None };
+    let end = end_of(venue, flags, expires, before)?;
+    let good_till = if flags == SHORT_TERM { GoodTill::Block(end) } else { GoodTill::Time(end) };
     let numbers = chain(one.listing)?;
     let order = ChainOrder {
         id: id(venue, one.listing, client_id, flags)?,
@@ -288,8 +305,7 @@ fn transact_place(
     let message = place(&order);
     out.cost = Cost { weight: 1, orders: 1 };
     broadcast(venue, &message, now_ms, out)?;
-    let good_till_s = if flags == SHORT_TERM { 0 } else { expires };
-    venue.remember(client_id, Placed { flags, good_till_s });
+    venue.remember(client_id, Placed { flags, good_till: end });
     Ok(())
 }
 
@@ -301,14 +317,14 @@ fn cancelled<'a>(venue: &'a Dydx, one: &Cancel<'_>) -> Result<(OrderId<'a>, Good
     let client_id = client_number(client)?;
     let unknown = Placed {
         flags: if one.good_till_s > 0 { LONG_TERM } else { SHORT_TERM },
-        good_till_s: one.good_till_s,
+        good_till: one.good_till_s,
     };
     let placed = venue.placed.get(&client_id).copied().unwrap_or(unknown);
     let order = id(venue, one.listing, client_id, placed.flags)?;
     let good_till = match placed.flags {
-        SHORT_TERM => until_block(venue)?,
         // A cancel must not end before the order does.
-        _ => GoodTill::Time(placed.good_till_s.max(one.good_till_s)),
+        SHORT_TERM => GoodTill::Block(until_block(venue)?.max(placed.good_till)),
+        _ => GoodTill::Time(placed.good_till.max(one.good_till_s)),
     };
     Ok((order, good_till))
 }
@@ -341,7 +357,7 @@ fn transact_cancels(
             None => books.push((order.clob_pair_id, vec![order.client_id])),
         }
     }
-    let GoodTill::Block(block) = until_block(venue)? else { return refuse("no block") };
+    let block = until_block(venue)?;
     let settings = &venue.settings;
     let message = batch_cancel(&settings.address, settings.subaccount, &books, block);
     broadcast(venue, &message, now_ms, out)

@@ -80,7 +80,8 @@ const MAX_REMEMBERED: usize = 65_536;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Placed {
     flags: u32,
-    good_till_s: u32,
+    /// Its last block, or the second since 1970 at which it ends.
+    good_till: u32,
 }
 
 /// The codec. It follows the height of the chain and remembers the kind of our orders.
@@ -120,9 +121,14 @@ impl Dydx {
     }
 
     fn remember(&mut self, client_id: u32, placed: Placed) {
-        if self.placed.insert(client_id, placed).is_some() {
+        if let Some(known) = self.placed.get_mut(&client_id) {
+            // What is heard of an order may be older than what was said last.
+            if known.flags != placed.flags || placed.good_till > known.good_till {
+                *known = placed;
+            }
             return;
         }
+        self.placed.insert(client_id, placed);
         if self.order.len() == MAX_REMEMBERED {
             if let Some(oldest) = self.order.pop_front() {
                 self.placed.remove(&oldest);

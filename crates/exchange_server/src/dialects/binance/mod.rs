@@ -2,7 +2,7 @@
 
 use mainspring_core::Instrument;
 
-use crate::dialects::{Dialect, HttpAnswer, HttpRequest, Listing, Row, Talk};
+use crate::dialects::{as_generated, Dialect, HttpAnswer, HttpRequest, Listing, Row, Talk};
 use crate::faults::RequestFault;
 use crate::section::Product;
 use crate::venue::Venue;
@@ -28,6 +28,7 @@ pub const ROW: Row = Row {
     listing: Listing {
         products: &[Product::Spot, Product::Usdm],
         name: own_name,
+        rules: as_generated,
         keeps_unfilled_fok: [true, false],
         decimals: [8, 0],
     },

@@ -110,6 +110,7 @@ pub fn placement(
         time_in_force: tif_name,
         self_trade: self_trade(params, product)?,
         working_type: working_type(params.get("workingType")),
+        chain: Default::default(),
     })
 }
 

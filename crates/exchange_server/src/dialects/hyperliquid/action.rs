@@ -148,12 +148,6 @@ fn words(reason: RejectReason, asset: usize) -> String {
     format!("{text} asset={asset}")
 }
 
-/// Five significant digits, or a whole number.
-fn is_short(price: Decimal) -> bool {
-    let digits = price.mantissa().unsigned_abs().checked_ilog10().map_or(1, |log| log + 1);
-    price.scale() == 0 || digits <= 5
-}
-
 fn asked(venue: &Venue, account: AccountId, one: &Value) -> Result<Asked, String> {
     let section = perpetuals(venue);
     let asset = one["a"].as_u64().unwrap_or(u64::MAX) as usize;
@@ -163,9 +157,6 @@ fn asked(venue: &Venue, account: AccountId, one: &Value) -> Result<Asked, String
         text.parse().map_err(|_| format!("Order has invalid {what}."))
     };
     let (price, size) = (decimal(&one["p"], "price")?, decimal(&one["s"], "size")?);
-    if !is_short(price) {
-        return Err(words(RejectReason::PriceOffGrid, asset));
-    }
     let mut flags = OrderFlags::default();
     if one["r"].as_bool() == Some(true) {
         flags = flags.with(OrderFlags::REDUCE_ONLY);
@@ -303,18 +294,4 @@ fn schedule(venue: &mut Venue, member: usize, at_ms: Option<i64>) -> Result<Valu
         venue.set_countdown(member, Product::Usdm, symbol, at_ms);
     }
     Ok(json!({"type": "default"}))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prices_have_five_digits_or_no_decimals() {
-        let is_taken = |text: &str| is_short(text.parse().unwrap());
-        assert!(
-            is_taken("60225") && is_taken("1234567") && is_taken("0.00123") && is_taken("1.2345")
-        );
-        assert!(!is_taken("60225.1") && !is_taken("0.123456"));
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A member's key is the address of its wallet. What the markets settle in is shown as USDC.
 
-use mainspring_core::Instrument;
+use mainspring_core::{Decimal, GridRule, Instrument, PriceGrid, Result};
 
 use crate::dialects::{Dialect, HttpAnswer, HttpRequest, Listing, Row, Talk};
 use crate::faults::RequestFault;
@@ -21,6 +21,7 @@ pub const ROW: Row = Row {
     listing: Listing {
         products: &[Product::Usdm],
         name: own_name,
+        rules: own_rules,
         keeps_unfilled_fok: [true, true],
         decimals: [0, 0],
     },
@@ -29,6 +30,19 @@ pub const ROW: Row = Row {
 
 fn own_name(_: Product, instrument: &Instrument) -> String {
     instrument.base.clone()
+}
+
+/// Decimals of prices and sizes together.
+const DECIMALS: u8 = 6;
+/// Significant digits of prices; whole numbers may have more.
+const DIGITS: u8 = 5;
+
+fn own_rules(instrument: &mut Instrument) -> Result<()> {
+    let tick = Decimal::new(1, DECIMALS.saturating_sub(instrument.lot.scale()))?;
+    let rule = GridRule::SignificantDigits { digits: DIGITS };
+    instrument.grids = vec![PriceGrid { version: 0, tick, rule }];
+    instrument.min_notional = Decimal::new(10, 0)?;
+    Ok(())
 }
 
 /// The perpetuals.

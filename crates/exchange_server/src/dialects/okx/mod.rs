@@ -5,7 +5,7 @@
 
 use mainspring_core::{Decimal, Instrument};
 
-use crate::dialects::{Dialect, HttpAnswer, HttpRequest, Listing, Row, Talk};
+use crate::dialects::{as_generated, Dialect, HttpAnswer, HttpRequest, Listing, Row, Talk};
 use crate::faults::RequestFault;
 use crate::section::{Product, Section};
 use crate::venue::Venue;
@@ -25,6 +25,7 @@ pub const ROW: Row = Row {
     listing: Listing {
         products: &[Product::Spot, Product::Usdm],
         name: own_name,
+        rules: as_generated,
         keeps_unfilled_fok: [true, true],
         decimals: [0, 0],
     },
