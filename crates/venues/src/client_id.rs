@@ -25,6 +25,9 @@ pub struct ClientIds {
 
 const PREFIX: &str = "ms";
 
+/// The prefix as a number.
+const MARK: u64 = 0x6d73;
+
 /// Between the id and its version.
 const VERSION_MARK: char = 'r';
 
@@ -55,12 +58,14 @@ impl ClientIds {
             }
             ClientIdForm::Hex128 => {
                 text.push_str("0x");
-                push_hex(text, 0x6d73, 8);
+                // The version, and who we are.
+                push_hex(text, 0, 4);
+                push_hex(text, MARK, 4);
                 push_hex(text, u64::from(self.tag), 8);
                 push_hex(text, id.0, 16);
             }
             ClientIdForm::Number => {
-                let Ok(number) = u32::try_from(id.0) else { return false };
+                let Some(number) = folded(id) else { return false };
                 push_decimal(text, u64::from(number));
             }
         }
@@ -74,21 +79,31 @@ impl ClientIds {
         if version == 0 {
             return written;
         }
-        let fits = self.form == ClientIdForm::Text && version <= MAX_VERSION;
-        if fits {
+        let fits = self.form != ClientIdForm::Number && version <= MAX_VERSION;
+        if !(written && fits) {
+            return false;
+        }
+        if self.form == ClientIdForm::Text {
             text.push(VERSION_MARK);
             push_hex(text, u64::from(version), 4);
+        } else {
+            let mut number = String::with_capacity(4);
+            push_hex(&mut number, u64::from(version), 4);
+            text.replace_range(2..6, &number);
         }
-        written && fits
+        true
     }
 
     /// The version that a text of this session names; `None` when it is not one of this session's.
     #[must_use]
     pub fn version(self, text: &str) -> Option<u32> {
-        if self.form != ClientIdForm::Text {
+        if self.form == ClientIdForm::Number {
             return (!text.is_empty()).then_some(0);
         }
         self.read(text, None)?;
+        if self.form == ClientIdForm::Hex128 {
+            return u32::from_str_radix(text.get(2..6)?, 16).ok();
+        }
         match text.get(26..) {
             Some("") | None => Some(0),
             Some(suffix) => u32::from_str_radix(suffix.strip_prefix(VERSION_MARK)?, 16).ok(),
@@ -118,14 +133,34 @@ impl ClientIds {
             }
             ClientIdForm::Hex128 => {
                 let rest = text.strip_prefix("0x").filter(|rest| rest.len() == 32)?;
-                (hex(&rest[..8])? == 0x6d73).then(|| tagged(&rest[8..16], &rest[16..])).flatten()
+                hex(&rest[..4])?;
+                (hex(&rest[4..8])? == MARK).then(|| tagged(&rest[8..16], &rest[16..])).flatten()
             }
             ClientIdForm::Number => {
                 let number: u32 = text.parse().ok()?;
-                (metadata == Some(self.tag)).then_some(ClientOrderId(u64::from(number)))
+                (metadata == Some(self.tag)).then_some(unfolded(number))
             }
         }
     }
+}
+
+/// Ids of the engine count from zero for each of those who decide, whose number is in the bits from
+/// this one on.
+const DECIDER_BIT: u32 = 48;
+/// In numbers of 32 bits there are so many for the count, and the rest is for who decides.
+const COUNT_BITS: u32 = 28;
+
+/// An id as a number of 32 bits, where it has few enough digits.
+fn folded(id: ClientOrderId) -> Option<u32> {
+    let (decider, count) = (id.0 >> DECIDER_BIT, id.0 & ((1 << DECIDER_BIT) - 1));
+    let fits = decider >> (32 - COUNT_BITS) == 0 && count >> COUNT_BITS == 0;
+    fits.then_some((decider << COUNT_BITS | count) as u32)
+}
+
+/// The id behind a number of 32 bits.
+fn unfolded(number: u32) -> ClientOrderId {
+    let (decider, count) = (number >> COUNT_BITS, number & ((1 << COUNT_BITS) - 1));
+    ClientOrderId(u64::from(decider) << DECIDER_BIT | u64::from(count))
 }
 
 /// Appends the lowest `digits` hexadecimal digits.
@@ -195,12 +230,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ids_come_back_and_only_to_their_session(id: u64, tag: u32, other: u32) {
+        fn ids_come_back_and_only_to_their_session(
+            id in prop_oneof![any::<u64>(), 0..1_u64 << 28, (1..16_u64).prop_map(|d| (d << 48) + 7)],
+            tag: u32,
+            other: u32,
+        ) {
             for form in [ClientIdForm::Text, ClientIdForm::Hex128, ClientIdForm::Number] {
                 let ids = ClientIds::new(form, tag);
                 let mut text = String::new();
                 let fits = ids.write(ClientOrderId(id), &mut text);
-                prop_assert_eq!(fits, form != ClientIdForm::Number || id <= u64::from(u32::MAX));
+                // Few who decide, and not too many orders of each.
+                let short = id >> 48 < 16 && id & 0xffff_ffff_ffff < 1 << 28;
+                prop_assert_eq!(fits, form != ClientIdForm::Number || short);
                 if fits {
                     prop_assert!(text.len() <= 36);
                     prop_assert_eq!(ids.read(&text, Some(tag)), Some(ClientOrderId(id)));
@@ -214,14 +255,17 @@ mod tests {
 
         #[test]
         fn versions_of_an_order_are_one_order(id: u64, tag: u32, version in 0_u32..70_000) {
-            let ids = ClientIds::new(ClientIdForm::Text, tag);
-            let mut text = String::new();
-            let fits = ids.write_version(ClientOrderId(id), version, &mut text);
-            prop_assert_eq!(fits, version <= 0xffff);
-            if fits {
-                prop_assert!(text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric()));
-                prop_assert_eq!(ids.read(&text, None), Some(ClientOrderId(id)));
-                prop_assert_eq!(ids.version(&text), Some(version));
+            for (form, longest) in [(ClientIdForm::Text, 32), (ClientIdForm::Hex128, 34)] {
+                let ids = ClientIds::new(form, tag);
+                let mut text = String::new();
+                let fits = ids.write_version(ClientOrderId(id), version, &mut text);
+                prop_assert_eq!(fits, version <= 0xffff);
+                if fits {
+                    prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric()));
+                    prop_assert!(text.len() <= longest);
+                    prop_assert_eq!(ids.read(&text, None), Some(ClientOrderId(id)));
+                    prop_assert_eq!(ids.version(&text), Some(version));
+                }
             }
         }
 

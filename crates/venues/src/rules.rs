@@ -32,7 +32,21 @@ pub enum AmendRule {
     /// Price and quantity change in place; the venue keeps the id.
     InPlace,
     /// The order is cancelled and another placed, in one request; it gets a new id.
-    Replace,
+    Replace {
+        /// Whether less at the same price is changed in place all the same.
+        shrinks_in_place: bool,
+    },
+}
+
+impl AmendRule {
+    /// Whether a change gives the order another id; `shrinks` says that only its quantity gets less.
+    #[must_use]
+    pub const fn replaces(self, shrinks: bool) -> bool {
+        match self {
+            Self::InPlace => false,
+            Self::Replace { shrinks_in_place } => !(shrinks && shrinks_in_place),
+        }
+    }
 }
 
 /// What a budget counts.

@@ -22,7 +22,7 @@ const SPOT: Rules = Rules {
     ],
     post_only: NATIVE,
     reduce_only: Support::Refused("spot has no positions to reduce"),
-    amend: AmendRule::Replace,
+    amend: AmendRule::Replace { shrinks_in_place: true },
     max_place_batch: 1,
     max_cancel_batch: 1,
     cancel_all: NATIVE,

@@ -24,7 +24,7 @@ pub(super) const RULES: Rules = Rules {
     ],
     post_only: NATIVE,
     reduce_only: NATIVE,
-    amend: AmendRule::Replace,
+    amend: AmendRule::Replace { shrinks_in_place: false },
     max_place_batch: 100,
     max_cancel_batch: 100,
     cancel_all: Support::Emulated("open orders are listed and cancelled in batches"),

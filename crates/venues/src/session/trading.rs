@@ -16,7 +16,7 @@ use super::settings::OnDisconnect;
 use super::told::Level;
 use crate::listing::{Listing, Listings};
 use crate::operation::{Amend, Cancel, Operation, OrderKey, Place};
-use crate::rules::{AmendRule, Support};
+use crate::rules::Support;
 
 /// How far a price may move against a market order where the venue has none, in percent.
 const WORST_PERCENT: i64 = 5;
@@ -214,8 +214,8 @@ impl VenueSession {
             // must not take.
             terms.flags = terms.flags.with(mainspring_core::OrderFlags::POST_ONLY);
         }
-        let replaces = self.venue.rules().amend == AmendRule::Replace
-            && !(price == terms.price && qty < terms.qty);
+        let shrinks = price == terms.price && qty < terms.qty;
+        let replaces = self.venue.rules().amend.replaces(shrinks);
         let version = replaces.then_some(tracked.version + 1);
         let (mut now, mut next) = (String::with_capacity(36), String::with_capacity(36));
         self.ours.clients.write_version(id, tracked.version, &mut now);
