@@ -2,7 +2,7 @@
 
 use mainspring_core::TimeNs;
 
-use crate::client_id::push_decimal;
+use crate::numerals::push_decimal;
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -5,6 +5,8 @@
 
 use mainspring_core::ClientOrderId;
 
+use crate::numerals::{push_decimal, push_hex};
+
 /// How a venue writes client ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientIdForm {
@@ -163,69 +165,9 @@ fn unfolded(number: u32) -> ClientOrderId {
     ClientOrderId(u64::from(decider) << DECIDER_BIT | u64::from(count))
 }
 
-/// Appends the lowest `digits` hexadecimal digits.
-pub(crate) fn push_hex(text: &mut String, value: u64, digits: u32) {
-    for at in (0..digits).rev() {
-        let digit = (value >> (at * 4)) & 15;
-        text.push(char::from(b"0123456789abcdef"[digit as usize]));
-    }
-}
-
-/// Appends bytes as hexadecimal digits.
-pub(crate) fn push_hex_bytes(text: &mut String, bytes: &[u8]) {
-    bytes.iter().for_each(|byte| push_hex(text, u64::from(*byte), 2));
-}
-
-/// Appends a whole number.
-pub(crate) fn push_decimal(text: &mut String, mut value: u64) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    digits[at..].iter().for_each(|digit| text.push(char::from(*digit)));
-}
-
-/// Appends a count of units as decimal text without trailing zeros: `count * unit`.
-pub(crate) fn push_count(text: &mut String, unit: mainspring_core::Decimal, count: i64) {
-    let Some(value) = unit.mantissa().checked_mul(count) else {
-        text.push_str(&unit.times(count));
-        return;
-    };
-    if value < 0 {
-        text.push('-');
-    }
-    let value = value.unsigned_abs();
-    let scale = u32::from(unit.scale());
-    let power = 10_u64.pow(scale);
-    push_decimal(text, value / power);
-    let mut fraction = value % power;
-    if fraction == 0 {
-        return;
-    }
-    let mut places = scale;
-    while fraction % 10 == 0 {
-        fraction /= 10;
-        places -= 1;
-    }
-    text.push('.');
-    let mut lead = 10_u64.pow(places - 1);
-    while lead > fraction {
-        text.push('0');
-        lead /= 10;
-    }
-    push_decimal(text, fraction);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mainspring_core::Decimal;
     use proptest::prelude::*;
 
     proptest! {
@@ -276,14 +218,6 @@ mod tests {
                 prop_assert_eq!(ids.read(&text, None), None);
             }
             prop_assert_eq!(ClientIds::new(ClientIdForm::Hex128, 7).read(&text, None), None);
-        }
-
-        #[test]
-        fn counts_are_written_as_the_decimal_is(mantissa in 1_i64..100_000, scale in 0_u8..13, count: i32) {
-            let unit = Decimal::new(mantissa, scale).unwrap();
-            let mut text = String::new();
-            push_count(&mut text, unit, i64::from(count));
-            prop_assert_eq!(text, unit.times(i64::from(count)));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Parameters of a request in the forms that venues take them: a query, a form, a JSON object.
 
-use crate::client_id::{push_count, push_decimal};
+use std::fmt;
+
+use crate::numerals::{push_count, push_decimal};
 use crate::sign::push_percent;
 use mainspring_core::Decimal;
 
@@ -14,10 +16,17 @@ enum Shape {
 }
 
 /// Names and values in the order they were added; the buffers are reused.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Params {
     list: Vec<(&'static str, usize, usize, Shape)>,
     text: String,
+}
+
+impl fmt::Debug for Params {
+    /// Keys and signatures are among the values: names are shown alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.list.iter().map(|(name, ..)| name)).finish()
+    }
 }
 
 impl Params {
@@ -101,8 +110,9 @@ impl Params {
             if at > 0 {
                 into.push(',');
             }
-            push_json_text(into, name);
-            into.push(':');
+            into.push('"');
+            into.push_str(name);
+            into.push_str("\":");
             let value = &self.text[*from..*to];
             match shape {
                 Shape::Text => push_json_text(into, value),
@@ -122,18 +132,34 @@ impl Params {
 /// Appends text between quotes, escaped by JSON.
 pub fn push_json_text(into: &mut String, value: &str) {
     into.push('"');
+    if is_plain(value.as_bytes()) {
+        into.push_str(value);
+    } else {
+        push_escaped(into, value);
+    }
+    into.push('"');
+}
+
+/// Whether JSON has the bytes as they are. All are looked at, so that it is a loop without branches.
+#[inline]
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    !bytes.iter().fold(false, |any, byte| any | escaped(*byte))
+}
+
+#[cold]
+fn push_escaped(into: &mut String, value: &str) {
     for character in value.chars() {
         match character {
             '"' => into.push_str("\\\""),
             '\\' => into.push_str("\\\\"),
             '\u{0}'..='\u{1f}' => {
                 into.push_str("\\u");
-                crate::client_id::push_hex(into, character as u64, 4);
+                crate::numerals::push_hex(into, character as u64, 4);
             }
             _ => into.push(character),
         }
     }
-    into.push('"');
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use k256::ecdsa::SigningKey;
 use mainspring_core::{Error, ErrorKind, Result};
 use sha3::{Digest, Keccak256};
 
-use crate::client_id::push_hex_bytes;
+use crate::numerals::push_hex_bytes;
 use crate::secret::Secret;
 
 /// A private key. It is wiped when dropped.

@@ -8,55 +8,15 @@ use std::fmt;
 use base64ct::{Base64, Encoding};
 use ed25519_dalek::pkcs8::DecodePrivateKey;
 use ed25519_dalek::Signer as _;
-use hmac::{Hmac, KeyInit, Mac};
 use mainspring_core::{Error, ErrorKind, Result};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::client_id::push_hex_bytes;
+pub use crate::hmac::HmacKey;
+use crate::numerals::push_hex_bytes;
 use crate::secret::Secret;
 
 /// Longest base64 text of a signature: of a 4096-bit RSA key.
 const MAX_BASE64: usize = 700;
-
-/// A key for HMAC-SHA256, its padding absorbed once.
-#[derive(Clone)]
-pub struct HmacKey(Hmac<Sha256>);
-
-impl HmacKey {
-    /// The key behind a secret.
-    ///
-    /// # Errors
-    /// When the secret is empty.
-    pub fn new(secret: &Secret) -> Result<Self> {
-        if secret.expose().is_empty() {
-            return Err(Error::new(ErrorKind::Config, "the secret of the API key is empty"));
-        }
-        Hmac::new_from_slice(secret.expose())
-            .map(Self)
-            .map_err(|_| Error::new(ErrorKind::Config, "the secret of the API key cannot be used"))
-    }
-
-    /// The code of a message.
-    #[must_use]
-    pub fn code(&self, message: &[u8]) -> [u8; 32] {
-        self.code_of(&[message])
-    }
-
-    /// The code of a message in parts.
-    #[must_use]
-    pub fn code_of(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = self.0.clone();
-        parts.iter().for_each(|part| mac.update(part));
-        mac.finalize().into_bytes().into()
-    }
-}
-
-impl fmt::Debug for HmacKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HmacKey(..)")
-    }
-}
 
 /// An Ed25519 key.
 #[derive(Clone)]
@@ -200,14 +160,6 @@ pub fn push_percent(text: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hmac_is_that_of_rfc_4231() {
-        let key = HmacKey::new(&Secret::new(*b"Jefe")).unwrap();
-        let mut text = String::new();
-        push_hex_bytes(&mut text, &key.code(b"what do ya want for nothing?"));
-        assert_eq!(text, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-    }
 
     #[test]
     fn ed25519_is_that_of_rfc_8032() {

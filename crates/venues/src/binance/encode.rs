@@ -3,9 +3,9 @@
 use mainspring_core::order::OrderTerms;
 use mainspring_core::{Error, ErrorKind, OrderFlags, OrderType, Result, Side, TimeInForce};
 
-use super::{Binance, Market, Respond};
-use crate::client_id::push_decimal;
+use super::{frame, Binance, Market, Respond};
 use crate::listing::Listing;
+use crate::numerals::push_decimal;
 use crate::operation::{Amend, Cancel, Operation, OrderKey, Place, UserStream};
 use crate::outgoing::{Cost, Host, Method, Outgoing, Via};
 use crate::params::{push_json_text, Params};
@@ -24,13 +24,20 @@ enum Access {
 }
 
 /// A request of the venue: HTTP method and path, websocket method, access and cost.
-struct Route {
-    method: Method,
+pub(super) struct Route {
+    pub(super) method: Method,
     path: &'static str,
-    socket: &'static str,
+    pub(super) socket: &'static str,
     access: Access,
-    cost: Cost,
+    pub(super) cost: Cost,
 }
+
+pub(super) const SPOT_PLACE: Route = route(Method::Post, "/api/v3/order", "order.place", 1, 1);
+pub(super) const SPOT_CANCEL: Route = route(Method::Delete, "/api/v3/order", "order.cancel", 1, 0);
+pub(super) const FUTURES_PLACE: Route = route(Method::Post, "/fapi/v1/order", "order.place", 0, 1);
+pub(super) const FUTURES_CANCEL: Route =
+    route(Method::Delete, "/fapi/v1/order", "order.cancel", 1, 0);
+pub(super) const FUTURES_AMEND: Route = route(Method::Put, "/fapi/v1/order", "order.modify", 1, 1);
 
 const fn route(
     method: Method,
@@ -60,6 +67,19 @@ pub(super) fn encode(
     out: &mut Outgoing,
 ) -> Result<()> {
     out.start(via, operation.asked());
+    match via {
+        Via::Socket { id } if frame::write(venue, operation, id, now_ms, out) => Ok(()),
+        _ => general(venue, operation, now_ms, out),
+    }
+}
+
+/// Any request, by the list of its parameters. `out` is started.
+pub(super) fn general(
+    venue: &mut Binance,
+    operation: &Operation<'_>,
+    now_ms: i64,
+    out: &mut Outgoing,
+) -> Result<()> {
     let mut params = std::mem::take(&mut venue.params);
     params.clear();
     let encoded = match venue.market {
@@ -77,11 +97,11 @@ fn spot(operation: &Operation<'_>, respond: Respond, params: &mut Params) -> Res
     Ok(match operation {
         Operation::Place(place) => {
             spot_place(place, respond, params)?;
-            route(Post, "/api/v3/order", "order.place", 1, 1)
+            SPOT_PLACE
         }
         Operation::Cancel(cancel) => {
             cancel_params(cancel, params);
-            route(Delete, "/api/v3/order", "order.cancel", 1, 0)
+            SPOT_CANCEL
         }
         Operation::CancelAll(listing) => {
             symbol(listing, params);
@@ -159,7 +179,7 @@ fn spot(operation: &Operation<'_>, respond: Respond, params: &mut Params) -> Res
 }
 
 fn futures(operation: &Operation<'_>, params: &mut Params) -> Result<Route> {
-    use Method::{Delete, Get, Post, Put};
+    use Method::{Delete, Get, Post};
     let symbol = |listing: &Listing, params: &mut Params| params.text("symbol", listing.symbol());
     let some = |listing: &Option<&Listing>, params: &mut Params| {
         listing.iter().for_each(|listing| symbol(listing, params));
@@ -171,7 +191,7 @@ fn futures(operation: &Operation<'_>, params: &mut Params) -> Result<Route> {
         }
         Operation::Place(place) => {
             futures_place(place, params)?;
-            route(Post, "/fapi/v1/order", "order.place", 0, 1)
+            FUTURES_PLACE
         }
         Operation::PlaceMany(places) => {
             batch_params(places, params)?;
@@ -179,7 +199,7 @@ fn futures(operation: &Operation<'_>, params: &mut Params) -> Result<Route> {
         }
         Operation::Cancel(cancel) => {
             cancel_params(cancel, params);
-            route(Delete, "/fapi/v1/order", "order.cancel", 1, 0)
+            FUTURES_CANCEL
         }
         Operation::CancelMany(cancels) => {
             cancel_many_params(cancels, params)?;
@@ -195,7 +215,7 @@ fn futures(operation: &Operation<'_>, params: &mut Params) -> Result<Route> {
             order_key(amend.order, params);
             params.count("quantity", amend.listing.instrument.lot, amend.qty.0);
             params.count("price", amend.listing.instrument.tick(), amend.price.0);
-            route(Put, "/fapi/v1/order", "order.modify", 1, 1)
+            FUTURES_AMEND
         }
         Operation::Query { listing, order } => {
             symbol(listing, params);
@@ -296,7 +316,7 @@ fn refuse<T>(what: &str) -> Result<T> {
     Err(Error::new(ErrorKind::Value, format!("binance: {what}")))
 }
 
-const fn side_word(side: Side) -> &'static str {
+pub(super) const fn side_word(side: Side) -> &'static str {
     match side {
         Side::Buy => "BUY",
         Side::Sell => "SELL",
@@ -346,7 +366,7 @@ fn spot_place(place: &Place<'_>, respond: Respond, params: &mut Params) -> Resul
     spot_terms(place, params)
 }
 
-const fn respond_word(respond: Respond) -> &'static str {
+pub(super) const fn respond_word(respond: Respond) -> &'static str {
     match respond {
         Respond::Ack => "ACK",
         Respond::Result => "RESULT",
@@ -398,7 +418,7 @@ fn spot_terms(place: &Place<'_>, params: &mut Params) -> Result<()> {
     Ok(())
 }
 
-const fn spot_life(life: TimeInForce) -> &'static str {
+pub(super) const fn spot_life(life: TimeInForce) -> &'static str {
     match life {
         TimeInForce::Gtc | TimeInForce::Gtd => "GTC",
         TimeInForce::Ioc => "IOC",
@@ -459,7 +479,7 @@ fn futures_place(place: &Place<'_>, params: &mut Params) -> Result<()> {
     Ok(())
 }
 
-const fn futures_life(terms: &OrderTerms) -> &'static str {
+pub(super) const fn futures_life(terms: &OrderTerms) -> &'static str {
     match terms.time_in_force {
         _ if terms.flags.has(OrderFlags::POST_ONLY) => "GTX",
         TimeInForce::Gtc => "GTC",

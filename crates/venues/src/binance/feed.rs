@@ -5,13 +5,13 @@ use mainspring_core::{Result, Side};
 use super::market::{classify, scan, Body, Decoder};
 use super::sync::DiffIds;
 use super::Market;
-use crate::client_id::push_decimal;
 use crate::feed::{
     BestEvent, BookEvent, FeedEvent, MarkEvent, OnEvent, Sequence, Sides, TradeEvent,
 };
 use crate::json::{Refusal, Scan};
 use crate::level::Level;
 use crate::listing::Listing;
+use crate::numerals::push_decimal;
 use crate::params::push_json_text;
 use crate::venue::Stream;
 

@@ -3,6 +3,7 @@
 mod encode;
 mod errors;
 mod feed;
+mod frame;
 mod hot;
 mod instruments;
 pub mod market;
@@ -13,6 +14,8 @@ mod user;
 
 pub use market::{scan, strict, Body, Decoder, Fields, Message, Slot};
 pub use sync::{DepthSync, Market, Step};
+
+use std::fmt;
 
 use mainspring_core::{Result, TimeNs};
 
@@ -61,7 +64,6 @@ impl Default for Settings {
 }
 
 /// The codec of one of the two markets.
-#[derive(Debug)]
 pub struct Binance {
     market: Market,
     settings: Settings,
@@ -69,12 +71,15 @@ pub struct Binance {
     decoder: Decoder,
     params: Params,
     payload: String,
+    signing: Option<frame::Signing>,
+    pen: frame::Pen,
 }
 
 impl Binance {
     /// Spot, or USD-M futures. Without credentials it reads market data.
     #[must_use]
     pub fn new(market: Market, settings: Settings, credentials: Option<Credentials>) -> Self {
+        let signing = credentials.as_ref().and_then(frame::Signing::new);
         Self {
             market,
             settings,
@@ -82,7 +87,19 @@ impl Binance {
             decoder: Decoder::default(),
             params: Params::default(),
             payload: String::new(),
+            signing,
+            pen: frame::Pen::default(),
         }
+    }
+}
+
+impl fmt::Debug for Binance {
+    /// The key and signatures are in its buffers: they are not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Binance")
+            .field("market", &self.market)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,8 +3,8 @@
 use mainspring_core::{Error, ErrorKind, OrderFlags, OrderType, Result, Side, TimeInForce};
 
 use super::{Bybit, Category};
-use crate::client_id::{push_decimal, push_hex_bytes};
 use crate::listing::Listing;
+use crate::numerals::{push_decimal, push_hex_bytes};
 use crate::operation::{Amend, Cancel, Operation, OrderKey, Place, UserStream};
 use crate::outgoing::{Cost, Host, Method, Outgoing, Via};
 use crate::params::{push_json_text, Params};

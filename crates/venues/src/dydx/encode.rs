@@ -7,8 +7,8 @@ use mainspring_core::{
 use super::tx::{batch_cancel, cancel, place, signed, ChainOrder, GoodTill, OrderId, Signer};
 use super::{Dydx, Placed};
 use crate::civil::push_iso_ms;
-use crate::client_id::push_hex_bytes;
 use crate::listing::{Code, Listing};
+use crate::numerals::push_hex_bytes;
 use crate::operation::{Cancel, Operation, OrderKey, Place, UserStream};
 use crate::outgoing::{Cost, Host, Outgoing, Via};
 use crate::params::{push_json_text, Params};

@@ -1,6 +1,6 @@
 //! Actions: a tree that is written twice, as JSON to send and as msgpack to sign, in one order of keys.
 
-use crate::client_id::push_decimal;
+use crate::numerals::push_decimal;
 use crate::params::push_json_text;
 
 /// A value of an action.

@@ -5,8 +5,8 @@ use mainspring_core::{Error, ErrorKind, OrderFlags, OrderType, Result, Side, Tic
 use super::action::Node;
 use super::sign::{action_hash, sign_action};
 use super::Hyperliquid;
-use crate::client_id::push_decimal;
 use crate::listing::{Code, Listing};
+use crate::numerals::push_decimal;
 use crate::operation::{Amend, Cancel, Operation, OrderKey, Place, UserStream};
 use crate::outgoing::{Cost, Host, Method, Outgoing, Via};
 use crate::secp256k1::hex_text;

@@ -6,8 +6,8 @@ use mainspring_core::{
 
 use super::{Okx, Product, Settings};
 use crate::civil::push_iso_ms;
-use crate::client_id::push_decimal;
 use crate::listing::{Code, Listing};
+use crate::numerals::push_decimal;
 use crate::operation::{Amend, Cancel, Operation, OrderKey, Place, UserStream};
 use crate::outgoing::{Cost, Host, Method, Outgoing, Via};
 use crate::params::{push_json_text, Params};

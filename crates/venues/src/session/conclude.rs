@@ -458,8 +458,7 @@ impl VenueSession {
 
     /// Whether a version that ended may have been replaced before this process.
     fn may_have_successor(&self, answer: Answer) -> bool {
-        self.venue.rules().amend.replaces(false)
-            && matches!(answer, Answer::Cancelled { .. })
+        self.venue.rules().amend.replaces(false) && matches!(answer, Answer::Cancelled { .. })
     }
 }
 
