@@ -197,13 +197,17 @@ def test_halts_and_what_the_engine_tells_are_events() -> None:
     anomaly = {"event": "order_anomaly", "order": 5, "what": "bad_fill", "text": "too much"}
     scribe.output("event", anomaly)
     scribe.output("event", {"event": "foreign_order", "venue_order": 7})
+    adopted = {"event": "order_adopted", "order": 1 << 56, "venue_order": 7, "strategy": 0}
+    scribe.output("event", adopted)
+    traded = {"venue_order": 8, "instrument": 0, "side": "buy", "price": 1_000, "qty": 2}
+    scribe.output("event", {"event": "foreign_fill", **traded})
     scribe.output("event", {"event": "position_mismatch", "instrument": 0, "ours": 1, "theirs": 2})
     scribe.output("event", {"event": "newer", "detail": 1})
     scribe.input("command", command="rearm", reason="looked at")
     names_told = [event.name for event in told(scribe)]
     assert names_told == [
-        "TradingHalted", "StrategyStopped", "OrderAnomaly", "ForeignOrderFound", "PositionMismatch",
-        "EngineEvent", "CommandGiven", "TradingRearmed",
+        "TradingHalted", "StrategyStopped", "OrderAnomaly", "ForeignOrderFound", "OrderAdopted",
+        "ForeignFill", "PositionMismatch", "EngineEvent", "CommandGiven", "TradingRearmed",
     ]  # fmt: skip
     assert isinstance(told(scribe)[0], TradingHalted)
 

@@ -1,12 +1,13 @@
 //! The chain of features of one instrument.
 
 use mainspring_book::{L2Book, Trust};
-use mainspring_core::error::Result;
+use mainspring_core::error::{Error, ErrorKind, Result};
 use mainspring_core::instrument::Instrument;
 use mainspring_core::order::Side;
 use mainspring_core::units::{Lots, Ticks, TimeNs};
 
 use crate::link::Link;
+use crate::microprice::MicropriceTable;
 use crate::quote::Quote;
 use crate::spec::{attribute_names, FeatureSpec};
 
@@ -84,6 +85,39 @@ impl FeatureChain {
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The micro-price table of a feature, where it has one.
+    #[must_use]
+    pub fn microprice(&self, name: &str) -> Option<&MicropriceTable> {
+        let at = self.names.iter().position(|one| one == name)?;
+        match &self.links[at] {
+            Link::Microprice { table, .. } => Some(table),
+            _ => None,
+        }
+    }
+
+    /// Puts another micro-price table in the place of the one that a feature has. It keeps no state, so
+    /// that the next value is of the new table.
+    ///
+    /// # Errors
+    /// When the table is not whole, or there is no such feature.
+    pub fn set_microprice(&mut self, name: &str, new: &MicropriceTable) -> Result<()> {
+        new.validate()?;
+        let at = self.names.iter().position(|one| one == name);
+        match at.map(|at| &mut self.links[at]) {
+            Some(Link::Microprice { table, .. }) => {
+                table.clone_from(new);
+                Ok(())
+            }
+            _ => Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "no feature {name:?} is a micro-price here; there are {}",
+                    self.names.join(", ")
+                ),
+            )),
+        }
     }
 
     /// The number of features.

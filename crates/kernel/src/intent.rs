@@ -5,6 +5,7 @@ use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Ticks, TimeNs};
 use mainspring_trading::execution::parents::{ParentId, ParentTerms, MAX_PARENTS};
 use mainspring_trading::execution::{Desired, Level};
+use mainspring_trading::risk::StopRule;
 
 /// One wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,14 @@ pub enum Intent {
         price: Ticks,
         /// New total quantity.
         qty: Lots,
+    },
+    /// Hold a stop for this strategy's position in an instrument, in place of one of the same kind that
+    /// it asked for; without a rule let go of all that it asked for there.
+    Stop {
+        /// Where.
+        instrument: InstrumentId,
+        /// When the position is closed.
+        rule: Option<StopRule>,
     },
     /// Call `on_timer` at this time.
     Timer {
@@ -251,6 +260,7 @@ impl Intents {
                 Intent::Quote { .. }
                 | Intent::Cancel(_)
                 | Intent::CancelAll(_)
+                | Intent::Stop { .. }
                 | Intent::Timer { .. }
                 | Intent::Execute { .. }
                 | Intent::Control { .. } => {}

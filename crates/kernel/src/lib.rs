@@ -7,6 +7,7 @@ pub mod config;
 mod delay;
 pub mod host;
 pub mod intent;
+mod judging;
 mod kernel;
 pub mod margin;
 pub mod market;

@@ -10,14 +10,7 @@ use crate::recorder::position_record;
 impl Kernel {
     /// Notes account and positions as they are now, and lets the gate judge the account.
     pub(crate) fn sample(&mut self) -> Result<()> {
-        for market in &self.markets {
-            if let Some(mark) = market.valuation() {
-                if let Some(ink) = self.recorder.ink() {
-                    ink.mark(self.now_ns, market.id, mark)?;
-                }
-                self.ledger.mark(market.id, mark);
-            }
-        }
+        self.value_positions()?;
         for strategy in 0..self.strategies.len() as u16 {
             for index in 0..self.markets.len() {
                 let record = self.position_of(strategy, InstrumentId(index as u16));
@@ -26,11 +19,24 @@ impl Kernel {
         }
         let statement = self.ledger.statement(&self.report_currency)?;
         self.recorder.equity(&equity_record(self.now_ns, &statement))?;
-        if self.outside.is_some() {
+        if self.judging.is_some() {
             self.note_judged(statement.equity());
         }
         self.act_on_sample(statement.equity())?;
         self.sample_margin()
+    }
+
+    /// Values what is held at the prices of now.
+    pub(crate) fn value_positions(&mut self) -> Result<()> {
+        for market in &self.markets {
+            if let Some(mark) = market.valuation() {
+                if let Some(ink) = self.recorder.ink() {
+                    ink.mark(self.now_ns, market.id, mark)?;
+                }
+                self.ledger.mark(market.id, mark);
+            }
+        }
+        Ok(())
     }
 
     fn position_of(&self, strategy: u16, instrument: InstrumentId) -> PositionRecord {

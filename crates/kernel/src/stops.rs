@@ -118,7 +118,13 @@ pub struct Guard {
     pub instrument: InstrumentId,
     /// The stop.
     pub stop: Stop,
+    /// Whether the strategy asked for it in a callback.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
 }
+
+/// Most stops of a run or session.
+const MAX_GUARDS: usize = 4_096;
 
 /// The stops of a run or session.
 ///
@@ -141,6 +147,7 @@ pub fn guards(
                         strategy: strategy as u16,
                         instrument: InstrumentId(index as u16),
                         stop: Stop::new(config.rule.rule(instrument)?),
+                        asked: false,
                     });
                 }
             }
@@ -158,7 +165,50 @@ pub fn guards(
     Ok(all)
 }
 
+fn same_kind(one: &StopRule, other: &StopRule) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}
+
 impl Kernel {
+    /// Holds a stop that a strategy asked for, in place of one of the same kind; none of those with
+    /// `None`. One that it asks for again as it is goes on as it was.
+    #[cold]
+    pub(crate) fn hold_stop(
+        &mut self,
+        strategy: u16,
+        instrument: InstrumentId,
+        rule: Option<StopRule>,
+    ) -> Result<()> {
+        let own = |guard: &Guard| {
+            guard.asked && (guard.strategy, guard.instrument) == (strategy, instrument)
+        };
+        let Some(rule) = rule else {
+            self.guards.retain(|guard| !own(guard));
+            return Ok(());
+        };
+        let same = |guard: &&mut Guard| own(guard) && same_kind(guard.stop.rule(), &rule);
+        if let Some(guard) = self.guards.iter_mut().find(same) {
+            if *guard.stop.rule() != rule {
+                guard.stop = Stop::new(rule);
+            }
+        } else if self.guards.len() == MAX_GUARDS {
+            return self.note(&format!("a stop was not set: {MAX_GUARDS} are held already"));
+        } else {
+            self.guards.push(Guard { strategy, instrument, stop: Stop::new(rule), asked: true });
+        }
+        self.watch_stops(instrument)
+    }
+
+    /// Takes up the stops of a snapshot: those that strategies asked for, and how far configured ones
+    /// were where they are the same.
+    pub(crate) fn restore_guards(&mut self, kept: &[Guard]) {
+        let (asked, before): (Vec<Guard>, Vec<Guard>) = kept.iter().partition(|guard| guard.asked);
+        if self.guards.len() == before.len() {
+            self.guards = before;
+        }
+        self.guards.extend(asked);
+    }
+
     /// Shows every stop of an instrument what became of its market and position.
     #[cold]
     pub(crate) fn watch_stops(&mut self, instrument: InstrumentId) -> Result<()> {
@@ -193,7 +243,7 @@ impl Kernel {
         if self.is_following() {
             return Ok(());
         }
-        let Guard { strategy, instrument, stop } = self.guards[guard];
+        let Guard { strategy, instrument, stop, .. } = self.guards[guard];
         let symbol = self.markets[instrument.index()].instrument.symbol.clone();
         self.note(&format!("{symbol}: stopped out of {position} lots by {:?}", stop.rule()))?;
         self.cancel_all(strategy, instrument)?;

@@ -6,7 +6,7 @@ mod common;
 use common::{follow, maker, session, World};
 use mainspring_core::event::BarRow;
 use mainspring_kernel::host::{Host, HostResult, Interest};
-use mainspring_kernel::session::{Image, Kind};
+use mainspring_kernel::session::{Image, Kind, Session};
 use mainspring_kernel::View;
 
 const SMALLER: &str = r#"{"command":"set_parameters","strategy":0,"parameters":{"size":"0.001"}}"#;
@@ -80,6 +80,56 @@ fn a_change_outlives_a_restart_unless_the_start_says_something_newer() {
     let new = live.iter().filter(|order| order.created_ns >= begun_ns);
     let sizes: Vec<_> = new.map(|order| order.terms.qty.0).collect();
     assert!(!sizes.is_empty() && sizes.iter().all(|size| *size == 1), "{sizes:?}");
+}
+
+const PRICED: &str = r#"{"run":{"features":[{"microprice":{"table":
+    {"imbalances":1,"spreads":1,"adjustment_ticks":[0.25]}}}]}}"#;
+
+fn swap(feature: &str, ticks: &str) -> String {
+    format!(
+        r#"{{"command":"swap_model","feature":"{feature}","hash":"f00d","model":
+            {{"imbalances":1,"spreads":1,"adjustment_ticks":{ticks}}}}}"#
+    )
+}
+
+/// What the micro-price adds to the mid, in ticks.
+fn added(session: &Session) -> f64 {
+    let market = &session.markets()[0];
+    let mid = market.mid2().unwrap() as f64 / 2.0;
+    market.features.value(0, &market.book) / market.instrument.tick().to_f64() - mid
+}
+
+#[test]
+fn a_model_is_swapped_between_events_for_followers_and_over_a_restart() {
+    let near = |session: &Session, ticks: f64| (added(session) - ticks).abs() < 1e-6;
+    let mut world = World::new(session(PRICED, vec![maker("0.003")]));
+    world.steps(20);
+    assert!(near(world.session(), 0.25), "{}", added(world.session()));
+    assert_eq!(world.command(&swap("microprice", "[0.75]")), None);
+    assert!(near(world.session(), 0.75));
+    assert!(world.memory.texts().iter().any(|text| text.contains("f00d")));
+    let why = world.command(&swap("ofi", "[0.5]")).unwrap();
+    assert!(why.contains("ofi") && why.contains("microprice"), "{why}");
+    let why = world.command(&swap("microprice", "[0.5, 0.5]")).unwrap();
+    assert!(why.contains("1 spreads x 1 imbalances"), "{why}");
+    world.steps(5);
+    let image = world.session().image();
+    let mut follower = session(PRICED, vec![maker("0.003")]);
+    follow(&mut follower, &world.memory.records(), 0);
+    assert_eq!(follower.image(), image);
+    assert!(near(&follower, 0.75));
+    // From the journal, and from a snapshot.
+    let mut world = world.restart(session(PRICED, vec![maker("0.003")]));
+    world.steps(5);
+    assert!(near(world.session(), 0.75));
+    let mut restored = session(PRICED, vec![maker("0.003")]);
+    restored.restore(&through_bytes(&image)).unwrap();
+    assert_eq!(restored.image(), image);
+    // A start with another model is newer than the command.
+    let newer = PRICED.replace("0.25", "0.5");
+    let mut world = world.restart(session(&newer, vec![maker("0.003")]));
+    world.steps(5);
+    assert!(near(world.session(), 0.5));
 }
 
 #[test]

@@ -489,7 +489,7 @@ fn begin(setup: Setup) -> Result<(Engine, Ready)> {
         .map(|i| setup.venues.iter().position(|v| *v == i.venue).unwrap_or(0) as u16)
         .collect();
     let ready = Ready { resumed, report, image, journal: journal.clone() };
-    let engine = Engine {
+    let mut engine = Engine {
         session,
         links: setup.ends,
         orders: setup.received,
@@ -509,6 +509,8 @@ fn begin(setup: Setup) -> Result<(Engine, Ready)> {
         gate_was_halted: false,
         door_halted_ns: None,
     };
+    // Who asks right after the start sees the session as it begins.
+    engine.status.write(&Status::of(&engine.session));
     Ok((engine, ready))
 }
 

@@ -14,10 +14,11 @@ use mainspring_core::{
 };
 use mainspring_kernel::intent::{Control, Intent};
 use mainspring_kernel::market::Market as KernelMarket;
+use mainspring_kernel::stops::RuleConfig;
 use mainspring_kernel::{Unit, View};
 use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::execution::Level;
-use pyo3::exceptions::{PyKeyError, PyTypeError};
+use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
@@ -377,6 +378,23 @@ impl PyMarket {
     /// Cancels every order of this strategy in the instrument.
     fn cancel_all(&self, py: Python<'_>) -> PyResult<()> {
         self.change(py, |view, instrument| view.intents.push(Intent::CancelAll(instrument)))
+    }
+
+    /// Has the engine hold a stop (`mainspring.Stop`) for this strategy's position in the instrument, in
+    /// place of one of the same kind that it asked for.
+    fn stop(&self, py: Python<'_>, stop: &Bound<'_, PyAny>) -> PyResult<()> {
+        let text: String = stop.call_method0("_as_asked")?.extract()?;
+        let rule: RuleConfig = serde_json::from_str(&text)
+            .map_err(|error| PyValueError::new_err(format!("a stop that cannot be: {error}")))?;
+        self.change(py, |view, instrument| {
+            let rule = rule.rule(&view.markets[instrument.index()].instrument)?;
+            view.stop(instrument, Some(rule))
+        })
+    }
+
+    /// Lets go of every stop that this strategy asked for in the instrument.
+    fn remove_stops(&self, py: Python<'_>) -> PyResult<()> {
+        self.change(py, |view, instrument| view.stop(instrument, None))
     }
 
     /// Changes price and total quantity of an order.

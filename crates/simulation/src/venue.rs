@@ -6,8 +6,8 @@ use mainspring_core::event::MarketRow;
 use mainspring_core::order::OrderTerms;
 use mainspring_core::report::Account;
 use mainspring_core::{
-    CancelReason, ClientOrderId, ForeignReport, Instrument, InstrumentId, Lots, Result, Side, Ticks, TimeNs,
-    VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
+    CancelReason, ClientOrderId, ForeignReport, Instrument, InstrumentId, Lots, Result, Side,
+    Ticks, TimeNs, VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
 };
 use mainspring_kernel::session::{Answer, OpenOrder, Report};
 use mainspring_sim::{SimConfig, SimMarket};

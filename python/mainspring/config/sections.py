@@ -122,8 +122,11 @@ class OrdersSection(Section):
     """After so many questions without an answer the order is reported as stuck."""
     reconcile_every: Wait = "15s"
     """How often a connected venue is asked for fills, open orders and positions."""
-    foreign: Literal["report", "cancel"] = "report"
-    """What is done with an open order that was not placed here."""
+    foreign: Literal["report", "cancel", "adopt"] = "report"
+    """What is done with an order that was not placed here: adopted, it counts in limits, can be
+    cancelled, and its fills are booked."""
+    foreign_owner: str = "account"
+    """Who owns what is adopted: a strategy by its name, or the account itself."""
 
     def to_engine(self) -> dict[str, Any]:
         """The `patience` and `foreign` of a session's configuration."""
@@ -134,7 +137,10 @@ class OrdersSection(Section):
             "max_queries": self.max_queries,
             "reconcile_ns": nanoseconds(self.reconcile_every),
         }
-        return {"patience": patience, "foreign": self.foreign}
+        foreign: Any = self.foreign
+        if foreign == "adopt":
+            foreign = {"adopt": {"owner": self.foreign_owner}}
+        return {"patience": patience, "foreign": foreign}
 
 
 class MarginSection(Section):

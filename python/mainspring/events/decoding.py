@@ -306,6 +306,24 @@ class Decoder:
             )
         elif kind == "foreign_order":
             yield t.ForeignOrderFound(**head, venue_order=said["venue_order"])
+        elif kind == "order_adopted":
+            yield t.OrderAdopted(
+                **head,
+                order_id=said["order"],
+                venue_order=said["venue_order"],
+                strategy=said["strategy"],
+            )
+        elif kind == "foreign_fill":
+            instrument = said["instrument"]
+            yield t.ForeignFill(
+                **head,
+                venue_order=said["venue_order"],
+                instrument=instrument,
+                symbol=self.units.symbol(instrument),
+                side=said["side"],
+                price_ticks=said["price"],
+                qty_lots=said["qty"],
+            )
         elif kind == "position_mismatch":
             instrument = said["instrument"]
             yield t.PositionMismatch(

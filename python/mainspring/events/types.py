@@ -263,6 +263,29 @@ class ForeignOrderFound(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderAdopted(Event):
+    """An order that was not placed here is one of ours from now on."""
+
+    order_id: int
+    """The id that it has here."""
+    venue_order: int
+    strategy: int
+    """Who owns it, by place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignFill(Event):
+    """An order that was not placed here, and was not adopted, traded."""
+
+    venue_order: int
+    instrument: int
+    symbol: str
+    side: str
+    price_ticks: int
+    qty_lots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PositionMismatch(Event):
     """The venue's position is another than ours."""
 

@@ -11,7 +11,7 @@ from mainspring.live.credentials import Credentials
 from mainspring.live.model_fills import Filled, ModelFills, OrderFills, model_fills
 from mainspring.live.parity import Parity, ParityDifference, parity
 from mainspring.live.rerun import Rerun, WishDifference, shadow, verify
-from mainspring.live.session import LiveSession, Outcome, Status, paper
+from mainspring.live.session import LiveSession, ModelSwap, Outcome, Status, paper
 from mainspring.live.trade import VenueStatus, live
 from mainspring.live.venue import Check, LiveVenue
 
@@ -24,6 +24,7 @@ __all__ = [
     "LiveVenue",
     "ModelFills",
     "OrderFills",
+    "ModelSwap",
     "Outcome",
     "PaperVenue",
     "Parity",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import threading
 import time
@@ -27,14 +28,33 @@ from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError, MainspringError, StrategyError
 from mainspring.live.config import KILL_FILE, Keep, PaperVenue, Recording, Rollout
+from mainspring.live.owner import with_owner
 from mainspring.risk import Margin, PositionStates, Stop, Validator
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
 from mainspring.strategy.undeclared import undeclared_state
 
 if TYPE_CHECKING:
+    from mainspring.features import Microprice
     from mainspring.live.latency import StageLatency
     from mainspring.live.trade import VenueStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSwap:
+    """A model that took the place of another between two events.
+
+    It holds from the next event on. What has no model to swap is changed otherwise: parameters of
+    quote models by `LiveSession.set_parameters`, volume curves with the next plan that a strategy
+    gives; another set of features takes a restart.
+
+    Attributes:
+        feature: The feature whose model it is.
+        hash: SHA-256 of the model, as the journal has it.
+    """
+
+    feature: str
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +256,30 @@ class LiveSession:
         self._command({"command": "set_parameters", "strategy": index, "parameters": told})
         if isinstance(one, Native):
             self._strategies[index] = one.with_parameters(values)
+
+    def swap_model(self, model: Microprice, *, feature: str = "microprice") -> ModelSwap:
+        """Another fitted model in the place of one that a feature has, from the next event on.
+
+        Journaled as a command with the model and its hash: a replay takes it at the same record. It
+        outlives a restart that is given the model that this start was given.
+
+        Args:
+            model: The new fit.
+            feature: Which feature, as strategies read it (`m.features.microprice`).
+
+        Returns:
+            What took effect; see there for what needs a restart instead.
+
+        Raises:
+            ConfigError: The session has no such model (then it takes a restart with the feature),
+                or the new one is not whole; nothing has changed.
+        """
+        table = model.feature["microprice"]["table"]
+        told = json.dumps(table, sort_keys=True).encode()
+        swap = ModelSwap(feature, hashlib.sha256(told).hexdigest())
+        command = {"command": "swap_model", "feature": feature, "model": table, "hash": swap.hash}
+        self._command(command)
+        return swap
 
     def set_execution(self, rules: Reconcile | None) -> None:
         """Other rules between wishes and orders from now on, rate budgets included.
@@ -447,8 +491,9 @@ def paper(
         validator: Who is asked about every order that the limits let through: another process, or
             a function of yours in a thread of its own (`mainspring.risk.CallbackServer`). The
             kernel waits for its answer, at most for its timeout, and takes silence for a no.
-        orders: How long answers are waited for and what is done with foreign orders, in the
-            engine's form: `mainspring.config.Config().orders.to_engine()`.
+        orders: How long answers are waited for and what is done with orders and fills that were
+            not placed here (reported, cancelled or adopted), in the engine's form:
+            `mainspring.config.Config().orders.to_engine()`.
         rollouts: Which strategies are two versions of one and share its size.
         cash: Money at the start, in the first instrument's settlement currency.
         features: Features of every instrument, beside those that strategies name.
@@ -459,7 +504,7 @@ def paper(
         MismatchError: The folder is in use, or its journal is of another session.
     """
     folder = Path(folder)
-    strategies = as_strategies(strategy)
+    strategies = with_owner(as_strategies(strategy), orders)
     for one in strategies:
         check_state(one)
     feeds = _feeds(venue)
@@ -484,7 +529,7 @@ def paper(
             {
                 "paper": True,
                 "run": settings.to_engine(SETTLEMENT),
-                **_rolled(rollouts),
+                **rolled(rollouts),
                 **(orders or {}),
             }
         ),
@@ -516,7 +561,8 @@ SETTLEMENT = ""
 """Stands for the settlement currency of the session's first instrument."""
 
 
-def _rolled(rollouts: Sequence[Rollout]) -> dict[str, Any]:
+def rolled(rollouts: Sequence[Rollout]) -> dict[str, Any]:
+    """Rollouts in the engine's form; nothing where there is none."""
     return {"rollouts": [dataclasses.asdict(one) for one in rollouts]} if rollouts else {}
 
 

@@ -21,10 +21,11 @@ from mainspring.backtesting.engine import (
 from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError
-from mainspring.live.config import Keep
-from mainspring.live.session import SETTLEMENT, LiveSession, check_state
+from mainspring.live.config import Keep, Rollout
+from mainspring.live.owner import with_owner
+from mainspring.live.session import SETTLEMENT, LiveSession, check_state, rolled
 from mainspring.live.venue import LiveVenue
-from mainspring.risk import Margin, PositionStates, Stop
+from mainspring.risk import Margin, PositionStates, Stop, Validator
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
 
@@ -44,7 +45,9 @@ def live(
     margin: Margin | None = None,
     position_states: PositionStates | None = None,
     stops: Sequence[Stop] = (),
+    validator: Validator | None = None,
     orders: Mapping[str, Any] | None = None,
+    rollouts: Sequence[Rollout] = (),
     cash: float | str | Decimal | None = None,
     features: Sequence[str] = (),
     signals: bool = False,
@@ -69,8 +72,11 @@ def live(
         margin: Leverage; without it positions are not margined.
         position_states: Shapes what strategies want by how full their positions are.
         stops: Stops that the engine holds for the strategies.
-        orders: How long answers are waited for and what is done with foreign orders, in the
-            engine's form: `mainspring.config.Config().orders.to_engine()`.
+        validator: Who is asked about every order that the limits let through, as in `paper`.
+        orders: How long answers are waited for and what is done with orders and fills that were
+            not placed here (reported, cancelled or adopted), in the engine's form:
+            `mainspring.config.Config().orders.to_engine()`.
+        rollouts: Which strategies are two versions of one and share its size.
         cash: Money at the start, in the first instrument's settlement currency; without it what
             each venue says the account has.
         features: Features of every instrument, beside those that strategies name.
@@ -86,7 +92,7 @@ def live(
     if not 0 < size <= 1:
         raise ConfigError(f"a size of {size}; give the share of quantities to trade, such as 0.1")
     _check_places(places)
-    strategies = as_strategies(strategy)
+    strategies = with_owner(as_strategies(strategy), orders)
     for one in strategies:
         check_state(one)
     settings = RunSettings(
@@ -96,6 +102,7 @@ def live(
         margin=margin,
         position_states=position_states,
         stops=stops,
+        validator=validator,
         cash={SETTLEMENT: "0" if cash is None else cash},
         features=wanted_features(strategies, features),
         bars=wanted_bars(strategies, ()),
@@ -104,7 +111,7 @@ def live(
     tag = _tag(folder)
     core = _core.start_live(
         folder,
-        json.dumps({"run": run, **(orders or {})}),
+        json.dumps({"run": run, **rolled(rollouts), **(orders or {})}),
         json.dumps([place.to_engine(tag) for place in places]),
         [place.credentials.parts() for place in places],
         cash is None,
@@ -113,7 +120,9 @@ def live(
         [(engine_form(one), one.trigger) for one in strategies],
         Strategy,
     )
-    return LiveSession(core, folder, strategies, features=settings.features, bars=settings.bars)
+    return LiveSession(
+        core, folder, strategies, features=settings.features, bars=settings.bars, rollouts=rollouts
+    )
 
 
 def _check_places(places: Sequence[LiveVenue]) -> None:

@@ -1,13 +1,16 @@
 """Stops that the engine holds: it closes the position itself, at the market.
 
-A stop at the venue is an order: ``m.sell(..., kind="stop", trigger=...)``.
+Given at the start (``stops=[...]``) or asked for in a callback (``m.stop(Stop.trailing(5))``). A
+stop at the venue is an order: ``m.sell(..., kind="stop", trigger=...)``.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from mainspring.errors import ConfigError
 from mainspring.written import Number, Span, decimal_text, span_ns
 
 
@@ -85,6 +88,15 @@ class Stop:
     def equity(cls, loss: Number, **of: str) -> Stop:
         """When the position has lost this much, in the settlement currency."""
         return cls({"kind": "equity", "loss": decimal_text(loss, "loss")}, **of)
+
+    def _as_asked(self) -> str:
+        """The rule alone, as `Market.stop` takes it."""
+        if self.strategy is not None or self.symbol is not None:
+            raise ConfigError(
+                "a stop of a callback guards the strategy's own position in the market that it is "
+                "asked of; leave strategy= and symbol= out"
+            )
+        return json.dumps(self.rule)
 
     def to_engine(self) -> dict[str, Any]:
         """The engine's form."""

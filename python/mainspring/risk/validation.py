@@ -29,11 +29,14 @@ class Validator:
 
     Attributes:
         address: ``host:port``.
-        timeout: The longest wait for each order, 1 us to 10 s.
+        timeout: The longest wait for each order, 1 us to 10 s, connecting included. The kernel
+            waits for it: of each second at most a fifth is spent so (or one order's time, where
+            that is more), and one that did not answer is left alone for ten times its time.
+            Orders that are not asked about meanwhile are refused. Cancels never wait.
     """
 
     address: str
-    timeout: Span = "50ms"
+    timeout: Span = "5ms"
 
     def to_engine(self) -> dict[str, Any]:
         """The engine's form."""
@@ -52,7 +55,7 @@ class CallbackServer:
         timeout: See [`Validator`][mainspring.risk.validation.Validator].
     """
 
-    def __init__(self, callback: Callable[[Question], bool], *, timeout: Span = "50ms") -> None:
+    def __init__(self, callback: Callable[[Question], bool], *, timeout: Span = "5ms") -> None:
         self._callback = callback
         self._listener = socket.create_server(("127.0.0.1", 0))
         host, port = self._listener.getsockname()

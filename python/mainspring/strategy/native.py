@@ -79,6 +79,13 @@ class Noop(Native):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Account(Native):
+    """Owns orders and fills that were not placed by a session, and does nothing by itself."""
+
+    kind: ClassVar[str] = "account"
+
+
+@dataclass(frozen=True, kw_only=True)
 class TouchMaker(Native):
     """Joins both touches with `size` while the position is within `max_position`."""
 

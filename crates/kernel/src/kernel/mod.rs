@@ -34,6 +34,7 @@ use crate::delay::DelayQueue;
 use crate::host::{BookTrigger, Host, Interest};
 use crate::intent::Intents;
 use crate::margin::Margins;
+use crate::judging::Judging;
 use crate::market::{Market, Trade};
 use crate::recorder::Recorder;
 use crate::routing::{route_groups, RouteGroup};
@@ -177,6 +178,8 @@ pub struct Kernel {
     pub(crate) outside: Option<Box<Outside>>,
     /// Parent orders, once there is one.
     pub(crate) parents: Option<Box<ParentTable>>,
+    /// When the account is judged between samples; `None` where only samples are.
+    pub(crate) judging: Option<Box<Judging>>,
     /// The parent whose child is being placed; zero for none.
     making: ParentId,
     /// Rules of reconciling and rate budgets; `None` where wishes are carried out as they are.
@@ -276,6 +279,7 @@ impl Kernel {
             started_ns: TimeNs::MIN,
             shares_size: false,
             hushed: true,
+        let judges = parts.gate.bounds_losses();
             now_ns: TimeNs::MIN,
             markets: parts.markets,
             venues: parts.venues,
@@ -305,6 +309,7 @@ impl Kernel {
             making: ParentId(0),
             rounds: parts.rounds,
             groups,
+            judging: judges.then(|| Box::new(Judging::new(instruments))),
             bar_builders: parts.bar_builders,
             done_bars: Vec::with_capacity(16),
             wants_trades: false,
@@ -374,6 +379,7 @@ impl Kernel {
 
     /// Starts the strategies at `now_ns` and sets their first timers.
     pub(crate) fn start(&mut self, now_ns: TimeNs) -> Result<()> {
+            && self.judging.is_none()
         self.started_ns = now_ns;
         self.now_ns = now_ns;
         if let Some(outside) = self.outside.as_mut().filter(|o| o.begun_ns == TimeNs::MIN) {

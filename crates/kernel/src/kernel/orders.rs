@@ -252,13 +252,25 @@ impl Kernel {
         let order = *self.orders.at(moved);
         self.recorder.counts.risk_rejects += 1;
         self.recorder.order(&order, reason, self.now_ns)?;
-        let heard = self.strategies[usize::from(order.strategy)].interest.orders;
-        if heard && !self.is_apart(order.strategy) {
-            // Told like an answer of the venue: soon, but not from inside the callback.
-            let timer = Timer::Refusal { strategy: order.strategy, order: order.id };
-            self.timers.push(self.now_ns + REFUSAL_NS, timer)?;
+        self.tell_strategy_refusal(&order, self.is_apart(order.strategy), self.now_ns)
+    }
+
+    /// Tells a strategy that its order was refused here: like an answer of the venue soon, but not from
+    /// inside its callback; one that decides elsewhere is not inside, and reads it at once.
+    pub(crate) fn tell_strategy_refusal(
+        &mut self,
+        order: &Order,
+        elsewhere: bool,
+        at_ns: TimeNs,
+    ) -> Result<()> {
+        if !self.strategies[usize::from(order.strategy)].interest.orders {
+            return Ok(());
         }
-        Ok(())
+        if elsewhere {
+            return self.call(order.strategy, order.terms.instrument, &Call::Order(order));
+        }
+        let timer = Timer::Refusal { strategy: order.strategy, order: order.id };
+        self.timers.push(at_ns + REFUSAL_NS, timer)
     }
 
     pub(crate) fn cancel(&mut self, strategy: u16, id: ClientOrderId) -> Result<()> {

@@ -98,7 +98,7 @@ impl Kernel {
         if !self.guards.is_empty() {
             self.watch_stops(instrument)?;
         }
-        if self.outside.is_some() && !self.hushed {
+        if self.judging.is_some() && !self.hushed {
             self.judge_after(instrument)?;
         }
         let usable = self.is_usable(instrument);

@@ -50,6 +50,8 @@ pub enum NativeConfig {
     Noop(NoopConfig),
     /// Joins both touches.
     TouchMaker(touch::TouchMakerConfig),
+    /// Owns orders that were not placed by a session, and does nothing by itself.
+    Account(NoopConfig),
     /// Avellaneda and Stoikov's quotes.
     AvellanedaStoikov(market_maker::AvellanedaStoikovConfig),
     /// The closed-form quotes of Gueant, Lehalle and Fernandez-Tapia.
@@ -82,6 +84,7 @@ impl NativeConfig {
             Self::AvellanedaStoikov(config) => Box::new(AvellanedaStoikov::new(*config, trigger)?),
             Self::Glft(config) => Box::new(Glft::new(*config, trigger)?),
             Self::Imbalance(config) => Box::new(Imbalance::new(*config, trigger)?),
+            Self::Account(_) => Box::new(touch::Account),
             Self::Grid(config) => Box::new(Grid::new(*config, trigger)?),
             Self::MovingAverageCross(config) => Box::new(MovingAverageCross::new(*config)?),
         })

@@ -69,6 +69,19 @@ impl Host for TouchMaker {
     }
 }
 
+/// Owns what is adopted.
+pub struct Account;
+
+impl Host for Account {
+    fn name(&self) -> &str {
+        crate::session::ACCOUNT
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::default()
+    }
+}
+
 /// Does nothing.
 pub struct Noop {
     config: NoopConfig,

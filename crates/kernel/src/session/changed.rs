@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use mainspring_core::Result;
+use mainspring_features::MicropriceTable;
 use mainspring_trading::execution::reconcile::ReconcileConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -54,6 +55,8 @@ pub struct Changed {
     pub patience: Option<Over<Patience>>,
     /// What is done with orders of others.
     pub foreign: Option<Over<ForeignOrders>>,
+    /// Models of features, by the name of the feature.
+    pub models: BTreeMap<String, Over<MicropriceTable>>,
     /// Parameters of strategies that the engine makes.
     pub parameters: BTreeMap<u16, Over<Parameters>>,
 }
@@ -63,6 +66,7 @@ impl Command {
         match self {
             Self::SetParameters { started_with, .. }
             | Self::SetExecution { started_with, .. }
+            | Self::SwapModel { started_with, .. }
             | Self::SetWaits { started_with, .. } => Some(started_with),
             _ => None,
         }
@@ -103,6 +107,39 @@ impl Kernel {
             all.extend(over.map(|over| (strategy, over)));
         }
         self.note(&format!("{name}: parameters {}", Value::Object(values.clone())))
+    }
+
+    /// Another fitted model in the place of one that a feature has.
+    pub(super) fn swap_model(
+        &mut self,
+        feature: &str,
+        model: &MicropriceTable,
+        hash: &str,
+    ) -> Result<()> {
+        let before = self.markets.first().and_then(|one| one.features.microprice(feature).cloned());
+        for market in &mut self.markets {
+            if let Err(why) = market.features.set_microprice(feature, model) {
+                return self.refuse_command(&format!("the model stays: {why}"));
+            }
+        }
+        if let (Some(outside), Some(before)) = (&mut self.outside, before) {
+            let all = &mut outside.changed.models;
+            let mut over = all.remove(feature);
+            Over::set(&mut over, &before, model.clone());
+            all.extend(over.map(|over| (feature.to_owned(), over)));
+        }
+        self.note(&format!("{feature}: another model from now on, {hash}"))
+    }
+
+    /// Features that were made anew, as after a restart, have the models that commands gave them.
+    pub(super) fn keep_models(&mut self) -> Result<()> {
+        let Some(outside) = &self.outside else { return Ok(()) };
+        for (feature, over) in &outside.changed.models {
+            for market in &mut self.markets {
+                market.features.set_microprice(feature, &over.now)?;
+            }
+        }
+        Ok(())
     }
 
     /// Other rules between wishes and orders from now on; none with `None`.
@@ -160,6 +197,13 @@ impl Kernel {
                 let now = || slot.and_then(|slot| slot.host.parameters());
                 over.map(|over| over.started_with.clone()).or_else(now).map(Value::Object)
             }
+            Command::SwapModel { feature, .. } => {
+                let over = outside.changed.models.get(feature);
+                let first = self.markets.first();
+                let now = || first.and_then(|one| one.features.microprice(feature).cloned());
+                let told = over.map(|over| over.started_with.clone()).or_else(now);
+                told.and_then(|told| serde_json::to_value(told).ok())
+            }
             Command::SetExecution { .. } => serde_json::to_value(&started.reconcile).ok(),
             Command::SetWaits { .. } => {
                 serde_json::to_value((&started.patience, &started.foreign)).ok()
@@ -205,6 +249,13 @@ impl Kernel {
         let policy = Over::kept(changed.foreign.as_ref(), &foreign);
         if waits.is_some() || policy.is_some() {
             self.set_waits(&waits.unwrap_or(patience), &policy.unwrap_or(foreign))?;
+        }
+        for (feature, over) in &changed.models {
+            let first = self.markets.first();
+            let started_with = first.and_then(|one| one.features.microprice(feature).cloned());
+            if let Some(now) = started_with.and_then(|with| Over::kept(Some(over), &with)) {
+                self.swap_model(feature, &now, "as before the restart")?;
+            }
         }
         for (strategy, over) in &changed.parameters {
             let slot = self.strategies.get(usize::from(*strategy));

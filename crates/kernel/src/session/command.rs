@@ -2,6 +2,7 @@
 
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{InstrumentId, Lots, Result, Side};
+use mainspring_features::MicropriceTable;
 use mainspring_trading::execution::reconcile::ReconcileConfig;
 use mainspring_trading::risk::{HaltCause, LimitTree};
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,18 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Value::is_null")]
         started_with: Value,
     },
+    /// Another fitted model in the place of one that a feature has, from the next event on.
+    SwapModel {
+        /// The feature, by its name in the chain.
+        feature: String,
+        /// The model.
+        model: Box<MicropriceTable>,
+        /// What the model is told by: a hash of what it was fitted to, or of its file.
+        hash: String,
+        /// What the session was started with; the journal has it.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        started_with: Value,
+    },
     /// Another share of size for the new version of a strategy.
     SetRollout {
         /// The new version.
@@ -129,6 +142,9 @@ impl Kernel {
             }
             Command::SetExecution { rules, .. } => self.set_execution(rules.as_deref()),
             Command::SetWaits { patience, foreign, .. } => self.set_waits(patience, foreign),
+            Command::SwapModel { feature, model, hash, .. } => {
+                self.swap_model(feature, model, hash)
+            }
             Command::SetRollout { strategy, percent, reason } => {
                 self.set_rollout(*strategy, *percent, reason)
             }

@@ -202,6 +202,12 @@ impl Names<'_> {
                 fields.push(("order_id", Value::Id(id.0)));
                 price_ticks_and_lots(price, qty, &mut fields);
             }
+            Intent::Stop { instrument, rule } => {
+                fields.push(("intent", text(if rule.is_some() { "stop" } else { "remove_stops" })));
+                self.instrument(instrument.0, &mut fields);
+                let rule = rule.and_then(|rule| serde_json::to_value(rule).ok());
+                fields.extend(rule.map(|rule| ("rule", Value::Json(rule))));
+            }
             Intent::Timer { at_ns, tag } => {
                 fields.push(("intent", text("timer")));
                 fields.push(("at_ns", Value::Int(at_ns)));

@@ -205,6 +205,7 @@ impl Session {
             markets.push(Market::new(InstrumentId(index as u16), instrument.clone(), features));
         }
         self.kernel.markets = markets;
+        self.kernel.keep_models()?;
         self.begin_venues_again(now_ns)?;
         for (slot, state) in self.kernel.strategies.iter_mut().zip(&self.states) {
             if slot.interest.state && !state.is_empty() {
@@ -275,9 +276,10 @@ impl Kernel {
 
     fn follow_intent(&mut self, strategy: u16, intent: &Intent, all: &Intents) -> Result<()> {
         match *intent {
-            Intent::Timer { .. } | Intent::Execute { .. } | Intent::Control { .. } => {
-                self.carry_out_one(strategy, intent, all)
-            }
+            Intent::Stop { .. }
+            | Intent::Timer { .. }
+            | Intent::Execute { .. }
+            | Intent::Control { .. } => self.carry_out_one(strategy, intent, all),
             Intent::CancelAll(instrument) => self.cancel_parents_in(strategy, instrument),
             _ => Ok(()),
         }
@@ -310,7 +312,13 @@ impl Kernel {
         }
         track_open(&mut self.gate, before, &change.order);
         let now_ns = std::mem::replace(&mut self.now_ns, time_ns);
-        let done = self.watch_for_answer(id, change.to).and_then(|()| self.child_moved(id, None));
+        let mut done =
+            self.watch_for_answer(id, change.to).and_then(|()| self.child_moved(id, None));
+        if change.to == OrderState::RiskRejected && !self.hushed {
+            let elsewhere = self.outside.as_ref().is_some_and(|outside| outside.elsewhere);
+            done = done
+                .and_then(|()| self.tell_strategy_refusal(&change.order, elsewhere, time_ns));
+        }
         self.now_ns = now_ns;
         done
     }

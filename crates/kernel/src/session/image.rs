@@ -154,9 +154,7 @@ impl Session {
         kernel.orders.restore(&image.orders)?;
         kernel.ledger = image.ledger.clone();
         kernel.gate.restore(&image.gate)?;
-        if kernel.guards.len() == image.guards.len() {
-            kernel.guards.clone_from(&image.guards);
-        }
+        kernel.restore_guards(&image.guards);
         kernel.now_ns = image.now_ns;
         kernel.started_ns = image.started_ns;
         kernel.hush();

@@ -26,7 +26,6 @@ pub mod foreign;
 mod image;
 mod ink;
 mod inside;
-mod judging;
 pub mod mutant;
 mod outside;
 #[cfg(unix)]
@@ -56,6 +55,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::RunConfig;
 use crate::host::{Host, HostResult};
 use crate::intent::{Intent, Intents, FIRST_ELSEWHERE};
+use crate::judging::Judging;
 use crate::kernel::{Kernel, REMEMBERED_IN_SESSIONS};
 use crate::market::{Changes, Market};
 use crate::recorder::{Counts, Recorder};
@@ -161,6 +161,7 @@ impl Session {
         kernel.shares_size = !outside.rollouts.is_empty();
         outside.inside = config.paper;
         kernel.outside = Some(Box::new(outside));
+        kernel.judging = Some(Box::new(Judging::new(instruments.len())));
         kernel.check_owner(&config.foreign)?;
         kernel.receive_clock = config.paper;
         let changes = vec![Changes::default(); instruments.len()];
@@ -419,6 +420,9 @@ impl Session {
         let next = parents.map_or(ParentId::FIRST_ELSEWHERE, |parents| parents.next_elsewhere());
         self.kernel.intents.give_parents_from(next.0);
         self.elsewhere = true;
+        if let Some(outside) = &mut self.kernel.outside {
+            outside.elsewhere = true;
+        }
         self.keep_wishes();
     }
 

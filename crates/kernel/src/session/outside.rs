@@ -14,7 +14,6 @@ use crate::kernel::REMEMBERED_IN_SESSIONS;
 
 use super::changed::{Changed, Started};
 use super::foreign::{is_known_by_venue_id, FIRST_ADOPTED};
-use super::judging::Judging;
 use super::rollout::Rollout;
 
 /// Requests that may wait to be taken by the egress.
@@ -224,13 +223,13 @@ pub(crate) struct Outside {
     pub(crate) told_foreign: SeenTrades,
     /// Whether the kernel repeats a journal: it decides nothing, it applies what was decided.
     pub(crate) following: bool,
+    /// Whether the strategies here decide for a session that knows them by name only.
+    pub(crate) elsewhere: bool,
     /// Whether the venues are simulated in this kernel: nothing is asked of anybody outside.
     pub(crate) inside: bool,
     /// What it was started with, and what commands changed since.
     pub(crate) started: Started,
     pub(crate) changed: Changed,
-    /// When the account is judged again.
-    pub(crate) judging: Judging,
     /// Versions of strategies that share a size.
     pub(crate) rollouts: Vec<Rollout>,
     /// Why the last command was not carried out.
@@ -257,7 +256,6 @@ impl Outside {
             foreign: started.foreign.clone(),
             started,
             changed: Changed::default(),
-            judging: Judging::new(venue_of.len()),
             rollouts: Vec::new(),
             refused: None,
             links: venues.iter().map(link).collect(),
@@ -268,6 +266,7 @@ impl Outside {
             begun_ns: TimeNs::MIN,
             told_foreign: SeenTrades::new(TOLD_FOREIGN),
             following: false,
+            elsewhere: false,
             inside: false,
             keep_followed: false,
             followed: Vec::new(),

@@ -8,8 +8,9 @@ use mainspring_trading::orders::Order;
 use serde_json::{json, Map, Value};
 
 use super::Session;
+use crate::stops::Guard;
 
-/// Open orders, positions and money as JSON; prices, quantities and money are exact decimal text.
+/// Open orders, positions, stops and money as JSON; prices, quantities and money are exact decimal text.
 #[must_use]
 pub fn summary(session: &Session) -> Value {
     let image = session.image();
@@ -28,6 +29,7 @@ pub fn summary(session: &Session) -> Value {
         "strategies": strategies,
         "orders": orders,
         "positions": positions,
+        "stops": stops(session),
         "money": money(session),
         "links": session.links(),
     })
@@ -55,6 +57,20 @@ fn order_json(session: &Session, order: &Order) -> Value {
         told["filled"] = instrument.lot.times(order.filled.0).into();
     }
     told
+}
+
+fn stops(session: &Session) -> Vec<Value> {
+    let told = |guard: &Guard| {
+        let instrument = session.instruments().get(guard.instrument.index());
+        json!({
+            "strategy": guard.strategy,
+            "symbol": instrument.map(|instrument| &instrument.symbol),
+            "rule": guard.stop.rule(),
+            "asked": guard.asked,
+            "fired": guard.stop.has_fired(),
+        })
+    };
+    session.kernel.guards.iter().map(told).collect()
 }
 
 fn positions(session: &Session, strategies: usize) -> Vec<Value> {

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod memory;
+pub mod scripted;
 
 use mainspring_core::{InstrumentId, Lots};
 use mainspring_kernel::host::{BookTrigger, Host};

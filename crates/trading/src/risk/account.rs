@@ -8,7 +8,7 @@ use super::gate::Gate;
 use super::halt::HaltCause;
 use super::held::Held;
 use super::kind::LimitKind;
-use super::ladder::{fallen_bps, Rung};
+use super::ladder::{fallen_bps, Ladder, Rung};
 use super::limits::DAY_NS;
 use super::scope::{Bounds, Room, Scope, NO_BOUND};
 use super::slot::{BRANCHES, STRATEGY};
@@ -329,6 +329,14 @@ impl Gate {
             None
         };
         Verdict { from, rung, fallen_bps: fallen, halt }
+    }
+
+    /// Whether more than the build's own ceilings bounds what may be lost: the loss of a day, or falls
+    /// from the peak.
+    #[must_use]
+    pub fn bounds_losses(&self) -> bool {
+        self.tree.drawdown != Ladder::default()
+            || self.scopes.iter().any(|scope| bounded_by(&scope.bounds))
     }
 
     fn note_worth(&mut self, equity: Money, made: &dyn Fn(u16, InstrumentId) -> Option<Money>) {

@@ -59,13 +59,28 @@ impl ValidatorConfig {
 
 /// A validator behind a socket. For each order it is sent one line of JSON with an `id`, and answers
 /// with one line `ID ok` or `ID no`. Whatever else comes, or nothing in time, is a no.
+///
+/// Whoever asks waits, so that what it may cost is bounded twice. Connecting, asking and answering
+/// together have the time of one order. And of any second at most a fifth is spent on waiting, or one
+/// order's time where that is more: what is asked beyond that is refused without a question. One that
+/// did not answer is not asked again for ten times its time.
 #[derive(Debug)]
 pub struct SocketValidator {
     config: ValidatorConfig,
     stream: Option<TcpStream>,
     asked: u64,
     received: Vec<u8>,
+    /// Nothing is asked before.
+    silent_until: Option<Instant>,
+    /// The second that runs, and what of it was spent on waiting.
+    second: (Instant, Duration),
 }
+
+/// Of each second, what may be spent on waiting for answers.
+const WAITING: Duration = Duration::from_millis(200);
+
+/// One that did not answer is left alone for so many times its time.
+const LEFT_ALONE: u32 = 10;
 
 /// Longest line that is listened to.
 const MAX_LINE: usize = 256;
@@ -74,24 +89,46 @@ impl SocketValidator {
     /// A validator that connects when it is first asked.
     #[must_use]
     pub fn new(config: ValidatorConfig) -> Self {
-        Self { config, stream: None, asked: 0, received: Vec::with_capacity(MAX_LINE) }
+        let received = Vec::with_capacity(MAX_LINE);
+        let second = (Instant::now(), Duration::ZERO);
+        Self { config, stream: None, asked: 0, received, silent_until: None, second }
     }
 
-    fn ask(&mut self, proposal: &Proposal) -> std::io::Result<bool> {
-        let timeout = Duration::from_nanos(self.config.timeout_ns.unsigned_abs());
-        let deadline = Instant::now() + timeout;
+    const fn timeout(&self) -> Duration {
+        Duration::from_nanos(self.config.timeout_ns.unsigned_abs())
+    }
+
+    /// Whether there is time to ask now.
+    fn may_ask(&mut self, now: Instant) -> bool {
+        if self.silent_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        self.silent_until = None;
+        if now.duration_since(self.second.0) >= Duration::from_secs(1) {
+            self.second = (now, Duration::ZERO);
+        }
+        self.second.1 < WAITING.max(self.timeout())
+    }
+
+    fn ask(&mut self, proposal: &Proposal, begun: Instant) -> std::io::Result<bool> {
+        let timeout = self.timeout();
+        let deadline = begun + timeout;
         if self.stream.is_none() {
             let address = self.config.address.to_socket_addrs()?.next();
             let address = address.ok_or(IoErrorKind::AddrNotAvailable)?;
             let stream = TcpStream::connect_timeout(&address, timeout)?;
             stream.set_nodelay(true)?;
-            stream.set_write_timeout(Some(timeout))?;
             self.received.clear();
             self.stream = Some(stream);
         }
         self.asked += 1;
         let question = question(self.asked, proposal);
         let Some(stream) = &mut self.stream else { return Ok(false) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(IoErrorKind::TimedOut.into());
+        }
+        stream.set_write_timeout(Some(left))?;
         stream.write_all(question.as_bytes())?;
         loop {
             if let Some((id, yes)) = next_answer(&mut self.received) {
@@ -118,9 +155,17 @@ impl SocketValidator {
 
 impl Validator for SocketValidator {
     fn validate(&mut self, proposal: &Proposal) -> bool {
-        self.ask(proposal).unwrap_or_else(|_| {
-            // The next order begins with a fresh connection.
+        let begun = Instant::now();
+        if !self.may_ask(begun) {
+            return false;
+        }
+        let answer = self.ask(proposal, begun);
+        let ended = Instant::now();
+        self.second.1 += ended.duration_since(begun);
+        answer.unwrap_or_else(|_| {
+            // The next question begins with a fresh connection.
             self.stream = None;
+            self.silent_until = Some(ended + self.timeout() * LEFT_ALONE);
             false
         })
     }
@@ -212,6 +257,31 @@ mod tests {
         let start = Instant::now();
         assert!(!late.validate(&proposal()));
         assert!(start.elapsed() < Duration::from_millis(390));
+    }
+
+    #[test]
+    fn one_that_is_silent_or_slow_costs_a_bounded_part_of_the_time() {
+        let start = Instant::now();
+        let mut silent = serve(|_, _| {
+            thread::sleep(Duration::from_secs(9));
+            None
+        });
+        silent.config.timeout_ns = 20_000_000;
+        (0..1_000).for_each(|_| assert!(!silent.validate(&proposal())));
+        assert!(start.elapsed() < Duration::from_millis(150), "asked once: {:?}", start.elapsed());
+        assert!(silent.asked <= 2, "{} questions", silent.asked);
+
+        let mut slow = serve(|_, line| {
+            thread::sleep(Duration::from_millis(30));
+            Some(format!("{} ok\n", id(line)))
+        });
+        slow.config.timeout_ns = 150_000_000;
+        let start = Instant::now();
+        let passed = (0..1_000).filter(|_| slow.validate(&proposal())).count();
+        assert!((1..=10).contains(&passed), "{passed}");
+        assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
+        thread::sleep(Duration::from_millis(1_000));
+        assert!(slow.validate(&proposal()), "another second");
     }
 
     #[test]

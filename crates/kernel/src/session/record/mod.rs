@@ -9,8 +9,8 @@ mod wishes;
 
 pub use order::{AdoptedRecord, NewOrder, Step, Terms};
 pub use venue::{
-    AnswerRecord, ForeignRecord, LinkRecord, ListHead, Mark, MarketHead, NamedRecord, OpenOrderRecord,
-    PositionEntry, QueryRecord, ReportRecord,
+    AnswerRecord, ForeignRecord, LinkRecord, ListHead, Mark, MarketHead, NamedRecord,
+    OpenOrderRecord, PositionEntry, QueryRecord, ReportRecord,
 };
 pub(crate) use wishes::{decode_intents, encode_intents, MAX_INTENTS_BYTES};
 pub use wishes::{IntentRecord, IntentsHead, LevelRecord};

@@ -2,8 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 use mainspring_core::{
-    Answer, CancelReason, ClientOrderId, ForeignReport, InstrumentId, Lots, Money, OpenOrder, RejectReason,
-    Report, Result, Ticks, VenueEvent, VenueEventKind,
+    Answer, CancelReason, ClientOrderId, ForeignReport, InstrumentId, Lots, Money, OpenOrder,
+    RejectReason, Report, Result, Ticks, VenueEvent, VenueEventKind,
 };
 use mainspring_journal::Wide;
 use mainspring_trading::ledger::MarkPrice;

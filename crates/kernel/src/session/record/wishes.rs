@@ -6,6 +6,7 @@ use mainspring_core::order::OrderFlags;
 use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Ticks};
 use mainspring_trading::execution::parents::{ParentId, ParentTerms};
 use mainspring_trading::execution::Level;
+use mainspring_trading::risk::StopRule;
 
 use super::order::Terms;
 use super::{damaged, unknown_code};
@@ -124,6 +125,42 @@ fn control_of(code: u16) -> Result<Control> {
         .ok_or_else(|| unknown_code("a control of a parent order", code as u8))
 }
 
+/// A rule in the fields of terms: its code where an order's type is, its figures where prices are.
+fn encode_stop(rule: &StopRule, terms: &mut Terms) {
+    let (code, figures) = match *rule {
+        StopRule::Fixed { distance2 } => (1, [distance2, 0, 0]),
+        StopRule::Trailing { distance2 } => (2, [distance2, 0, 0]),
+        StopRule::Atr { multiple_milli, period, bar_ns } => {
+            (3, [multiple_milli, i64::from(period), bar_ns])
+        }
+        StopRule::Step { distance2, step2 } => (4, [distance2, step2, 0]),
+        StopRule::BreakEven { distance2, trigger2, offset2 } => (5, [distance2, trigger2, offset2]),
+        StopRule::Time { after_ns } => (6, [after_ns, 0, 0]),
+        StopRule::Equity { loss } => (7, [loss as i64, (loss >> 64) as i64, 0]),
+    };
+    terms.order_type = code;
+    [terms.price, terms.qty, terms.trigger] = figures;
+}
+
+fn decode_stop(terms: &Terms) -> Result<StopRule> {
+    let (a, b, c) = (terms.price, terms.qty, terms.trigger);
+    let rule = match terms.order_type {
+        1 => StopRule::Fixed { distance2: a },
+        2 => StopRule::Trailing { distance2: a },
+        3 => {
+            let period = u32::try_from(b).unwrap_or(0);
+            StopRule::Atr { multiple_milli: a, period, bar_ns: c }
+        }
+        4 => StopRule::Step { distance2: a, step2: b },
+        5 => StopRule::BreakEven { distance2: a, trigger2: b, offset2: c },
+        6 => StopRule::Time { after_ns: a },
+        7 => StopRule::Equity { loss: i128::from(b) << 64 | i128::from(a as u64) },
+        code => return Err(unknown_code("a stop", code)),
+    };
+    rule.validate()?;
+    Ok(rule)
+}
+
 fn encode_intent(intent: &Intent) -> IntentRecord {
     let mut record = IntentRecord::zeroed();
     match *intent {
@@ -157,6 +194,14 @@ fn encode_intent(intent: &Intent) -> IntentRecord {
             record.kind = 6;
             record.id = id.0;
             (record.terms.price, record.terms.qty) = (price.0, qty.0);
+        }
+        Intent::Stop { instrument, rule } => {
+            record.kind = 10;
+            record.terms.instrument = instrument.0;
+            if let Some(rule) = rule {
+                record.priced = 1;
+                encode_stop(&rule, &mut record.terms);
+            }
         }
         Intent::Timer { at_ns, tag } => {
             record.kind = 7;
@@ -235,6 +280,11 @@ fn decode_intent(record: &IntentRecord, levels: u16, parents: u16) -> Result<Int
         7 => Intent::Timer { at_ns: record.terms.expire_ns, tag: record.id as i64 },
         8 if record.first < parents => {
             Intent::Execute { id: parent_of(record.id)?, terms: record.first }
+        }
+        10 => {
+            let stop = record.priced != 0;
+            let rule = stop.then(|| decode_stop(&record.terms)).transpose()?;
+            Intent::Stop { instrument, rule }
         }
         9 => Intent::Control { id: parent_of(record.id)?, control: control_of(record.first)? },
         code => return Err(unknown_code("a wish", code)),

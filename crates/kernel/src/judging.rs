@@ -1,5 +1,6 @@
-//! When the account of a session is judged: by the clock, at fills, and when the market has moved what
-//! is held by enough to matter.
+//! When the account is judged: by the clock, at fills, and when the market has moved what is held by
+//! enough to matter. In sessions always; in runs over files where a limit on losses is set, at the same
+//! points, so that both halt at the same event.
 //!
 //! Each judgement works out, for each instrument that is held, between which mid prices the account
 //! stays within a small part of what it was judged at. After a message two comparisons say whether
@@ -37,10 +38,10 @@ impl Kernel {
     /// Judges the account after news of an instrument, where they matter.
     #[inline]
     pub(crate) fn judge_after(&mut self, instrument: InstrumentId) -> Result<()> {
-        let Some(outside) = &self.outside else { return Ok(()) };
-        let (low, high) = outside.judging.quiet[instrument.index()];
+        let Some(judging) = &self.judging else { return Ok(()) };
+        let (low, high) = judging.quiet[instrument.index()];
         let mid2 = self.markets[instrument.index()].mid2();
-        if outside.judging.due || mid2.is_some_and(|mid2| mid2 < low || mid2 > high) {
+        if judging.due || mid2.is_some_and(|mid2| mid2 < low || mid2 > high) {
             return self.judge_now();
         }
         Ok(())
@@ -48,10 +49,11 @@ impl Kernel {
 
     /// Something of an order traded: the account is judged at once, or as soon as it may be again.
     pub(crate) fn judge_fill(&mut self, order: ClientOrderId) -> Result<()> {
-        let Some(outside) = self.outside.as_mut().filter(|outside| !outside.following) else {
+        if self.is_following() {
             return Ok(());
-        };
-        outside.judging.due = true;
+        }
+        let Some(judging) = &mut self.judging else { return Ok(()) };
+        judging.due = true;
         match self.orders.get(order).map(|order| order.terms.instrument) {
             Some(instrument) => self.judge_after(instrument),
             None => Ok(()),
@@ -61,11 +63,19 @@ impl Kernel {
     #[cold]
     fn judge_now(&mut self) -> Result<()> {
         let now_ns = self.now_ns;
-        let judged_ns = self.outside.as_ref().map_or(now_ns, |outside| outside.judging.judged_ns);
+        let judged_ns = self.judging.as_ref().map_or(now_ns, |judging| judging.judged_ns);
         if self.is_following() || now_ns.saturating_sub(judged_ns) < APART_NS {
             return Ok(());
         }
-        self.sample()
+        if self.outside.is_some() {
+            return self.sample();
+        }
+        // The samples of a run over files are evenly spaced: what is judged in between is no sample.
+        self.value_positions()?;
+        let equity = self.ledger.statement(&self.report_currency)?.equity();
+        self.note_judged(equity);
+        self.act_on_sample(equity)?;
+        self.sample_margin()
     }
 
     /// The account was judged at this equity: until when it need not be again.
@@ -78,10 +88,10 @@ impl Kernel {
             .map(|at| self.quiet_mids(InstrumentId(at), held(InstrumentId(at)), may_move))
             .collect();
         let now_ns = self.now_ns;
-        if let Some(outside) = &mut self.outside {
-            outside.judging.quiet.copy_from_slice(&quiet);
-            outside.judging.due = false;
-            outside.judging.judged_ns = now_ns;
+        if let Some(judging) = &mut self.judging {
+            judging.quiet.copy_from_slice(&quiet);
+            judging.due = false;
+            judging.judged_ns = now_ns;
         }
     }
 
