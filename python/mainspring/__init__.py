@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mainspring import data as data
+    from mainspring import exchange as exchange
     from mainspring import execution as execution
     from mainspring import features as features
     from mainspring import journal as journal
@@ -62,6 +63,7 @@ _LAZY = {
     "native": "mainspring.strategy.native",
     "compiled": "mainspring.strategy.compiled:compiled",
     "models": "mainspring.models",
+    "exchange": "mainspring.exchange",
     "risk": "mainspring.risk",
     "strategies": "mainspring.strategies",
     "backtest": "mainspring.backtesting.engine:backtest",

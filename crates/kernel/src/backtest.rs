@@ -6,7 +6,7 @@ use mainspring_core::{DurationNs, Error, ErrorKind, InstrumentId, Result, TimeNs
 use crate::kernel::{Due, Kernel};
 use crate::market::Changes;
 use crate::merge::Tournament;
-use crate::source::{Clocks, Feed, Pair, Source};
+use crate::source::{Clocks, Cursor, Feed, Pair, Source};
 
 /// How far a run is, told every few thousand messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,10 @@ impl<'a, 'w> Backtest<'a, 'w> {
         span: Span,
         watch: &'a mut Watch<'w>,
     ) -> Self {
+        // What the matching engine publishes is one more source.
+        let matched = usize::from(kernel.matching.is_some());
         let mut venue = Tournament::new(sources.len());
-        let mut local = Tournament::new(sources.len());
+        let mut local = Tournament::new(sources.len() + matched);
         for (i, source) in sources.iter().enumerate() {
             venue.set(i, source.next_venue_ns());
             local.set(i, source.next_local_ns());
@@ -92,6 +94,7 @@ impl<'a, 'w> Backtest<'a, 'w> {
     // move them between stack slots at every step.
     #[inline(never)]
     pub fn run(&mut self) -> Result<()> {
+        self.look_at_matching();
         let first = self.venue.next_ns().min(self.local.next_ns());
         let scripted = self.script.is_some();
         if first == TimeNs::MAX && !scripted {
@@ -101,6 +104,9 @@ impl<'a, 'w> Backtest<'a, 'w> {
             self.kernel.start(first)?;
         }
         loop {
+            if self.kernel.matching.is_some() {
+                self.look_at_matching();
+            }
             let due_ns = self.next_due_ns();
             if self.market_ns() < due_ns {
                 self.market_rows(due_ns)?;
@@ -251,6 +257,19 @@ impl<'a, 'w> Backtest<'a, 'w> {
         Ok(())
     }
 
+    /// Whatever happens at the matching engine may publish something, and wake the agents there.
+    fn look_at_matching(&mut self) {
+        if self.kernel.matching.is_none() {
+            return;
+        }
+        self.local.set(self.sources.len(), self.kernel.next_matched_ns());
+        for (index, source) in self.sources.iter().enumerate() {
+            if matches!(source.feed, Feed::Agents) {
+                self.venue.set(index, self.kernel.next_act_ns(source.instruments[0]));
+            }
+        }
+    }
+
     /// How far a source may be read before something else comes first. `others` is the tournament
     /// without that source; at equal times the source of the lower index goes first.
     fn horizon(others: &Tournament, index: usize, due_ns: TimeNs) -> TimeNs {
@@ -294,6 +313,14 @@ impl<'a, 'w> Backtest<'a, 'w> {
                 }
                 pair.venue.advance(used)?;
             }
+            Feed::Replayed(venue) => {
+                replay_message(kernel, venue, clocks, instruments)?;
+            }
+            Feed::Agents => {
+                let at_ns = kernel.next_act_ns(instruments[0]);
+                clocks.venue_ns = at_ns;
+                kernel.others_act(instruments[0], at_ns)?;
+            }
             Feed::Bars(pair, path) => {
                 if let Some(bar) = pair.venue.peek() {
                     let instrument = instruments[usize::from(bar.instrument)];
@@ -318,6 +345,10 @@ impl<'a, 'w> Backtest<'a, 'w> {
     /// Messages of one source reaching us before `horizon`, until something else comes first.
     fn local_messages(&mut self, mut horizon: TimeNs) -> Result<()> {
         let index = self.local.winner();
+        if index == self.sources.len() {
+            self.kernel.matched_message()?;
+            return self.watch_sometimes();
+        }
         if self.sources.len() > 1 {
             self.local.set(index, TimeNs::MAX);
             horizon = Self::horizon(&self.local, index, horizon);
@@ -353,6 +384,7 @@ impl<'a, 'w> Backtest<'a, 'w> {
         match feed {
             Feed::Market(pair) => local_market(kernel, pair, clocks, instruments),
             Feed::Orders(pair) => local_orders(kernel, pair, clocks, instruments),
+            Feed::Replayed(_) | Feed::Agents => Ok(()),
             Feed::Bars(pair, _) => {
                 let Some(bar) = pair.local.peek().copied() else { return Ok(()) };
                 clocks.local_ns = clocks.at_us(&bar);
@@ -413,6 +445,29 @@ fn local_orders(
         pair.local.advance(1)?;
         if row.market.ends_message() || pair.local.peek().is_none() {
             return kernel.local_end(instrument, &row.market, &changes);
+        }
+    }
+}
+
+/// One message of an order-level recording on the matching engine, as far as the engine does not
+/// answer.
+fn replay_message(
+    kernel: &mut Kernel,
+    venue: &mut Cursor<'_, OrderRow>,
+    clocks: &mut Clocks,
+    instruments: &[InstrumentId],
+) -> Result<()> {
+    loop {
+        let (rows, base) = venue.rows();
+        let Some(row) = rows.first().copied() else { return Ok(()) };
+        let at_ns = clocks.at_venue(&row);
+        let recv_ns = clocks.at_us(&row).max(at_ns);
+        (clocks.venue_ns, clocks.local_ns) = (at_ns, recv_ns);
+        let instrument = instruments[usize::from(row.market.instrument)];
+        let answered = kernel.recorded_row(instrument, &row, base, (at_ns, recv_ns))?;
+        venue.advance(1)?;
+        if answered || row.market.ends_message() {
+            return Ok(());
         }
     }
 }

@@ -3,7 +3,7 @@
 use mainspring_core::money::MONEY_DECIMALS;
 use mainspring_core::{Decimal, DurationNs, Error, ErrorKind, Instrument, Money, Result, TimeNs};
 use mainspring_features::FeatureSpec;
-use mainspring_sim::{LatencyModel, SimConfig};
+use mainspring_sim::{FillModel, LatencyModel, SimConfig};
 use mainspring_trading::execution::reconcile::ReconcileConfig;
 use mainspring_trading::fee::{rate_units, FeeSchedule, FeeTier};
 use mainspring_trading::risk::{LimitTree, PositionStates, ValidatorConfig};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bars::MAX_BAR_SPECS;
 use crate::margin::MarginConfig;
+use crate::matching::FlowSpec;
 use crate::stops::StopConfig;
 
 /// When the simulated venue sees a row of the feed.
@@ -77,6 +78,9 @@ pub struct RunConfig {
     pub record_orders: bool,
     /// Rules of reconciling and rate budgets; wishes are carried out as they are without them.
     pub reconcile: Option<ReconcileConfig>,
+    /// Generated flow in place of files, for the matching engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowSpec>,
 }
 
 /// Features in their text form, such as `ofi:window=5s`, or as objects.
@@ -122,6 +126,7 @@ impl Default for RunConfig {
             bar_spread_ticks: 1,
             record_orders: true,
             reconcile: None,
+            flow: None,
         }
     }
 }
@@ -214,6 +219,9 @@ impl RunConfig {
         let wrong = |what: String| Err(Error::new(ErrorKind::Config, what));
         self.venue.validate()?;
         self.latency.validate()?;
+        if self.flow.is_some() && self.venue.fill_model != FillModel::Matching {
+            return wrong("generated flow is matched: give fill_model matching".into());
+        }
         if self.decision_ns < 0 {
             return wrong(format!(
                 "decision latency of {} ns; it cannot be negative",

@@ -230,7 +230,7 @@ impl Kernel {
     /// Tells the simulated venues how large a position the account can carry, at a sample.
     pub(crate) fn bound_venues_by_margin(&mut self) -> Result<()> {
         let Some(state) = self.margin_state()? else { return Ok(()) };
-        let Self { margins, markets, ledger, report_currency, venues, .. } = self;
+        let Self { margins, markets, ledger, report_currency, venues, matching, .. } = self;
         let Some(margins) = margins else { return Ok(()) };
         for (market, venue) in markets.iter().zip(venues) {
             let one = market.mark().zip(ledger.contract(market.id)).and_then(|(mark, contract)| {
@@ -243,7 +243,11 @@ impl Kernel {
             let more = i64::try_from(free / one.0).unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
             // Closing frees margin, and opening the other way takes it again.
             let side = |towards: i64| Lots(towards.abs() + more);
-            venue.set_margin_limits(Some(MarginLimits { long: side(held), short: side(held) }));
+            let limits = MarginLimits { long: side(held), short: side(held) };
+            venue.set_margin_limits(Some(limits));
+            if let Some(matching) = matching {
+                matching.market(market.id).set_margin_limits(limits);
+            }
         }
         Ok(())
     }

@@ -8,7 +8,8 @@ use mainspring_data::{ClockState, EventFile};
 use mainspring_features::FeatureChain;
 use mainspring_journal::log::FinishedLog;
 use mainspring_journal::Sink;
-use mainspring_sim::SimMarket;
+use mainspring_sim::flow::FlowConfig;
+use mainspring_sim::{FillModel, SimMarket};
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::OrderCounters;
 use mainspring_trading::risk::{Gate, SocketValidator};
@@ -20,6 +21,7 @@ use crate::host::Host;
 use crate::kernel::{Kernel, Parts, RoundCounts, Rounds, Slot, REMEMBERED_IN_RUNS};
 use crate::margin::Margins;
 use crate::market::Market;
+use crate::matching::{FlowSpec, Matching};
 use crate::read_ahead::ReadAhead;
 use crate::recorder::{Counts, Recorder};
 use crate::shaping::Shaping;
@@ -67,7 +69,13 @@ pub fn run(
     watch: &mut Watch<'_>,
 ) -> Result<Outcome> {
     config.validate()?;
-    check_clocks(files)?;
+    match &config.flow {
+        None => check_clocks(files)?,
+        Some(_) if files.is_empty() => {}
+        Some(_) => {
+            return Err(Error::new(ErrorKind::Config, "a run is over files or over generated flow"))
+        }
+    }
     let read_ahead = ReadAhead::default();
     if !ReadAhead::is_worth_it(files) {
         return run_beside(&read_ahead, files, config, strategies, sink, watch);
@@ -97,20 +105,22 @@ fn run_beside(
     sink: Sink,
     watch: &mut Watch<'_>,
 ) -> Result<Outcome> {
-    let (instruments, maps) = merge_instruments(files)?;
-    let sources = files
-        .iter()
-        .zip(maps)
-        .map(|(file, map)| Source::new(file, read_ahead, map, config))
-        .collect::<Result<Vec<_>>>()?;
-    let sample_ns = config.sample_ns.unwrap_or_else(|| sample_interval(files));
+    let generated = config.flow.as_ref().map(FlowSpec::config).transpose()?;
+    let (instruments, sources, span) = match &generated {
+        None => of_files(read_ahead, files, config)?,
+        Some(flow) => of_flow(flow, config),
+    };
+    let sample_ns = config.sample_ns.unwrap_or_else(|| sample_interval(span));
     let report_currency =
         config.report_currency.clone().unwrap_or_else(|| instruments[0].settle().to_owned());
     let names = strategies.iter().map(|s| s.name().to_owned()).collect();
     let recorder = Recorder::new(sink, config.record_orders)?;
-    let parts = assemble(config, &instruments, strategies, recorder, sample_ns, &report_currency)?;
+    let estimated = with_models(config);
+    let parts =
+        assemble(&estimated, &instruments, strategies, recorder, sample_ns, &report_currency)?;
     let mut kernel = Kernel::new(parts);
     kernel.size_bps = config.size_bps;
+    kernel.matching = matching(&instruments, config)?;
     let span = Span {
         start_ns: config.start_ns.unwrap_or(TimeNs::MIN),
         end_ns: config.end_ns.unwrap_or(TimeNs::MAX),
@@ -120,6 +130,49 @@ fn run_beside(
         kernel.sample()?;
     }
     finish(kernel, instruments, names, ended)
+}
+
+/// What a run is over: instruments, sources, and the time that they cover.
+type Inputs<'a> = (Vec<Instrument>, Vec<Source<'a>>, (TimeNs, TimeNs));
+
+fn of_files<'a>(
+    read_ahead: &'a ReadAhead,
+    files: &'a [EventFile],
+    config: &RunConfig,
+) -> Result<Inputs<'a>> {
+    let (instruments, maps) = merge_instruments(files)?;
+    let sources = files.iter().zip(maps);
+    let sources = sources.map(|(file, map)| Source::new(file, read_ahead, map, config));
+    let first = files.iter().map(|f| f.recv_span_ns().0).min().unwrap_or(0);
+    let last = files.iter().map(|f| f.recv_span_ns().1).max().unwrap_or(0);
+    Ok((instruments, sources.collect::<Result<_>>()?, (first, last)))
+}
+
+fn of_flow(flow: &FlowConfig, config: &RunConfig) -> Inputs<'static> {
+    let instruments = flow.instruments();
+    let sources = (0..instruments.len() as u16).map(|id| Source::agents(InstrumentId(id), config));
+    let sources = sources.collect();
+    (instruments, sources, (flow.start_ns, flow.start_ns + flow.duration_ns))
+}
+
+/// The matching engine is in place of the simulated venue, which is there all the same.
+fn with_models(config: &RunConfig) -> RunConfig {
+    let mut config = config.clone();
+    if config.venue.fill_model == FillModel::Matching {
+        config.venue.fill_model = FillModel::Mainspring;
+    }
+    config
+}
+
+fn matching(instruments: &[Instrument], config: &RunConfig) -> Result<Option<Box<Matching>>> {
+    if config.venue.fill_model != FillModel::Matching {
+        return Ok(None);
+    }
+    let matching = match &config.flow {
+        Some(flow) => Matching::of_flow(flow, config)?,
+        None => Matching::of_recordings(instruments, config)?,
+    };
+    Ok(Some(Box::new(matching)))
 }
 
 fn finish(
@@ -289,9 +342,7 @@ const SAMPLE_STEPS_S: [i64; 9] = [1, 5, 10, 30, 60, 300, 900, 3_600, 86_400];
 /// Most samples of a run whose interval is not given.
 const MAX_SAMPLES: i64 = 20_000;
 
-fn sample_interval(files: &[EventFile]) -> DurationNs {
-    let first = files.iter().map(|f| f.recv_span_ns().0).min().unwrap_or(0);
-    let last = files.iter().map(|f| f.recv_span_ns().1).max().unwrap_or(0);
+fn sample_interval((first, last): (TimeNs, TimeNs)) -> DurationNs {
     let span_s = (last - first) / 1_000_000_000;
     let step = SAMPLE_STEPS_S.iter().find(|step| span_s / **step <= MAX_SAMPLES);
     step.copied().unwrap_or(86_400) * 1_000_000_000

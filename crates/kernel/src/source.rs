@@ -1,8 +1,9 @@
 //! Event files as sources: the venue reads each by exchange time, we by receive time.
 
 use mainspring_core::event::{BarRow, MarketRow, OrderRow};
-use mainspring_core::{DurationNs, InstrumentId, Result, Ticks, TimeNs};
+use mainspring_core::{DurationNs, Error, ErrorKind, InstrumentId, Result, Ticks, TimeNs};
 use mainspring_data::{EventFile, Row, Schema};
+use mainspring_sim::FillModel;
 
 use crate::bar_path::BarPath;
 use crate::config::{RunConfig, VenueClock};
@@ -83,6 +84,10 @@ pub enum Feed<'a> {
     Market(Pair<'a, MarketRow>),
     /// Orders.
     Orders(Pair<'a, OrderRow>),
+    /// Orders that are replayed on the matching engine; what it publishes is what we see.
+    Replayed(Cursor<'a, OrderRow>),
+    /// Agents of a generated market, on the matching engine.
+    Agents,
     /// Bars; the venue sees a path of prices through each.
     Bars(Pair<'a, BarRow>, BarPath),
 }
@@ -159,6 +164,18 @@ impl<'a> Source<'a> {
         let feed_ns = config.feed_ns;
         let bar_spread_ticks = config.bar_spread_ticks;
         let (feed, feed_ns) = match file.schema() {
+            Schema::Order if config.venue.fill_model == FillModel::Matching => {
+                (Feed::Replayed(Cursor::new(file, read_ahead)?), feed_ns)
+            }
+            Schema::Market | Schema::Bar if config.venue.fill_model == FillModel::Matching => {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!(
+                        "{}: level data and bars do not say who rests where, so that fill_model matching cannot replay them; give order-level data or generated flow, or use fill_model mainspring",
+                        file.path().display()
+                    ),
+                ));
+            }
             Schema::Market => (Feed::Market(Pair::new(file, read_ahead)?), feed_ns),
             Schema::Order => (Feed::Orders(Pair::new(file, read_ahead)?), feed_ns),
             // A bar is known when it is complete: its opening time plus a latency would be early.
@@ -166,13 +183,18 @@ impl<'a> Source<'a> {
                 (Feed::Bars(Pair::new(file, read_ahead)?, BarPath::new(bar_spread_ticks)), None)
             }
         };
-        let clocks = Clocks {
-            venue_ns: TimeNs::MIN,
-            local_ns: TimeNs::MIN,
-            feed_ns,
-            receive: config.venue_clock == VenueClock::Receive,
-        };
+        let receive = config.venue_clock == VenueClock::Receive;
+        let (venue_ns, local_ns) = (TimeNs::MIN, TimeNs::MIN);
+        let clocks = Clocks { venue_ns, local_ns, feed_ns, receive };
         Ok(Self { feed, clocks, instruments })
+    }
+
+    /// The agents of a generated market.
+    #[must_use]
+    pub fn agents(instrument: InstrumentId, config: &RunConfig) -> Self {
+        let (venue_ns, local_ns) = (TimeNs::MIN, TimeNs::MIN);
+        let clocks = Clocks { venue_ns, local_ns, feed_ns: config.feed_ns, receive: false };
+        Self { feed: Feed::Agents, clocks, instruments: vec![instrument] }
     }
 
     /// When the venue sees its next row; `TimeNs::MAX` at the end.
@@ -186,6 +208,11 @@ impl<'a> Source<'a> {
             Feed::Orders(pair) => {
                 pair.venue.peek().map_or(TimeNs::MAX, |row| self.clocks.at_venue(row))
             }
+            Feed::Replayed(venue) => {
+                venue.peek().map_or(TimeNs::MAX, |row| self.clocks.at_venue(row))
+            }
+            // The kernel knows when they do something.
+            Feed::Agents => TimeNs::MAX,
             Feed::Bars(pair, path) => pair
                 .venue
                 .peek()
@@ -204,6 +231,8 @@ impl<'a> Source<'a> {
             Feed::Orders(pair) => {
                 pair.local.peek().map_or(TimeNs::MAX, |row| self.clocks.at_us(row))
             }
+            // It reaches us from the engine.
+            Feed::Replayed(_) | Feed::Agents => TimeNs::MAX,
             Feed::Bars(pair, _) => {
                 pair.local.peek().map_or(TimeNs::MAX, |row| self.clocks.at_us(row))
             }

@@ -96,7 +96,8 @@ mod _core {
     use crate::risk::time_gate_checks;
     #[pymodule_export]
     use crate::run::{
-        file_facts, file_instruments, order_codes, read_run_log, run_backtest, PyRunLog,
+        file_facts, file_instruments, flow_instruments, order_codes, read_run_log, run_backtest,
+        PyRunLog,
     };
     #[pymodule_export]
     use crate::simulation::{simulate, simulate_journal};

@@ -270,6 +270,17 @@ pub fn read_run_log(py: Python<'_>, log: &[u8], instruments: &str) -> PyResult<T
     read_tables(py, &[log], &instruments)
 }
 
+/// Definitions of generated markets as a run has them, as JSON.
+#[pyfunction]
+pub fn flow_instruments(names: Vec<String>) -> PyResult<String> {
+    let instruments = names
+        .iter()
+        .map(|name| mainspring_sim::flow::presets::market(name).map(|shape| shape.instrument))
+        .collect::<mainspring_core::Result<Vec<_>>>()
+        .map_err(to_py)?;
+    Ok(serde_json::json!(instruments).to_string())
+}
+
 /// Definitions of a file's instruments, as JSON.
 #[pyfunction]
 pub fn file_instruments(path: PathBuf) -> PyResult<String> {

@@ -19,6 +19,9 @@ pub enum FillModel {
     HftNoPartial,
     /// The exchange model of hftbacktest 2.4.4 with partial fills, its faults included.
     HftPartial,
+    /// A matching engine: our orders among those of an order-level recording, or of generated
+    /// agents. Not a model of this crate: [`crate::SimMarket`] refuses it.
+    Matching,
 }
 
 /// Which price sets off stops, take-profits and trailing stops.

@@ -14,5 +14,6 @@ mod taken;
 
 pub use config::{FillModel, OverloadRule, SimConfig, TriggerSource, MAX_WINDOW_REQUESTS};
 pub use latency::{LatencyModel, LatencyRow, LatencyTable, Leg, RequestKind};
-pub use market::{MarginLimits, SimMarket};
+pub use market::{MarginLimits, OrderRules, SimMarket};
+pub use overload::RateWindow;
 pub use queue::{QueueModel, QueuePosition};

@@ -6,7 +6,7 @@ use crate::config::OverloadRule;
 
 /// A sliding window over the requests that were let through.
 #[derive(Clone, Debug)]
-pub(crate) struct RateWindow {
+pub struct RateWindow {
     window_ns: i64,
     /// Times of the last requests let through, a ring.
     times: Box<[TimeNs]>,
@@ -16,6 +16,8 @@ pub(crate) struct RateWindow {
 }
 
 impl RateWindow {
+    /// A window without requests.
+    #[must_use]
     pub fn new(rule: OverloadRule) -> Self {
         Self {
             window_ns: rule.window_ns,

@@ -15,9 +15,7 @@ from mainspring.written import Number, Span, decimal_text, span_ns
 
 if TYPE_CHECKING:
     from mainspring.backtesting.reconciling import Reconcile
-
-if TYPE_CHECKING:
-    from mainspring.backtesting.reconciling import Reconcile
+    from mainspring.backtesting.flow import Flow
 
 __all__ = [
     "Fees",
@@ -31,7 +29,7 @@ __all__ = [
     "decimal_text",
 ]
 
-FillModel = Literal["mainspring", "hft_no_partial", "hft_partial"]
+FillModel = Literal["mainspring", "hft_no_partial", "hft_partial", "matching"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,9 @@ class Venue:
 
     Attributes:
         fill_model: ``mainspring`` shares trades and shown depth out, so nothing is filled twice;
-            ``hft_no_partial`` and ``hft_partial`` behave like hftbacktest 2.4.4.
+            ``hft_no_partial`` and ``hft_partial`` behave like hftbacktest 2.4.4; ``matching`` is the
+            matching engine, for order-level data and generated flow: our orders are in one book with
+            the others', and what they do to it is seen.
         queue_model: How the queue in front of a resting order is estimated, by name or as a
             mapping such as ``{"model": "prob_power", "exponent": 2.5}``.
         self_trade: Which order gives way when two of ours would trade with each other.
@@ -180,6 +180,7 @@ class RunSettings:
     end_ns: int | None = None
     sample: Span | None = None
     reconcile: Reconcile | None = None
+    flow: Flow | None = None
 
     def to_engine(self, settle: str) -> dict[str, Any]:
         """The engine's form. `settle` is the currency that cash without a name is in."""
@@ -187,8 +188,10 @@ class RunSettings:
         cash = {settle: "100000"} if self.cash is None else self.cash
         # Rules that are not there leave no trace: the hash of a run without them stays.
         rules = {} if self.reconcile is None else {"reconcile": self.reconcile.to_engine()}
+        flow = {} if self.flow is None else {"flow": self.flow.to_engine()}
         return {
             **rules,
+            **flow,
             "venue": self.venue.to_engine(),
             **self.latency.to_engine(),
             "fees": None if self.fees is None else self.fees.to_engine(),

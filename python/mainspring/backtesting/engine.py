@@ -15,6 +15,7 @@ from mainspring.backtesting.reconciling import Reconcile
 from mainspring.backtesting.run import Run, RunFacts
 from mainspring.backtesting.storage import PartialRun
 from mainspring.errors import ConfigError, Interrupted, StrategyError
+from mainspring.backtesting.flow import Flow
 from mainspring.risk.positions import Margin, PositionStates
 from mainspring.risk.stops import Stop
 from mainspring.risk.validation import Validator
@@ -59,7 +60,8 @@ def backtest(
     Args:
         strategy: A strategy, its class (with its default parameters), or several strategies.
         data: A data set (`ms.sample(...)`, `ms.data.open(...)`), a path of an event file, or
-            several of these, which are merged by receive time.
+            several of these, which are merged by receive time; or `ms.exchange.flow(...)`, generated
+            trading that answers to the strategy's orders.
         venue: How orders are filled.
         latency: How long requests and answers take; a span is the entry and the response alike.
         fees: In place of the instruments' own.
@@ -96,9 +98,11 @@ def backtest(
         Interrupted: Ctrl-C; its attribute ``run`` has the results so far.
     """
     strategies = as_strategies(strategy)
-    paths = data_paths(data)
+    flow = data if isinstance(data, Flow) else None
+    paths = data_paths(data) if flow is None else []
+    settle = _settle(paths) if flow is None else flow.settlement()
     settings = RunSettings(
-        venue=venue or Venue(),
+        venue=venue or Venue(fill_model="mainspring" if flow is None else "matching"),
         latency=_latency(latency),
         fees=fees,
         limits=limits or Limits(),
@@ -106,7 +110,7 @@ def backtest(
         position_states=position_states,
         stops=stops,
         validator=validator,
-        cash=None if cash is None else _cash(cash, paths),
+        cash=None if cash is None else _cash(cash, settle),
         report_currency=report_currency,
         features=wanted_features(strategies, features),
         bars=wanted_bars(strategies, (bars,) if isinstance(bars, str) else bars),
@@ -114,9 +118,10 @@ def backtest(
         end_ns=end_ns,
         sample=sample,
         reconcile=reconcile,
+        flow=flow,
     )
     return execute(
-        strategies, paths, settings.to_engine(_settle(paths)),
+        strategies, paths, settings.to_engine(settle),
         every=every, out=out, progress=progress, on_error=on_error,
     )  # fmt: skip
 
@@ -208,6 +213,11 @@ def data_paths(data: Any) -> list[Path]:
     """
     if isinstance(data, str | Path):
         return [Path(data)]
+    if isinstance(data, Flow):
+        raise ConfigError(
+            "generated flow has no files: it answers to one strategy, in ms.backtest; give "
+            "ms.sample(...) here"
+        )
     if hasattr(data, "paths"):
         return [Path(path) for path in data.paths]
     if isinstance(data, Sequence) and data:
@@ -223,8 +233,8 @@ def _settle(paths: Sequence[Path]) -> str:
     return str(instrument["base" if inverse else "quote"])
 
 
-def _cash(cash: Number | Mapping[str, Number], paths: Sequence[Path]) -> Mapping[str, Number]:
-    return cash if isinstance(cash, Mapping) else {_settle(paths): cash}
+def _cash(cash: Number | Mapping[str, Number], settle: str) -> Mapping[str, Number]:
+    return cash if isinstance(cash, Mapping) else {settle: cash}
 
 
 def wanted_features(

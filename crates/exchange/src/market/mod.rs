@@ -254,6 +254,16 @@ impl Market {
         self.settle(now, desk);
     }
 
+    /// A trade that took place outside of the book's orders, between others: it is the last trade,
+    /// and may set off triggers.
+    pub fn note_trade(&mut self, price: Ticks, now: TimeNs, desk: &mut impl Desk) {
+        self.advance(now, desk);
+        self.references.last_trade = Some(price);
+        let (low, high) = self.references.range.unwrap_or((price, price));
+        self.references.range = Some((low.min(price), high.max(price)));
+        self.settle(now, desk);
+    }
+
     /// Lets time pass: good-till-date orders that are due leave.
     #[inline]
     pub fn advance(&mut self, now: TimeNs, desk: &mut impl Desk) {

@@ -4,6 +4,7 @@
 //! queues (towards the venue) and the recorder (towards people).
 
 mod calls;
+mod matched;
 mod orders;
 mod our_side;
 mod parents;
@@ -36,6 +37,7 @@ use crate::intent::Intents;
 use crate::margin::Margins;
 use crate::judging::Judging;
 use crate::market::{Market, Trade};
+use crate::matching::Matching;
 use crate::recorder::Recorder;
 use crate::routing::{route_groups, RouteGroup};
 use crate::session::{Apart, Outside};
@@ -151,6 +153,8 @@ pub struct Kernel {
     pub(crate) now_ns: TimeNs,
     pub(crate) markets: Vec<Market>,
     pub(crate) venues: Vec<SimMarket>,
+    /// The matching engine, where it is the venue in place of `venues`.
+    pub(crate) matching: Option<Box<Matching>>,
     pub(crate) latency: Vec<LatencyModel>,
     pub(crate) fees: Vec<FeeSchedule>,
     pub(crate) decision_ns: DurationNs,
@@ -283,6 +287,7 @@ impl Kernel {
             now_ns: TimeNs::MIN,
             markets: parts.markets,
             venues: parts.venues,
+            matching: None,
             latency: parts.latency,
             fees: parts.fees,
             decision_ns: parts.decision_ns,
@@ -372,6 +377,7 @@ impl Kernel {
     #[inline]
     pub(crate) const fn is_patient(&self) -> bool {
         !self.follows_rows
+            && self.matching.is_none()
             && self.parents.is_none()
             && self.margins.is_none()
             && self.guards.is_empty()

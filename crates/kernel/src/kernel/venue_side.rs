@@ -74,6 +74,11 @@ impl Kernel {
             VenueRequestKind::Cancel { instrument }
             | VenueRequestKind::Amend { instrument, .. } => instrument,
         };
+        if let Some(matching) = &mut self.matching {
+            matching.market(instrument).on_request(request, now_ns, &mut self.venue_out);
+            self.look_up_venue_timers();
+            return self.send_answers(instrument);
+        }
         let venue = &mut self.venues[instrument.index()];
         venue.on_request(request, now_ns, &mut self.venue_out);
         if venue.next_timer_ns().is_some() || self.venue_timer_ns != TimeNs::MAX {
@@ -90,6 +95,9 @@ impl Kernel {
 
     /// A time that a venue itself waits for has come.
     pub(crate) fn venue_timers(&mut self, now_ns: TimeNs) -> Result<()> {
+        if self.matching.is_some() {
+            self.matching_timers(now_ns)?;
+        }
         for index in 0..self.venues.len() {
             if self.venues[index].next_timer_ns().is_some_and(|at| at <= now_ns) {
                 self.venues[index].on_timer(now_ns, &mut self.venue_out);
@@ -106,6 +114,9 @@ impl Kernel {
         instrument: InstrumentId,
         reason: CancelReason,
     ) -> Result<()> {
+        if let Some(matching) = &mut self.matching {
+            matching.market(instrument).cancel_all(reason, self.now_ns, &mut self.venue_out);
+        }
         self.venues[instrument.index()].cancel_all(reason, self.now_ns, &mut self.venue_out);
         self.send_answers(instrument)
     }
@@ -113,7 +124,8 @@ impl Kernel {
     /// Orders with an expiry are few: their times are looked up when one came or may have gone.
     pub(crate) fn look_up_venue_timers(&mut self) {
         let times = self.venues.iter().filter_map(SimMarket::next_timer_ns);
-        self.venue_timer_ns = times.min().unwrap_or(TimeNs::MAX);
+        let matching = self.matching.as_ref().and_then(|matching| matching.next_timer_ns());
+        self.venue_timer_ns = times.chain(matching).min().unwrap_or(TimeNs::MAX);
     }
 
     /// Sends what the venue said on its way to us.

@@ -11,14 +11,14 @@ use super::random::Random;
 use super::shape::MarketShape;
 use super::{FlowRow, Level};
 
-const SECOND_NS: i64 = 1_000_000_000;
-const FUNDING_NS: i64 = 8 * 3_600 * SECOND_NS;
+pub(super) const SECOND_NS: i64 = 1_000_000_000;
+pub(super) const FUNDING_NS: i64 = 8 * 3_600 * SECOND_NS;
 /// The market runs this long before the first row, so that the book is past its seeding.
-const WARM_UP_NS: i64 = 120 * SECOND_NS;
+pub(super) const WARM_UP_NS: i64 = 120 * SECOND_NS;
 /// The depth message after a trade comes at the latest this long after it.
 const AFTER_TRADE_NS: i64 = 12_000_000;
 /// Funding per interval, in units of 10^-9: one basis point.
-const FUNDING_RATE: i64 = 100_000;
+pub(super) const FUNDING_RATE: i64 = 100_000;
 
 /// The published rows of one market in time order, message by message.
 #[derive(Clone, Debug)]

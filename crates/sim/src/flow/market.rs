@@ -129,6 +129,44 @@ impl Market {
         }
     }
 
+    /// When something may happen next; [`Self::advance`] to then may find that nothing does.
+    pub fn next_ns(&mut self) -> TimeNs {
+        self.candidate().0.min(self.next_grid)
+    }
+
+    /// An outsider does something at `now`: what the agents were about to do is drawn anew, since
+    /// their intensities follow the book.
+    pub fn interrupt(&mut self, now: TimeNs) {
+        if now > self.now {
+            self.pass(now.min(self.next_grid));
+        }
+        self.waiting = None;
+    }
+
+    /// Whether an outsider's order at a price is near enough for the agents to see.
+    #[must_use]
+    pub fn is_in_sight(&self, tick: i64) -> bool {
+        (tick - self.pruned_at).abs() <= 3 * PRUNE_TICKS
+    }
+
+    /// An outsider's order joins a queue that is in sight. Returns where it is kept.
+    pub fn enter(&mut self, side: Side, tick: i64, lots: i64) -> u32 {
+        self.orders.add_outside(side, tick, lots)
+    }
+
+    /// Lots leave an order, an outsider's or one that an outsider takes from.
+    pub fn shorten(&mut self, handle: u32, lots: i64) {
+        self.orders.take(handle, lots);
+    }
+
+    /// An outsider took `lots` in all from the agents: the price, and takers after it, follow as
+    /// they would after one of their own.
+    pub fn was_taken(&mut self, taker: Side, lots: i64) {
+        let arrival = if taker == Side::Buy { Arrival::MarketBuy } else { Arrival::MarketSell };
+        self.hawkes.excite(arrival);
+        self.push_price(taker, lots);
+    }
+
     /// When the next action may come, and the sum of intensities that the time was drawn with
     /// (Ogata's thinning: the sum only falls until then).
     fn candidate(&mut self) -> (TimeNs, f64) {
@@ -175,6 +213,7 @@ impl Market {
         }
     }
 
+    /// The best price of each side, outsiders' orders included.
     fn touch(&self) -> (i64, i64) {
         #[allow(clippy::cast_possible_truncation)]
         let centre = libm::floor(self.price.ticks()) as i64;
@@ -322,10 +361,14 @@ impl Market {
             left -= taken;
             report(BookEvent::Executed(Resting { lots: order.lots - taken, ..order }, taken));
         }
+        self.push_price(taker, lots - left);
+    }
+
+    /// What taking `lots` does to the efficient price: concave in size, one unit at the median.
+    fn push_price(&mut self, taker: Side, lots: i64) {
         let sign = if taker == Side::Buy { 1.0 } else { -1.0 };
         #[allow(clippy::cast_precision_loss)]
-        let relative = (lots - left) as f64 / self.shape.market_size.median_lots;
-        // Concave in size, one unit at the median.
+        let relative = lots as f64 / self.shape.market_size.median_lots;
         let weight = libm::log1p(relative) / std::f64::consts::LN_2;
         self.price.push(sign * self.shape.impact_ticks * weight);
     }
@@ -369,14 +412,21 @@ impl Market {
                 break;
             }
             self.pull(stale, tick, 1.0, report);
+            // What is left there is an outsider's: it is for takers.
+            if self.orders.best(stale) == Some(tick) {
+                break;
+            }
         }
     }
 
     /// Cancels each order at a level with this probability, the side's last order never.
     fn pull(&mut self, side: Side, tick: i64, share: f64, report: &mut impl FnMut(BookEvent)) {
         let mut next = self.orders.front(side, tick);
-        while let Some((handle, _)) = next {
+        while let Some((handle, order)) = next {
             next = self.orders.behind(handle);
+            if order.outside {
+                continue;
+            }
             if self.orders.count(side) > 1 && self.random.chance(share) {
                 report(BookEvent::Deleted(self.orders.remove(handle)));
             }

@@ -7,6 +7,7 @@
 //! A generated market is for learning, testing and demonstration. `docs/explanation/sample-data.md`
 //! shows where it resembles a recorded one and where it does not.
 
+pub mod agents;
 pub mod feed;
 pub mod hawkes;
 pub mod market;

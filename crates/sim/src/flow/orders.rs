@@ -23,6 +23,8 @@ pub struct Resting {
     pub tick: i64,
     /// What is left, in lots.
     pub lots: i64,
+    /// Whether it is an outsider's: no agent's to cancel, and not counted among theirs.
+    pub outside: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -148,14 +150,14 @@ impl Orders {
         self.sides[index(side)].levels[slot(tick)].lots
     }
 
-    /// Number of orders on a side.
+    /// Number of agents' orders on a side.
     #[inline]
     #[must_use]
     pub const fn count(&self, side: Side) -> usize {
         self.sides[index(side)].live.len()
     }
 
-    /// The order at a place of a side's list, which is in no order that matters.
+    /// The agents' order at a place of a side's list, which is in no order that matters.
     #[inline]
     #[must_use]
     pub fn at_place(&self, side: Side, place: usize) -> (u32, Resting) {
@@ -192,12 +194,21 @@ impl Orders {
 
     /// Adds an order at the back of its queue and returns it.
     pub fn add(&mut self, side: Side, tick: i64, lots: i64) -> Resting {
-        let order = Resting { id: self.next_id, side, tick, lots };
+        self.add_order(side, tick, lots, false).1
+    }
+
+    /// Adds an order of somebody else than the agents, and returns where it is kept.
+    pub fn add_outside(&mut self, side: Side, tick: i64, lots: i64) -> u32 {
+        self.add_order(side, tick, lots, true).0
+    }
+
+    fn add_order(&mut self, side: Side, tick: i64, lots: i64, outside: bool) -> (u32, Resting) {
+        let order = Resting { id: self.next_id, side, tick, lots, outside };
         self.next_id += 1;
         let half = &mut self.sides[index(side)];
         let level = &mut half.levels[slot(tick)];
         #[allow(clippy::cast_possible_truncation)]
-        let place = half.live.len() as u32;
+        let place = if outside { NONE } else { half.live.len() as u32 };
         let node = Node { order, before: level.last, after: NONE, place };
         #[allow(clippy::cast_possible_truncation)]
         let handle = if let Some(handle) = self.free.pop() {
@@ -214,14 +225,16 @@ impl Orders {
         }
         level.last = handle;
         level.lots += lots;
-        half.live.push(handle);
+        if !outside {
+            half.live.push(handle);
+        }
         half.mark(slot(tick), true);
         half.best = Some(match (half.best, side) {
             (None, _) => tick,
             (Some(best), Side::Buy) => best.max(tick),
             (Some(best), Side::Sell) => best.min(tick),
         });
-        order
+        (handle, order)
     }
 
     /// Takes up to `lots` from an order; at zero it leaves. Returns what was taken.
@@ -260,9 +273,11 @@ impl Orders {
             self.nodes[after as usize].before = before;
         }
         let emptied = level.first == NONE;
-        half.live.swap_remove(place as usize);
-        if let Some(moved) = half.live.get(place as usize) {
-            self.nodes[*moved as usize].place = place;
+        if place != NONE {
+            half.live.swap_remove(place as usize);
+            if let Some(moved) = half.live.get(place as usize) {
+                self.nodes[*moved as usize].place = place;
+            }
         }
         if emptied {
             half.mark(slot(order.tick), false);
@@ -273,7 +288,13 @@ impl Orders {
         self.free.push(handle);
     }
 
-    /// Orders of a side more than `ticks` from `centre`.
+    /// An order by where it is kept.
+    #[must_use]
+    pub fn at(&self, handle: u32) -> Resting {
+        self.nodes[handle as usize].order
+    }
+
+    /// Agents' orders of a side more than `ticks` from `centre`.
     #[must_use]
     pub fn farther_than(&self, side: Side, centre: i64, ticks: i64) -> Vec<u32> {
         let live = &self.sides[index(side)].live;

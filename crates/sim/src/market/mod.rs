@@ -15,7 +15,7 @@ mod triggers;
 use mainspring_book::{L2Book, L3Book, Trust};
 use mainspring_core::error::{Error, ErrorKind, Result};
 use mainspring_core::event::{flags, MarketRow, RowKind};
-use mainspring_core::instrument::{Instrument, InstrumentId, PriceGrid};
+use mainspring_core::instrument::{Instrument, InstrumentId};
 use mainspring_core::order::{
     CancelReason, ClientOrderId, OrderType, Side, VenueEvent, VenueEventKind, VenueRequest,
 };
@@ -26,7 +26,7 @@ use crate::expiry::Expiries;
 use crate::orders::{key_of, OrderTable, Slot, Stage, NONE};
 use crate::overload::RateWindow;
 use crate::taken::Taken;
-use terms::Limits;
+pub use terms::OrderRules;
 use triggers::Triggers;
 
 /// One instrument at the simulated venue: the feed's book there, and our orders in it.
@@ -37,9 +37,7 @@ use triggers::Triggers;
 pub struct SimMarket {
     id: InstrumentId,
     config: SimConfig,
-    grids: Vec<PriceGrid>,
-    grid: usize,
-    limits: Limits,
+    rules: OrderRules,
     book: L2Book,
     /// The feed's orders, once an order row came; the level rows' book is then unused.
     order_book: Option<Box<L3Book>>,
@@ -104,13 +102,17 @@ impl SimMarket {
     /// When the configuration or the instrument cannot be used.
     pub fn new(id: InstrumentId, instrument: &Instrument, config: &SimConfig) -> Result<Self> {
         config.validate()?;
-        instrument.validate()?;
+        if config.fill_model == FillModel::Matching {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "fill_model matching needs to know who rests where: it works in backtests over \
+                 order-level data or generated flow; use mainspring here",
+            ));
+        }
         Ok(Self {
             id,
             config: config.clone(),
-            grids: instrument.grids.clone(),
-            grid: instrument.grids.len() - 1,
-            limits: Limits::of(instrument).map_err(|error| error.at(&instrument.symbol))?,
+            rules: OrderRules::of(instrument)?,
             book: L2Book::default(),
             order_book: None,
             taken: Taken::default(),
@@ -329,7 +331,9 @@ impl SimMarket {
         out: &mut Vec<VenueEvent>,
     ) {
         match self.config.fill_model {
-            FillModel::Mainspring => self.cross_resting(side, price, shown, now_ns, out),
+            FillModel::Mainspring | FillModel::Matching => {
+                self.cross_resting(side, price, shown, now_ns, out);
+            }
             FillModel::HftNoPartial | FillModel::HftPartial => {
                 self.hft_cross(side, price, now_ns, out);
             }
@@ -357,11 +361,7 @@ impl SimMarket {
             }
             Some(RowKind::Grid) => {
                 self.book.apply(row, base);
-                if let Some(index) =
-                    usize::try_from(row.qty_lots).ok().filter(|index| *index < self.grids.len())
-                {
-                    self.grid = index;
-                }
+                self.rules.set_grid(row.qty_lots);
             }
             _ => self.book.apply(row, base),
         }
@@ -404,7 +404,9 @@ impl SimMarket {
             return;
         }
         match self.config.fill_model {
-            FillModel::Mainspring => self.trade_resting(taker, price, qty, now_ns, out),
+            FillModel::Mainspring | FillModel::Matching => {
+                self.trade_resting(taker, price, qty, now_ns, out);
+            }
             FillModel::HftNoPartial | FillModel::HftPartial => {
                 self.hft_trade(taker, price, qty, now_ns, out);
             }

@@ -1,7 +1,7 @@
 //! The checks on the terms of an order, in the order of the contract.
 
 use mainspring_core::error::Result;
-use mainspring_core::instrument::{GridRule, Instrument};
+use mainspring_core::instrument::{GridRule, Instrument, PriceGrid};
 use mainspring_core::money::MONEY_DECIMALS;
 use mainspring_core::order::{OrderTerms, OrderType, RejectReason, Side};
 use mainspring_core::units::{Lots, Ticks};
@@ -72,22 +72,37 @@ fn ceil_div(value: i128, unit: i128) -> i128 {
     -((-value).div_euclid(unit))
 }
 
-/// Whether the type trades at its own limit price.
-pub(super) const fn has_limit(order_type: OrderType) -> bool {
-    matches!(order_type, OrderType::Limit | OrderType::StopLimit | OrderType::Iceberg)
+/// What an instrument asks of the terms of an order, whoever matches it: quantity, grid and value.
+#[derive(Clone, Debug)]
+pub struct OrderRules {
+    grids: Vec<PriceGrid>,
+    grid: usize,
+    limits: Limits,
 }
 
-/// Whether the type waits for a trigger price of its own.
-pub(super) const fn has_trigger(order_type: OrderType) -> bool {
-    matches!(order_type, OrderType::Stop | OrderType::StopLimit | OrderType::TakeProfit)
-}
+impl OrderRules {
+    /// The rules of an instrument; the newest grid counts until [`Self::set_grid`].
+    ///
+    /// # Errors
+    /// When the instrument cannot be used.
+    pub fn of(instrument: &Instrument) -> Result<Self> {
+        instrument.validate()?;
+        let limits = Limits::of(instrument).map_err(|error| error.at(&instrument.symbol))?;
+        Ok(Self { grids: instrument.grids.clone(), grid: instrument.grids.len() - 1, limits })
+    }
 
-impl SimMarket {
-    /// Checks what does not depend on other orders: the venue, the quantity, the prices.
-    pub(super) fn check_terms(&self, terms: &OrderTerms) -> std::result::Result<(), RejectReason> {
-        if terms.instrument != self.id || self.halted {
-            return Err(RejectReason::Halted);
+    /// Another version of the grid comes into force; one that is not there is passed over.
+    pub fn set_grid(&mut self, version: i64) {
+        if let Some(version) = usize::try_from(version).ok().filter(|v| *v < self.grids.len()) {
+            self.grid = version;
         }
+    }
+
+    /// Checks quantity, prices and value of an order.
+    ///
+    /// # Errors
+    /// The reason of the refusal.
+    pub fn check(&self, terms: &OrderTerms) -> std::result::Result<(), RejectReason> {
         let qty = terms.qty.0;
         if qty < self.limits.min_qty || qty > self.limits.max_qty {
             return Err(RejectReason::BadQuantity);
@@ -111,6 +126,35 @@ impl SimMarket {
         let grid = &self.grids[self.grid];
         price.0.unsigned_abs() <= LARGEST as u64
             && (grid.rule == GridRule::Fixed || grid.is_valid(price))
+    }
+
+    /// The nearest price on the grid that is not more aggressive than `price`.
+    fn passive_price(&self, side: Side, price: Ticks) -> Ticks {
+        let grid = &self.grids[self.grid];
+        match side {
+            Side::Buy => grid.floor(price),
+            Side::Sell => grid.ceil(price),
+        }
+    }
+}
+
+/// Whether the type trades at its own limit price.
+pub(super) const fn has_limit(order_type: OrderType) -> bool {
+    matches!(order_type, OrderType::Limit | OrderType::StopLimit | OrderType::Iceberg)
+}
+
+/// Whether the type waits for a trigger price of its own.
+pub(super) const fn has_trigger(order_type: OrderType) -> bool {
+    matches!(order_type, OrderType::Stop | OrderType::StopLimit | OrderType::TakeProfit)
+}
+
+impl SimMarket {
+    /// Checks what does not depend on other orders: the venue, the quantity, the prices.
+    pub(super) fn check_terms(&self, terms: &OrderTerms) -> std::result::Result<(), RejectReason> {
+        if terms.instrument != self.id || self.halted {
+            return Err(RejectReason::Halted);
+        }
+        self.rules.check(terms)
     }
 
     /// The quantity that reduce-only leaves of an order, or the reason against it.
@@ -143,11 +187,7 @@ impl SimMarket {
 
     /// The nearest price on the grid that is not more aggressive than `price`.
     pub(super) fn passive_price(&self, side: Side, price: Ticks) -> Ticks {
-        let grid = &self.grids[self.grid];
-        match side {
-            Side::Buy => grid.floor(price),
-            Side::Sell => grid.ceil(price),
-        }
+        self.rules.passive_price(side, price)
     }
 
     /// Quantity the feed shows at a level less what we took from it.
