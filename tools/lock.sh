@@ -14,7 +14,7 @@ compile() { # output, then uv's arguments
 
 # dev first: what the demo installs is then the same versions, so that one venv serves both.
 compile requirements/dev.txt pyproject.toml \
-    --extra report --extra data --extra compiled \
+    --extra report --extra data --extra compiled --extra keys \
     --group build --group test --group lint --group docs
 compile requirements/demo.txt pyproject.toml --extra report --group build \
     --constraint requirements/dev.txt

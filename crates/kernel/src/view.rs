@@ -16,6 +16,7 @@ use mainspring_trading::risk::StopRule;
 use crate::intent::{Control, Intent, Intents};
 use crate::market::Market;
 use crate::routing::RouteGroup;
+use crate::session::{Outside, VenueLink};
 
 /// What a strategy sees and says in one callback.
 pub struct View<'k> {
@@ -37,6 +38,8 @@ pub struct View<'k> {
     pub fees: &'k [FeeSchedule],
     /// Instruments of several venues that are the same thing.
     pub groups: &'k [RouteGroup],
+    /// What is known of venues outside.
+    pub(crate) outside: Option<&'k Outside>,
     /// The wishes of this callback.
     pub intents: &'k mut Intents,
 }
@@ -61,6 +64,19 @@ impl View<'_> {
     #[must_use]
     pub fn position_in(&self, instrument: InstrumentId) -> Lots {
         self.ledger.position(self.strategy, instrument).map_or(Lots::ZERO, |p| p.lots)
+    }
+
+    /// The position of all strategies in an instrument.
+    #[must_use]
+    pub fn net(&self, instrument: InstrumentId) -> Lots {
+        self.ledger.net(instrument).map_or(Lots::ZERO, |held| held.lots)
+    }
+
+    /// The connection to the venue of an instrument; none where the venue is simulated in the kernel.
+    #[must_use]
+    pub fn link(&self, instrument: InstrumentId) -> Option<&VenueLink> {
+        let outside = self.outside.filter(|outside| !outside.inside)?;
+        outside.links.get(usize::from(outside.venue(instrument)))
     }
 
     /// This strategy's live orders in an instrument, in order of arrival.

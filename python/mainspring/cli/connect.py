@@ -61,13 +61,15 @@ def connect(
     account_number
         Number of the account on the chain (dYdX).
     proxy
-        An HTTP or SOCKS5 proxy.
+        `http://host:port` or `socks5://host:port`; `MAINSPRING_PROXY` without it, which is also
+        where a password belongs.
     output
         Flags of every verb.
     """
     from mainspring.errors import InvalidValue
     from mainspring.live import LiveVenue
     from mainspring.live.credentials import find
+    from mainspring.live.venue import proxy_of
     from mainspring.venues import venues
 
     output = output or Output()
@@ -82,7 +84,7 @@ def connect(
         return Exit.OK
     place = LiveVenue(
         venue, symbol or [], credentials=find(venue, credentials), url=url, test=test,
-        account_number=account_number, proxy=proxy,
+        account_number=account_number, proxy=proxy_of(proxy),
     )  # fmt: skip
     found = place.check()
     output.result(_document(found), lambda: _table(found))

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from mainspring.cli import session_config
+from mainspring.cli import session_config, session_run
 from mainspring.cli.app import verb_app
-from mainspring.cli.exits import Exit
-from mainspring.cli.output import Output, cell, table
-
-if TYPE_CHECKING:
-    from mainspring.live import LiveSession, Outcome
+from mainspring.cli.output import Output
+from mainspring.errors import InvalidValue
 
 app = verb_app("live", "[STRATEGY]")
-
-PICTURE_S = 0.25
-"""Between two looks at the session."""
 
 
 @app.default
@@ -28,16 +21,18 @@ def live(
     strategy: str | None = None,
     /,
     *,
-    venue: str,
+    venue: Annotated[list[str], Parameter(negative="")],
     symbol: Annotated[list[str], Parameter(negative="")],
     size: float,
     out: Path = Path("live"),
-    credentials: str = "env",
-    url: str | None = None,
+    credentials: Annotated[list[str] | None, Parameter(negative="")] = None,
+    url: Annotated[list[str] | None, Parameter(negative="")] = None,
     test: bool = False,
     account_number: int = 0,
     proxy: str | None = None,
     on_disconnect: Literal["cancel", "keep"] = "cancel",
+    hedge: Annotated[list[str] | None, Parameter(negative="")] = None,
+    cancel_all: Annotated[bool, Parameter(negative="")] = False,
     countdown: str = "30s",
     stale: str = "5s",
     seconds: float | None = None,
@@ -48,37 +43,44 @@ def live(
     keep_orders: Annotated[bool, Parameter(negative="")] = False,
     output: Output | None = None,
 ) -> int:
-    """Trade a strategy on a venue with real orders, until Ctrl-C or for some seconds.
+    """Trade a strategy on venues with real orders, until Ctrl-C or for some seconds.
 
-    The venue has to have passed `mainspring connect VENUE --check` within the last day. The folder
+    Each venue has to have passed `mainspring connect VENUE --check` within the last day. The folder
     keeps journal and snapshots: a second start in it asks the venue what happened meanwhile and
     goes on. SIGUSR1, `mainspring kill FOLDER` or a file FOLDER/KILL halt trading; a halt stays over
-    restarts until `--rearm` gives a reason to lift it. Several venues at once: `ms.live.live`.
+    restarts until `--rearm` gives a reason to lift it.
 
     Parameters
     ----------
     strategy
         `FILE.py`, `FILE.py:CLASS` or `native:NAME`; that of the configuration without it.
     venue
-        Its name, such as `binance_usdm`.
+        Its name, such as `binance_usdm`; again for several.
     symbol
-        An instrument as the venue writes it; again for several.
+        An instrument as the venue writes it; again for several. With several venues `VENUE:SYMBOL`.
     size
         Share of every quantity that is carried out, above 0 and up to 1: begin small.
     out
         The session's folder.
     credentials
-        Where the key is: `env`, `keyring` or `file:PATH`.
+        Where the key is: `env`, `keyring` or `file:PATH`; `VENUE=env` for one of several venues.
     url
-        Another place than the venue's own, such as a simulator on this machine.
+        Another place than the venue's own, such as a simulator on this machine; `VENUE=URL` for one
+        of several venues.
     test
-        The venue's test network.
+        The venues' test networks.
     account_number
         Number of the account on the chain (dYdX).
     proxy
-        An HTTP or SOCKS5 proxy.
+        `http://host:port` or `socks5://host:port`; `MAINSPRING_PROXY` without it, which is also
+        where a password belongs.
     on_disconnect
         What becomes of our orders when the venue cannot be heard.
+    hedge
+        What is held at a venue that cannot be heard is hedged at another one until it is back, and
+        its orders are cancelled: `VENUE:SYMBOL=VENUE:SYMBOL`; again for several.
+    cancel_all
+        A halt cancels everything in the symbols at once, orders of others on the account too.
     countdown
         The venue cancels our orders after so long without us, where it can; 0 for never.
     stale
@@ -99,93 +101,80 @@ def live(
         Flags of every verb.
     """
     from mainspring.config import load
-    from mainspring.live import LiveVenue
+    from mainspring.live import Hedge, LiveVenue
     from mainspring.live import live as start
     from mainspring.live.credentials import find
+    from mainspring.live.venue import proxy_of
 
     output = output or Output()
-    place = LiveVenue(
-        venue, symbol, credentials=find(venue, credentials), url=url, test=test,
-        account_number=account_number, proxy=proxy, on_disconnect=on_disconnect,
-        countdown=countdown, stale=stale,
-    )  # fmt: skip
+    proxy = proxy_of(proxy)
+    hedges = _hedge(hedge, venue)
+    urls = _by_venue(url, venue, "the address")
+    keys = _by_venue(credentials, venue, "credentials")
+    places = [
+        LiveVenue(
+            name, symbols, credentials=find(name, keys.get(name, "env")), url=urls.get(name),
+            test=test, account_number=account_number, proxy=proxy, cancel_all=cancel_all,
+            on_disconnect=Hedge(hedges[name]) if name in hedges else on_disconnect,
+            countdown=countdown, stale=stale,
+        )
+        for name, symbols in _of_venues(venue, symbol).items()
+    ]  # fmt: skip
     session_config.import_all()
     loaded = load(config, words=words or ())
     session = start(
-        session_config.strategy_of(strategy, loaded), out, venues=place, size=size, signals=True,
+        session_config.strategy_of(strategy, loaded), out, venues=places, size=size, signals=True,
         cash=cash or loaded.config.run.cash, **session_config.settings(loaded),
     )  # fmt: skip
-    if session.resumed:
-        output.note(f"goes on with the session in {out}")
-    if rearm is not None:
-        session.rearm(rearm)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(session_config.beside(session, loaded, output))
-            _watch(session, seconds, output)
-        except KeyboardInterrupt:
-            output.note("ending: open orders are being cancelled")
-        outcome = session.stop(cancel=not keep_orders)
-    output.result(_document(session, outcome), lambda: _table(session, outcome))
-    if outcome.broken is not None:
-        output.warn(f"the session broke off: {outcome.broken}")
-        return Exit.ERROR
-    return Exit.OK
+    how = session_run.Ending("live", seconds, rearm, keep_orders)
+    return session_run.run(session, loaded, how, output)
 
 
-def _watch(session: LiveSession, seconds: float | None, output: Output) -> None:
-    """Shows what goes on until the end of the time, Ctrl-C, or the session's own end."""
-    begun = time.monotonic()
-    halted = None
-    told: set[tuple[int, str]] = set()
-    with output.progress("live", None, "rows") as bar:
-        while seconds is None or time.monotonic() - begun < seconds:
-            left = seconds and seconds - (time.monotonic() - begun)
-            if not session.wait(min(PICTURE_S, left or PICTURE_S)):
-                return
-            bar.update(session.status().rows)
-            if session.halted != halted:
-                halted = session.halted
-                if halted:
-                    output.warn(f"trading is halted: {halted[0]}: {halted[1]}")
-            _tell_notes(session, told, output)
+def _of_venues(venues: list[str], symbols: list[str]) -> dict[str, list[str]]:
+    """Symbols by venue, in the order of the venues."""
+    found: dict[str, list[str]] = {venue: [] for venue in venues}
+    if len(found) < len(venues):
+        raise InvalidValue("a venue is named twice: give all its symbols")
+    for text in symbols:
+        venue, mark, symbol = text.partition(":")
+        if mark and venue in found:
+            found[venue].append(symbol)
+        elif len(venues) == 1 and venue not in known_venues():
+            found[venues[0]].append(text)
+        else:
+            listed = " or ".join(f"{one}:SYMBOL" for one in venues)
+            raise InvalidValue(f"symbol {text!r}: with several venues write {listed}")
+    return found
 
 
-def _tell_notes(session: LiveSession, told: set[tuple[int, str]], output: Output) -> None:
-    """Says what venues' sessions found worth a word, once."""
-    for venue in session.venues():
-        for note in venue.notes:
-            key = (note["time_ns"], note["text"])
-            if key in told or note["level"] == "info":
-                continue
-            told.add(key)
-            output.warn(f"{venue.venue}: {note['topic']}: {note['text']}")
+def _by_venue(texts: list[str] | None, venues: list[str], what: str) -> dict[str, str]:
+    """`VENUE=VALUE` for some venues; a value alone is for the only one, or for all."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        venue, mark, value = text.partition("=")
+        if mark and venue in venues:
+            found[venue] = value
+        elif mark and venue in known_venues():
+            raise InvalidValue(f"{what} of {venue}, which is not traded on")
+        else:
+            found.update({one: text for one in venues if one not in found})
+    return found
 
 
-def _document(session: LiveSession, outcome: Outcome) -> dict[str, Any]:
-    from dataclasses import asdict
+def known_venues() -> Sequence[str]:
+    """Names of the venues there are."""
+    from mainspring.venues import venues
 
-    return {
-        "folder": str(session.folder),
-        "resumed": session.resumed,
-        "halted": session.halted,
-        "venues": [asdict(venue) for venue in session.venues()],
-        **asdict(outcome),
-    }
+    return list(venues())
 
 
-def _table(session: LiveSession, outcome: Outcome) -> Any:
-    status = outcome.status
-    rows = [
-        ("market rows", cell(status.rows)),
-        ("orders", cell(status.orders)),
-        ("cancels", cell(status.cancels)),
-        ("fills", cell(status.fills)),
-        ("refused by risk", cell(status.risk_rejects)),
-        ("open orders left", cell(status.open_orders)),
-        *((f"position {m['symbol']}, lots", cell(m["position_lots"])) for m in status.markets),
-        *((f"connections of {v.venue} lost", cell(v.closed)) for v in session.venues()),
-        ("journal records", cell(status.sequence)),
-        ("time to end, ms", cell(round(outcome.stop_ns / 1e6, 1))),
-    ]
-    return table("live session", ("", ""), rows)
+def _hedge(texts: list[str] | None, venues: list[str]) -> dict[str, dict[str, str]]:
+    """What is hedged where, by venue that may be lost."""
+    found: dict[str, dict[str, str]] = {}
+    for text in texts or ():
+        lost, mark, on = text.partition("=")
+        venue, colon, symbol = lost.partition(":")
+        if not (mark and colon and venue in venues and ":" in on):
+            raise InvalidValue(f"hedge {text!r}; give VENUE:SYMBOL=VENUE:SYMBOL")
+        found.setdefault(venue, {})[symbol] = on
+    return found

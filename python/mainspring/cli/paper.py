@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from mainspring.cli import session_config
+from mainspring.cli import session_config, session_run
 from mainspring.cli.app import verb_app
-from mainspring.cli.exits import Exit
-from mainspring.cli.output import Output, cell, table
-
-if TYPE_CHECKING:
-    from mainspring.live import LiveSession, Outcome
+from mainspring.cli.output import Output
 
 app = verb_app("paper", "")
-
-PICTURE_S = 0.25
-"""Between two looks at the session."""
 
 
 @app.default
@@ -100,67 +91,5 @@ def paper(
         session_config.strategy_of(strategy, loaded), out, venue=venue, signals=True,
         cash=cash or loaded.config.run.cash or "100000", **session_config.settings(loaded),
     )  # fmt: skip
-    if session.resumed:
-        output.note(f"goes on with the session in {out}")
-    if rearm is not None:
-        session.rearm(rearm)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(session_config.beside(session, loaded, output))
-            _watch(session, seconds, output)
-        except KeyboardInterrupt:
-            output.note("ending: open orders are being cancelled")
-        # What is beside the session ends after it, so that it sees the end.
-        outcome = session.stop(cancel=not keep_orders)
-    output.result(_document(session, outcome), lambda: _table(outcome))
-    if outcome.broken is not None:
-        output.warn(f"the session broke off: {outcome.broken}")
-        return Exit.ERROR
-    return Exit.OK
-
-
-def _watch(session: LiveSession, seconds: float | None, output: Output) -> None:
-    """Shows what goes on until the end of the time, Ctrl-C, or the session's own end."""
-    begun = time.monotonic()
-    halted = None
-    with output.progress("paper", None, "rows") as bar:
-        while seconds is None or time.monotonic() - begun < seconds:
-            left = seconds and seconds - (time.monotonic() - begun)
-            if not session.wait(min(PICTURE_S, left or PICTURE_S)):
-                return
-            bar.update(session.status().rows)
-            if session.feeds_ended:
-                output.note("the recording is over")
-                return
-            if session.halted != halted:
-                halted = session.halted
-                if halted:
-                    output.warn(f"trading is halted: {halted[0]}: {halted[1]}")
-
-
-def _document(session: LiveSession, outcome: Outcome) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "folder": str(session.folder),
-        "resumed": session.resumed,
-        "halted": session.halted,
-        **asdict(outcome),
-    }
-
-
-def _table(outcome: Outcome) -> Any:
-    status, totals = outcome.status, outcome.status.totals
-    rows = [
-        ("market rows, since this start", cell(status.rows)),
-        ("orders", cell(status.orders)),
-        ("cancels", cell(status.cancels)),
-        ("fills", cell(status.fills)),
-        ("orders and fills since the journal began", f"{totals['orders']:,}, {totals['fills']:,}"),
-        ("refused by risk", cell(status.risk_rejects)),
-        ("open orders left", cell(status.open_orders)),
-        *((f"position {m['symbol']}, lots", cell(m["position_lots"])) for m in status.markets),
-        ("journal records", cell(status.sequence)),
-        ("time to end, ms", cell(round(outcome.stop_ns / 1e6, 1))),
-    ]
-    return table("paper session", ("", ""), rows)
+    how = session_run.Ending("paper", seconds, rearm, keep_orders)
+    return session_run.run(session, loaded, how, output)

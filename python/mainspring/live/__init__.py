@@ -13,18 +13,19 @@ from mainspring.live.parity import Parity, ParityDifference, parity
 from mainspring.live.rerun import Rerun, WishDifference, shadow, verify
 from mainspring.live.session import LiveSession, ModelSwap, Outcome, Status, paper
 from mainspring.live.trade import VenueStatus, live
-from mainspring.live.venue import Check, LiveVenue
+from mainspring.live.venue import Check, Hedge, LiveVenue
 
 __all__ = [
     "Check",
     "Credentials",
     "Filled",
+    "Hedge",
     "Keep",
     "LiveSession",
     "LiveVenue",
     "ModelFills",
-    "OrderFills",
     "ModelSwap",
+    "OrderFills",
     "Outcome",
     "PaperVenue",
     "Parity",

@@ -125,8 +125,8 @@ def _keyring() -> Any:
         import keyring  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         raise ConfigError(
-            "the keyring needs the package keyring: pip install keyring, or keep the key in the "
-            "environment or an encrypted file"
+            "the keyring needs the package keyring: pip install mainspring[keys]; or keep the key "
+            "in the environment or an encrypted file"
         ) from None
     return keyring
 

@@ -107,7 +107,9 @@ def live(
         features=wanted_features(strategies, features),
         bars=wanted_bars(strategies, ()),
     )
-    run = {**settings.to_engine(SETTLEMENT), "size_bps": max(1, round(size * 10_000))}
+    size_bps = max(1, round(size * 10_000))
+    run = {**settings.to_engine(SETTLEMENT), "size_bps": size_bps}
+    everyone = [*strategies, *_hedges(places, size_bps)]
     tag = _tag(folder)
     core = _core.start_live(
         folder,
@@ -116,8 +118,8 @@ def live(
         [place.credentials.parts() for place in places],
         cash is None,
         json.dumps((keep or Keep()).to_engine(folder, signals=signals)),
-        json.dumps([strategy_identity(one, one.trigger) for one in strategies], default=str),
-        [(engine_form(one), one.trigger) for one in strategies],
+        json.dumps([strategy_identity(one, one.trigger) for one in everyone], default=str),
+        [(engine_form(one), one.trigger) for one in everyone],
         Strategy,
     )
     return LiveSession(
@@ -138,6 +140,22 @@ def _check_places(places: Sequence[LiveVenue]) -> None:
         why = place.last_check()
         if why is not None:
             raise ConfigError(why)
+
+
+def _hedges(places: Sequence[LiveVenue], size_bps: int) -> list[Native]:
+    """The engine's own strategies behind those of the session."""
+    wanted = [place.loss_hedge(size_bps) for place in places]
+    hedges = [one for one in wanted if one is not None]
+    if not hedges:
+        return []
+    pairs = [pair for one in hedges for pair in one.pairs]
+    known = {f"{place.name}:{symbol}" for place in places for symbol in place.symbols}
+    for pair in pairs:
+        if pair["on"] not in known:
+            raise ConfigError(f"{pair['lost']} cannot be hedged on {pair['on']}: not traded here")
+    if len({(one.after_ms, str(one.slice)) for one in hedges}) > 1:
+        raise ConfigError("hedges of one session have the same `after` and `slice`")
+    return [dataclasses.replace(hedges[0], pairs=pairs)]
 
 
 def _tag(folder: Path) -> int:

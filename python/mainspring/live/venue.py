@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +15,29 @@ from mainspring.data.home import data_home
 from mainspring.errors import ConfigError
 from mainspring.live.config import span_ns
 from mainspring.live.credentials import Credentials
+from mainspring.strategy.native import LossHedge, Number
 
 _CHECK_LASTS_S = 24 * 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Hedge:
+    """What becomes of positions at a venue that cannot be heard: they are hedged at another one.
+
+    Orders there are cancelled as with `cancel`. The net position of all strategies in a symbol is
+    hedged at the market, as far as what they hold where it is hedged does not offset it already.
+    The hedge is a position of the engine's own (`loss_hedge` in the journal), through the same
+    reconciler and limits; it is closed once the venue is back and has told what happened.
+
+    Attributes:
+        on: For each symbol where it is hedged, as `VENUE:SYMBOL` of the same session.
+        after: How long a venue has to be away.
+        slice: Most of one order, in base currency; any without it.
+    """
+
+    on: Mapping[str, str]
+    after: Span = "5s"
+    slice: Number = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +54,8 @@ class LiveVenue:
         account_number: Number of the account on the chain (dYdX).
         recv_window_ms: How late a signed request may come; 0 for the venue's usual.
         on_disconnect: What becomes of our orders when the venue cannot be heard: `cancel` them at
-            once by what still works, and by the venue's countdown where it has one, or `keep` them.
+            once by what still works, and by the venue's countdown where it has one, or `keep` them;
+            `Hedge(...)` cancels them and hedges positions at another venue.
         countdown: The venue cancels our orders after so long without a word from us; 0 for never.
         stale: Market data is not quoted on after so much silence, unanswered pings included.
         reserve: Share of the venue's request budgets that only cancels may use.
@@ -40,7 +63,9 @@ class LiveVenue:
         cancel_all: Whether a halt may cancel everything in the symbols at once, orders of others on
             the account too, by the venue's own request where it has one. Without it our orders are
             cancelled, in batches where the venue takes them.
-        proxy: An HTTP or SOCKS5 proxy.
+        proxy: `http://[user:password@]host:port` or `socks5://...`; `MAINSPRING_PROXY` without it.
+            The connection to the proxy itself is plain TCP (what goes through it has TLS of its
+            own); `https://` proxies are refused.
     """
 
     name: str
@@ -50,13 +75,13 @@ class LiveVenue:
     test: bool = False
     account_number: int = 0
     recv_window_ms: int = 0
-    on_disconnect: Literal["cancel", "keep"] = "cancel"
+    on_disconnect: Literal["cancel", "keep"] | Hedge = "cancel"
     countdown: Span = "30s"
     stale: Span = "5s"
     reserve: float = 0.2
     orders_by_socket: bool = True
     cancel_all: bool = False
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
 
     def to_engine(self, tag: int) -> dict[str, Any]:
         """The engine's form; secrets go apart.
@@ -78,14 +103,35 @@ class LiveVenue:
             "ed25519": self.credentials.ed25519,
             "recv_window_ms": self.recv_window_ms,
             "tag": tag,
-            "on_disconnect": self.on_disconnect,
+            "on_disconnect": "keep" if self.on_disconnect == "keep" else "cancel",
             "countdown_ms": span_ns(self.countdown, "countdown") // 1_000_000,
             "stale_ms": max(100, span_ns(self.stale, "stale") // 1_000_000),
             "reserve_percent": round(self.reserve * 100),
             "orders_by_socket": self.orders_by_socket,
             "cancel_all": self.cancel_all,
-            "proxy": self.proxy,
+            "proxy": self.proxy or os.environ.get("MAINSPRING_PROXY") or None,
         }
+
+    def loss_hedge(self, size_bps: int) -> LossHedge | None:
+        """The strategy that hedges this venue while it cannot be heard.
+
+        Raises:
+            ConfigError: A symbol that is hedged is not traded here, or a span cannot be used.
+        """
+        if not isinstance(self.on_disconnect, Hedge):
+            return None
+        hedge = self.on_disconnect
+        unknown = sorted(set(hedge.on) - set(self.symbols))
+        if unknown or not hedge.on:
+            raise ConfigError(f"{self.name}: hedge symbols that are traded here, not {unknown}")
+        pairs = [{"lost": f"{self.name}:{symbol}", "on": on} for symbol, on in hedge.on.items()]
+        return LossHedge(
+            pairs=pairs,
+            after_ms=max(1, span_ns(hedge.after, "after") // 1_000_000),
+            slice=hedge.slice,
+            size_bps=size_bps,
+            every="100ms",
+        )
 
     def check(self, *, timeout_s: float = 30.0) -> Check:
         """Looks at the venue without changing anything, and keeps what was found.
@@ -126,6 +172,17 @@ class LiveVenue:
         network = "-test" if self.test else ""
         name = f"{self.name}{network}{place}-{self.credentials.fingerprint()}.json"
         return data_home() / "checks" / name
+
+
+def proxy_of(words: str | None) -> str | None:
+    """A proxy of the command line.
+
+    Raises:
+        ConfigError: It has a password, which other people of this machine could read.
+    """
+    if words is not None and "@" in words:
+        raise ConfigError("give a proxy with a password by MAINSPRING_PROXY, not by --proxy")
+    return words
 
 
 def hash_text(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, ClassVar, Self
@@ -109,6 +109,23 @@ class AvellanedaStoikov(Native):
     sigma: float
     k: float
     horizon_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossHedge(Native):
+    """Hedges what is held at a venue that cannot be reached at another one, until it is back.
+
+    `mainspring.live.Hedge` sets it up. `pairs` name what is `lost` and what it is hedged `on`, as
+    `VENUE:SYMBOL`; `slice` is the most of one order in base currency, 0 for any; `size_bps` the
+    share of quantities that the session carries out: the hedge is whole all the same.
+    """
+
+    kind: ClassVar[str] = "loss_hedge"
+    decimals: ClassVar[tuple[str, ...]] = ("slice",)
+    pairs: Sequence[Mapping[str, str]]
+    after_ms: int = 5_000
+    slice: Number = 0
+    size_bps: int = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,6 +76,7 @@ impl Kernel {
             parents: self.parents.as_deref(),
             fees: &self.fees,
             groups: &self.groups,
+            outside: self.outside.as_deref(),
             intents: &mut self.intents,
         };
         look(self.strategies[usize::from(strategy)].host.as_mut(), &mut view)

@@ -25,6 +25,7 @@ macro_rules! takes_parameters {
 
 mod grid;
 mod imbalance;
+mod loss_hedge;
 mod market_maker;
 mod moving_average;
 mod touch;
@@ -38,6 +39,7 @@ use crate::host::{BookTrigger, Host};
 
 pub use grid::Grid;
 pub use imbalance::Imbalance;
+pub use loss_hedge::{LossHedge, LossHedgeConfig, Pair as HedgePair};
 pub use market_maker::{AvellanedaStoikov, Glft};
 pub use moving_average::MovingAverageCross;
 pub use touch::TouchMaker;
@@ -62,6 +64,8 @@ pub enum NativeConfig {
     Grid(grid::GridConfig),
     /// Long above, short below: two moving averages of bar closes.
     MovingAverageCross(moving_average::MovingAverageConfig),
+    /// Hedges what is held at a venue that cannot be reached.
+    LossHedge(loss_hedge::LossHedgeConfig),
 }
 
 /// Parameters of the strategy that does nothing.
@@ -87,6 +91,7 @@ impl NativeConfig {
             Self::Account(_) => Box::new(touch::Account),
             Self::Grid(config) => Box::new(Grid::new(*config, trigger)?),
             Self::MovingAverageCross(config) => Box::new(MovingAverageCross::new(*config)?),
+            Self::LossHedge(config) => Box::new(LossHedge::new(config.clone(), trigger)?),
         })
     }
 }

@@ -70,6 +70,7 @@ impl Kernel {
             parents: self.parents.as_deref(),
             fees: &self.fees,
             groups: &self.groups,
+            outside: self.outside.as_deref(),
             intents: &mut apart.intents,
         };
         match dispatch(self.strategies[index].host.as_mut(), &mut view, call) {
