@@ -102,6 +102,18 @@ impl View<'_> {
         self.intents.push(Intent::Target { instrument: self.instrument, position, price })
     }
 
+    /// Has the engine hold a stop for this strategy's position in an instrument, in place of one of
+    /// the same kind that it asked for; without a rule lets go of all that it asked for there.
+    ///
+    /// # Errors
+    /// When the rule cannot be, or the callback has asked for too much already.
+    pub fn stop(&mut self, instrument: InstrumentId, rule: Option<StopRule>) -> Result<()> {
+        if let Some(rule) = &rule {
+            rule.validate()?;
+        }
+        self.intents.push(Intent::Stop { instrument, rule })
+    }
+
     /// Places an order and returns its id.
     ///
     /// # Errors
@@ -118,18 +130,6 @@ impl View<'_> {
     /// When the terms do not fit together, or there are as many parent orders as there may be.
     pub fn execute(&mut self, mut terms: ParentTerms) -> Result<ParentId> {
         let market = &self.markets[terms.instrument.index()];
-    /// Has the engine hold a stop for this strategy's position in an instrument, in place of one of
-    /// the same kind that it asked for; without a rule lets go of all that it asked for there.
-    ///
-    /// # Errors
-    /// When the rule cannot be, or the callback has asked for too much already.
-    pub fn stop(&mut self, instrument: InstrumentId, rule: Option<StopRule>) -> Result<()> {
-        if let Some(rule) = &rule {
-            rule.validate()?;
-        }
-        self.intents.push(Intent::Stop { instrument, rule })
-    }
-
         terms.arrival_mid2 = market.mid2();
         terms.min_child = terms.min_child.max(smallest_order(market)).min(terms.qty);
         if terms.max_child.0 > 0 {

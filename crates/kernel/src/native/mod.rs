@@ -50,10 +50,10 @@ pub use touch::TouchMaker;
 pub enum NativeConfig {
     /// Does nothing: what the engine itself costs.
     Noop(NoopConfig),
-    /// Joins both touches.
-    TouchMaker(touch::TouchMakerConfig),
     /// Owns orders that were not placed by a session, and does nothing by itself.
     Account(NoopConfig),
+    /// Joins both touches.
+    TouchMaker(touch::TouchMakerConfig),
     /// Avellaneda and Stoikov's quotes.
     AvellanedaStoikov(market_maker::AvellanedaStoikovConfig),
     /// The closed-form quotes of Gueant, Lehalle and Fernandez-Tapia.
@@ -84,11 +84,11 @@ impl NativeConfig {
     pub fn build(&self, trigger: BookTrigger) -> Result<Box<dyn Host>> {
         Ok(match self {
             Self::Noop(config) => Box::new(touch::Noop::new(*config, trigger)),
+            Self::Account(_) => Box::new(touch::Account),
             Self::TouchMaker(config) => Box::new(TouchMaker::new(*config, trigger)?),
             Self::AvellanedaStoikov(config) => Box::new(AvellanedaStoikov::new(*config, trigger)?),
             Self::Glft(config) => Box::new(Glft::new(*config, trigger)?),
             Self::Imbalance(config) => Box::new(Imbalance::new(*config, trigger)?),
-            Self::Account(_) => Box::new(touch::Account),
             Self::Grid(config) => Box::new(Grid::new(*config, trigger)?),
             Self::MovingAverageCross(config) => Box::new(MovingAverageCross::new(*config)?),
             Self::LossHedge(config) => Box::new(LossHedge::new(config.clone(), trigger)?),
