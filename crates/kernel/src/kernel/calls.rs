@@ -209,8 +209,8 @@ impl Kernel {
                 self.cancel_all(strategy, instrument)
             }
             Intent::Amend { id, price, qty } => self.amend(strategy, id, price, qty),
-            Intent::Timer { at_ns, tag } => {
             Intent::Stop { instrument, rule } => self.hold_stop(strategy, instrument, rule),
+            Intent::Timer { at_ns, tag } => {
                 self.timers.push(at_ns.max(self.now_ns), Timer::Strategy { strategy, tag })
             }
             Intent::Execute { id, terms } => {
