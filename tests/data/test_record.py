@@ -13,7 +13,7 @@ from pathlib import Path
 
 import mainspring as ms
 import pytest
-from mainspring.data import Recorder
+from mainspring.data import Recorder, importers
 from mainspring.errors import InvalidValue, NotFoundError, StorageError
 from mainspring.exchange import VenueServer
 
@@ -47,6 +47,40 @@ def test_a_recording_is_a_data_set_with_its_raw_messages(
     assert all(int(stamp) > 10**18 and json.loads(text) for stamp, _, text in texts)
     with pytest.raises(InvalidValue, match="there already"):
         Recorder("binance_usdm", "btcusdt", url=server.ws_url, root=tmp_path, name="a/b")
+
+
+@pytest.mark.parametrize("venue", ["binance", "binance_usdm"])
+def test_the_raw_messages_become_the_same_events_again(
+    server: VenueServer, tmp_path: Path, venue: str
+) -> None:
+    with Recorder(
+        venue, "btcusdt", url=server.ws_url, root=tmp_path, name="taken", raw=True
+    ) as recorder:
+        recorder.wait(60, rows=6_000)
+    recording = recorder.stop()
+    assert recording.raw is not None
+    taken = ms.data.Catalog(tmp_path).get("taken")
+    instrument = taken.instruments[0].to_dict()
+    report = importers.import_report(
+        recording.raw,
+        out=tmp_path / "again.mse",
+        instrument=instrument,
+        streams=("depth", "trades", "best", "mark"),
+        clock="keep",
+    )
+    assert (report.gap_count, report.refused) == (0, [])
+    again = ms.data.open(tmp_path / "again.mse")
+    ours, theirs = taken.read().to_numpy(), again.read().to_numpy()
+    assert report.rows == recording.rows
+    assert report.rows_by_kind["Trade"] > 0
+    assert report.rows_by_kind["Best"] > 0
+    # Snapshots and best prices of spot have no time of the venue's: each side puts its own there.
+    untimed = (ours["kind"] >= 3) | (ours["flags"] & 4 > 0)
+    for column in ours:
+        same = ours[column] == theirs[column]
+        if (venue, column) == ("binance", "exch_ns"):
+            same |= untimed
+        assert same.all(), column
 
 
 def test_gaps_and_cuts_are_marked_and_repaired(tmp_path: Path) -> None:
