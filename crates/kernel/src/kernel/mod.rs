@@ -34,8 +34,8 @@ use crate::config::VenueClock;
 use crate::delay::DelayQueue;
 use crate::host::{BookTrigger, Host, Interest};
 use crate::intent::Intents;
-use crate::margin::Margins;
 use crate::judging::Judging;
+use crate::margin::Margins;
 use crate::market::{Market, Trade};
 use crate::matching::Matching;
 use crate::recorder::Recorder;
@@ -175,6 +175,8 @@ pub struct Kernel {
     pub(crate) strategies: Vec<Slot>,
     pub(crate) recorder: Recorder,
     pub(crate) interrupted: bool,
+    /// When the account is judged between samples; `None` where only samples are.
+    pub(crate) judging: Option<Box<Judging>>,
     pub(crate) sample_ns: DurationNs,
     pub(crate) report_currency: String,
     pub(crate) bar_spread_ticks: i64,
@@ -182,8 +184,6 @@ pub struct Kernel {
     pub(crate) outside: Option<Box<Outside>>,
     /// Parent orders, once there is one.
     pub(crate) parents: Option<Box<ParentTable>>,
-    /// When the account is judged between samples; `None` where only samples are.
-    pub(crate) judging: Option<Box<Judging>>,
     /// The parent whose child is being placed; zero for none.
     making: ParentId,
     /// Rules of reconciling and rate budgets; `None` where wishes are carried out as they are.
@@ -279,11 +279,11 @@ impl Kernel {
         );
         let listed: Vec<_> = parts.markets.iter().map(|market| &market.instrument).collect();
         let groups = route_groups(&listed);
+        let judges = parts.gate.bounds_losses();
         let mut kernel = Self {
             started_ns: TimeNs::MIN,
             shares_size: false,
             hushed: true,
-        let judges = parts.gate.bounds_losses();
             now_ns: TimeNs::MIN,
             markets: parts.markets,
             venues: parts.venues,
@@ -306,6 +306,7 @@ impl Kernel {
             strategies: parts.strategies,
             recorder: parts.recorder,
             interrupted: false,
+            judging: judges.then(|| Box::new(Judging::new(instruments))),
             sample_ns: parts.sample_ns,
             report_currency: parts.report_currency,
             bar_spread_ticks: parts.bar_spread_ticks,
@@ -314,7 +315,6 @@ impl Kernel {
             making: ParentId(0),
             rounds: parts.rounds,
             groups,
-            judging: judges.then(|| Box::new(Judging::new(instruments))),
             bar_builders: parts.bar_builders,
             done_bars: Vec::with_capacity(16),
             wants_trades: false,
@@ -378,6 +378,7 @@ impl Kernel {
     pub(crate) const fn is_patient(&self) -> bool {
         !self.follows_rows
             && self.matching.is_none()
+            && self.judging.is_none()
             && self.parents.is_none()
             && self.margins.is_none()
             && self.guards.is_empty()
@@ -385,7 +386,6 @@ impl Kernel {
 
     /// Starts the strategies at `now_ns` and sets their first timers.
     pub(crate) fn start(&mut self, now_ns: TimeNs) -> Result<()> {
-            && self.judging.is_none()
         self.started_ns = now_ns;
         self.now_ns = now_ns;
         if let Some(outside) = self.outside.as_mut().filter(|o| o.begun_ns == TimeNs::MIN) {
