@@ -53,7 +53,7 @@ def until(what: str, check: Callable[[], bool], seconds: float = 20.0) -> None:
     begun = time.monotonic()
     while not check():
         assert time.monotonic() - begun < seconds, f"no {what}"
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def held(session: LiveSession) -> int:
@@ -61,8 +61,7 @@ def held(session: LiveSession) -> int:
 
 
 def agree(session: LiveSession, side: VenueSide) -> None:
-    lot = 0.001 if side.path == "/fapi/v1" else 0.00001
-    until("the same position", lambda: abs(side.position() - held(session) * lot) < lot * 0.6)
+    until("the same position", lambda: abs(side.position() - held(session) / 1_000) < 0.0006)
 
 
 def events(folder: Path, name: str) -> list[ms.journal.Record]:
@@ -103,10 +102,10 @@ def test_orders_by_hand_are_adopted_booked_and_cancelled(
     assert fills
     assert {one.fields["strategy"] for one in fills} == {1}, "the account's own"
     assert all(one.fields["order_id"] >= 1 << 56 for one in fills)
-    with Bus(JournalSource(folder)) as bus:
+    source = JournalSource(folder)
+    with Bus(source) as bus:
         told: list[OrderAdopted] = []
-        bus.subscribe(told.append, types=[OrderAdopted])
-        bus.wait()
+        assert bus.subscribe(told.append, types=[OrderAdopted]).wait(source.newest)
     assert [one.strategy for one in told] == [1, 1, 1]
 
 

@@ -22,18 +22,17 @@ class Guarded(ms.Strategy, every="20ms"):
     size: ms.Qty = "0.010"
     distance: float = 0.3
 
-    def on_start(self, m: Any) -> None:
-        self.bought = False
+    _bought = False
 
     def save_state(self) -> Any:
-        return self.bought
+        return self._bought
 
     def load_state(self, state: Any) -> None:
-        self.bought = state
+        self._bought = state
 
     def on_book(self, m: Any) -> None:
-        if m.ask is not None and not self.bought:
-            self.bought = True
+        if m.ask is not None and not self._bought:
+            self._bought = True
             m.buy(self.size)
             m.stop(Stop.trailing(self.distance))
 
@@ -70,26 +69,25 @@ def guards(folder: Path) -> list[dict[str, Any]]:
     return list(ms.journal.open(folder).state()["stops"])
 
 
-class Fixed(ms.Strategy, on="message"):
-    """Buys once, with a stop a tick or two away, and lets go of it where it is told to."""
+class Timed(ms.Strategy, on="message"):
+    """Buys once, with a stop after twenty seconds, and lets go of it where it is told to."""
 
     let_go: bool = False
 
-    def on_start(self, m: Any) -> None:
-        self.bought = False
+    _bought = False
 
     def on_book(self, m: Any) -> None:
-        if not self.bought and m.ask is not None:
-            self.bought = True
+        if not self._bought and m.ask is not None:
+            self._bought = True
             m.buy(0.010)
-            m.stop(Stop.fixed(0.3))
+            m.stop(Stop.time("20s"))
             if self.let_go:
                 m.remove_stops()
 
 
 def test_a_stop_of_a_backtest_closes_the_position() -> None:
     market = ms.sample("btcusdt", hours=0.02)
-    fills = [len(ms.backtest(Fixed(let_go=one), market).fills) for one in (False, True)]
+    fills = [len(ms.backtest(Timed(let_go=one), market).fills) for one in (False, True)]
     assert fills[0] > fills[1] == 1
 
 
@@ -101,18 +99,17 @@ def test_a_stop_names_nothing_but_its_rule(tmp_path: Path) -> None:
 class Refused(ms.Strategy, every="20ms"):
     """Asks for too much, and for less once it is told that it was refused."""
 
-    def on_start(self, m: Any) -> None:
-        self.asked = False
+    _asked = False
 
     def save_state(self) -> Any:
-        return self.asked
+        return self._asked
 
     def load_state(self, state: Any) -> None:
-        self.asked = state
+        self._asked = state
 
     def on_book(self, m: Any) -> None:
-        if m.bid is not None and not self.asked:
-            self.asked = True
+        if m.bid is not None and not self._asked:
+            self._asked = True
             m.buy(5.0, m.bid)
 
     def on_order(self, m: Any, order: Any) -> None:

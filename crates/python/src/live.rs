@@ -184,7 +184,7 @@ fn kernel_hosts(
             Place::Compiled(strategy, trigger, _) => {
                 let (base, causes) = (base.bind(py), Arc::clone(causes));
                 let host = CompiledHost::new(py, strategy.get(), base, *trigger, causes)?;
-                Made::Compiled(Box::new(host))
+                Made::Compiled(Box::new(host.in_session()))
             }
             Place::Worker(_, _, name) => Made::Elsewhere(name.clone()),
         });
@@ -360,7 +360,7 @@ impl PyLiveSession {
             (Some(Place::Compiled(..)), Place::Compiled(strategy, trigger, _)) => {
                 let (base, causes) = (self.base.bind(py), Arc::clone(&self.causes));
                 let host = CompiledHost::new(py, strategy.get(), base, trigger, causes)?;
-                let made = Made::Compiled(Box::new(host));
+                let made = Made::Compiled(Box::new(host.in_session()));
                 let make = Box::new(move || made.build());
                 let replaced = || self.handle.replace(index, version, code, make, patience);
                 py.detach(replaced).map_err(to_py)

@@ -33,6 +33,8 @@ class SessionSection(Section):
     """Size of one journal file."""
     retain_mib: Mebibytes = 1_024
     """Journal files behind the oldest snapshot are removed beyond this."""
+    archive: str | None = None
+    """A folder of the same disk where they are moved instead of being removed."""
     stuck: Wait = "1s"
     """Trading is halted when the kernel's thread does not go round for so long."""
     strategy: Wait = "5s"

@@ -149,6 +149,7 @@ class Keep:
         snapshot: Between two snapshots of the state.
         segment_mib: Size of one journal file.
         retain_mib: Files behind the oldest snapshot are removed beyond this.
+        archive: A folder of the same disk where they are moved instead of being removed.
         stuck: The kernel halts trading when its thread does not go round for so long.
         strategy: A Python strategy is stopped when one call lasts so long.
         flatten_on_kill: Whether a kill closes positions at the market too.
@@ -163,6 +164,7 @@ class Keep:
     snapshot: Span = "30s"
     segment_mib: int = 16
     retain_mib: int = 1_024
+    archive: str | Path | None = None
     stuck: Span = "1s"
     strategy: Span = "5s"
     flatten_on_kill: bool = False
@@ -182,6 +184,9 @@ class Keep:
                 "segment_bytes": self.segment_mib << 20,
                 "retain_bytes": self.retain_mib << 20,
                 "sync": self._sync(),
+                # The end of the last file is kept for closing records on a full disk.
+                "reserve_bytes": min(1 << 20, self.segment_mib << 18),
+                "archive": None if self.archive is None else str(self.archive),
             },
             "stuck_ns": span_ns(self.stuck, "stuck"),
             "strategy_ns": span_ns(self.strategy, "strategy"),

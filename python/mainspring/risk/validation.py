@@ -29,10 +29,10 @@ class Validator:
 
     Attributes:
         address: ``host:port``.
-        timeout: The longest wait for each order, 1 us to 10 s, connecting included. The kernel
-            waits for it: of each second at most a fifth is spent so (or one order's time, where
-            that is more), and one that did not answer is left alone for ten times its time.
-            Orders that are not asked about meanwhile are refused. Cancels never wait.
+        timeout: The longest wait for each order, 1 us to 10 s, connecting included. The kernel of
+            a session waits for it: of each second at most a fifth is spent so (or one order's
+            time, where that is more), and one that did not answer is left alone for ten times its
+            time. Orders that are not asked about meanwhile are refused. Cancels never wait.
     """
 
     address: str

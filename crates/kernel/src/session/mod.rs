@@ -149,6 +149,9 @@ impl Session {
         parts.max_open_orders = MAX_OPEN_ORDERS + 1;
         let mut kernel = Kernel::new(parts);
         kernel.size_bps = config.run.size_bps;
+        if let Some(validator) = &mut kernel.validator {
+            validator.bound_waits();
+        }
         let started = Started {
             reconcile: config.run.reconcile.clone(),
             patience: config.patience,

@@ -1,9 +1,11 @@
 //! The host of a compiled strategy.
 
+use std::sync::Arc;
+
 use mainspring_book::{NO_ASK, NO_BID};
 use mainspring_core::event::BarRow;
 use mainspring_core::Side;
-use mainspring_kernel::host::{BookTrigger, Fill, Host, HostResult, Interest};
+use mainspring_kernel::host::{BookTrigger, Fill, Host, HostFailure, HostResult, Interest};
 use mainspring_kernel::market::{Market, Trade};
 use mainspring_kernel::View;
 use mainspring_trading::orders::Order;
@@ -154,7 +156,19 @@ pub struct CompiledHost {
     needs: Needs,
     context: Box<Context>,
     requests: Box<Requests>,
+    /// Whether other strategies and venues wait for this thread: no Python runs on it then.
+    in_session: bool,
+    causes: Causes,
     _code: Py<PyAny>,
+}
+
+/// What became of a callback in machine code.
+enum Ran {
+    Done,
+    /// It raised, or cannot do what is to be done.
+    Refused,
+    /// What it asked for cannot be.
+    Malformed(mainspring_core::Error),
 }
 
 impl CompiledHost {
@@ -173,7 +187,12 @@ impl CompiledHost {
         fields.load(compiled.strategy.bind(py))?;
         fields.given.clone_from(&fields.words);
         Ok(Self {
-            python: PythonHost::new(compiled.strategy.bind(py), base, trigger, causes)?,
+            python: PythonHost::new(
+                compiled.strategy.bind(py),
+                base,
+                trigger,
+                Arc::clone(&causes),
+            )?,
             strategy: compiled.strategy.clone_ref(py),
             entry,
             fields,
@@ -182,8 +201,18 @@ impl CompiledHost {
             needs: compiled.needs,
             context: Context::boxed(),
             requests: Requests::boxed(),
+            in_session: false,
+            causes,
             _code: compiled.code.clone_ref(py),
         })
+    }
+
+    /// The same on the kernel's thread of a session. Where the machine code refuses, the strategy is
+    /// stopped: its Python code, which takes the interpreter's lock and as long as it likes, does not run
+    /// there. A replay does run it, and shows the line.
+    pub const fn in_session(mut self) -> Self {
+        self.in_session = true;
+        self
     }
 
     /// Runs the callback in machine code, or else with `in_python`.
@@ -194,16 +223,43 @@ impl CompiledHost {
         callback: Callback,
         in_python: impl FnOnce(&mut PythonHost, &mut View<'_>) -> HostResult,
     ) -> HostResult {
-        if self.run_compiled(view, callback) {
-            return Ok(());
+        match self.run_compiled(view, callback) {
+            Ran::Done => Ok(()),
+            refusal if self.in_session => Err(self.stopped(view, callback, &refusal)),
+            _ => self.run_in_python(view, in_python),
         }
-        self.run_in_python(view, in_python)
     }
 
-    /// Whether the machine code did it.
+    /// Why a strategy of a session goes no further; what the callback did is undone.
+    #[cold]
+    fn stopped(&mut self, view: &mut View<'_>, callback: Callback, refusal: &Ran) -> HostFailure {
+        view.intents.clear();
+        let why = match refusal {
+            Ran::Malformed(error) => error.message().to_owned(),
+            _ if self.feature_index.is_none() => {
+                let wanted = self.features.join(", ");
+                format!("the session has not all of the features that it reads: {wanted}")
+            }
+            _ => "its compiled code raised an exception, or came to what it cannot do".to_owned(),
+        };
+        self.fields.words.copy_from_slice(&self.fields.before);
+        let at = format!("{callback:?}").to_lowercase();
+        let text = format!(
+            "on_{at}: {why}; `mainspring replay --verify` runs the call again in Python and shows its \
+             line"
+        );
+        // Made into an object by whoever asks for it, in another thread: nothing here needs the
+        // interpreter's lock.
+        if let Ok(mut causes) = self.causes.lock() {
+            causes.push(PyValueError::new_err(text.clone()));
+        }
+        refused(text)
+    }
+
+    /// Runs the callback in machine code.
     #[inline]
-    fn run_compiled(&mut self, view: &mut View<'_>, callback: Callback) -> bool {
-        let Some(features) = &self.feature_index else { return false };
+    fn run_compiled(&mut self, view: &mut View<'_>, callback: Callback) -> Ran {
+        let Some(features) = &self.feature_index else { return Ran::Refused };
         fill(&mut self.context, view, features, self.needs);
         self.requests.count = 0;
         self.requests.level_count = 0;
@@ -229,7 +285,13 @@ impl CompiledHost {
                 own,
             )
         };
-        status == 0 && (self.requests.count == 0 || carry_over(&self.requests, view).is_ok())
+        if status != 0 {
+            return Ran::Refused;
+        }
+        if self.requests.count == 0 {
+            return Ran::Done;
+        }
+        carry_over(&self.requests, view).map_or_else(Ran::Malformed, |()| Ran::Done)
     }
 
     /// Undoes what the machine code did, and runs the callback in Python: it raises what is to be
@@ -258,12 +320,12 @@ impl CompiledHost {
     }
 }
 
-fn failed(error: PyErr) -> mainspring_kernel::host::HostFailure {
-    mainspring_kernel::host::HostFailure { message: error.to_string(), interrupted: false }
+fn failed(error: PyErr) -> HostFailure {
+    HostFailure { message: error.to_string(), interrupted: false }
 }
 
-fn refused(message: String) -> mainspring_kernel::host::HostFailure {
-    mainspring_kernel::host::HostFailure { message, interrupted: false }
+fn refused(message: String) -> HostFailure {
+    HostFailure { message, interrupted: false }
 }
 
 /// The market and the account as the machine code reads them.

@@ -26,6 +26,9 @@ pub struct Proposal {
 pub trait Validator: Send {
     /// Whether the order may be sent.
     fn validate(&mut self, proposal: &Proposal) -> bool;
+
+    /// A market goes on while it is asked: from here on it bounds its waits together, too.
+    fn bound_waits(&mut self) {}
 }
 
 /// Where a validator listens.
@@ -60,16 +63,19 @@ impl ValidatorConfig {
 /// A validator behind a socket. For each order it is sent one line of JSON with an `id`, and answers
 /// with one line `ID ok` or `ID no`. Whatever else comes, or nothing in time, is a no.
 ///
-/// Whoever asks waits, so that what it may cost is bounded twice. Connecting, asking and answering
-/// together have the time of one order. And of any second at most a fifth is spent on waiting, or one
-/// order's time where that is more: what is asked beyond that is refused without a question. One that
-/// did not answer is not asked again for ten times its time.
+/// Whoever asks waits, so that what it may cost is bounded: connecting, asking and answering together
+/// have the time of one order. In a session, where a market goes on meanwhile
+/// ([`Validator::bound_waits`]), of any second at most a fifth is spent on waiting, or one order's time
+/// where that is more, and one that did not answer is not asked again for ten times its time: what comes
+/// beyond that is refused without a question.
 #[derive(Debug)]
 pub struct SocketValidator {
     config: ValidatorConfig,
     stream: Option<TcpStream>,
     asked: u64,
     received: Vec<u8>,
+    /// Whether waits are bounded together.
+    bounded: bool,
     /// Nothing is asked before.
     silent_until: Option<Instant>,
     /// The second that runs, and what of it was spent on waiting.
@@ -91,7 +97,8 @@ impl SocketValidator {
     pub fn new(config: ValidatorConfig) -> Self {
         let received = Vec::with_capacity(MAX_LINE);
         let second = (Instant::now(), Duration::ZERO);
-        Self { config, stream: None, asked: 0, received, silent_until: None, second }
+        let (stream, silent_until) = (None, None);
+        Self { config, stream, asked: 0, received, bounded: false, silent_until, second }
     }
 
     const fn timeout(&self) -> Duration {
@@ -100,6 +107,9 @@ impl SocketValidator {
 
     /// Whether there is time to ask now.
     fn may_ask(&mut self, now: Instant) -> bool {
+        if !self.bounded {
+            return true;
+        }
         if self.silent_until.is_some_and(|until| now < until) {
             return false;
         }
@@ -154,6 +164,10 @@ impl SocketValidator {
 }
 
 impl Validator for SocketValidator {
+    fn bound_waits(&mut self) {
+        self.bounded = true;
+    }
+
     fn validate(&mut self, proposal: &Proposal) -> bool {
         let begun = Instant::now();
         if !self.may_ask(begun) {
@@ -267,6 +281,7 @@ mod tests {
             None
         });
         silent.config.timeout_ns = 20_000_000;
+        silent.bound_waits();
         (0..1_000).for_each(|_| assert!(!silent.validate(&proposal())));
         assert!(start.elapsed() < Duration::from_millis(150), "asked once: {:?}", start.elapsed());
         assert!(silent.asked <= 2, "{} questions", silent.asked);
@@ -276,6 +291,7 @@ mod tests {
             Some(format!("{} ok\n", id(line)))
         });
         slow.config.timeout_ns = 150_000_000;
+        slow.bound_waits();
         let start = Instant::now();
         let passed = (0..1_000).filter(|_| slow.validate(&proposal())).count();
         assert!((1..=10).contains(&passed), "{passed}");
