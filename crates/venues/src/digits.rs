@@ -3,7 +3,7 @@
 //! A word of sixteen bytes holds every number that venues send in hot messages, with its end. Whatever
 //! does not fit is left to the general reader.
 
-const ZEROS: u128 = 0x3030_3030_3030_3030_3030_3030_3030_3030;
+pub(crate) const ZEROS: u128 = 0x3030_3030_3030_3030_3030_3030_3030_3030;
 const SIXES: u128 = 0x0606_0606_0606_0606_0606_0606_0606_0606;
 const HIGH: u128 = 0xf0f0_f0f0_f0f0_f0f0_f0f0_f0f0_f0f0_f0f0;
 
@@ -65,7 +65,7 @@ const fn value_of(digits: u128, count: usize) -> u64 {
 
 /// Eight digits in as many bytes, the most significant in the lowest: pairs, fours, all.
 #[inline]
-const fn eight(digits: u64) -> u64 {
+pub(crate) const fn eight(digits: u64) -> u64 {
     let pairs = (digits.wrapping_mul(10).wrapping_add(digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_ffff_0000_ffff;
     (fours.wrapping_mul(10_000).wrapping_add(fours >> 32)) & 0xffff_ffff
@@ -180,7 +180,7 @@ fn scaled(value: i64, places: usize, unit: Unit) -> Option<i64> {
     }
 }
 
-const POWERS: [i64; 16] = {
+pub(crate) const POWERS: [i64; 16] = {
     let mut powers = [1_i64; 16];
     let mut at = 1;
     while at < powers.len() {

@@ -17,6 +17,7 @@ pub mod fact;
 pub mod failure;
 pub mod feed;
 pub mod follow;
+mod form;
 mod hmac;
 pub mod hyperliquid;
 pub mod json;

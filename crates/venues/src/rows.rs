@@ -5,6 +5,7 @@ use mainspring_core::{Decimal, InstrumentId, MarketRow, RowKind, Side, Ticks, Ti
 
 use crate::digits::Unit;
 use crate::feed::{BestEvent, BookEvent, FeedEvent, MarkEvent, Sequence, TradeEvent};
+use crate::form::{Form, Length, Word};
 use crate::json::{Refusal, Scan};
 use crate::level::Level;
 use crate::listing::{Listings, TextMap};
@@ -62,6 +63,39 @@ pub struct Grid {
     lot: Decimal,
     /// The next funding that was announced, and its rate.
     funding: Option<(TimeNs, Decimal)>,
+    /// The symbol with the quote and the comma behind it.
+    pub(crate) named: Word,
+    /// The symbol in lower case with the mark behind it.
+    pub(crate) streamed: Word,
+    /// How its messages are written.
+    pub(crate) forms: Forms,
+}
+
+/// How the numbers of an instrument's messages are written, by what they stand for.
+#[derive(Clone, Debug)]
+pub(crate) struct Forms {
+    /// Bids, then asks.
+    pub(crate) prices: [Form; 2],
+    pub(crate) quantities: [Form; 2],
+    pub(crate) traded: Form,
+    pub(crate) traded_qty: Form,
+    /// Ids, in the order that messages have them.
+    pub(crate) ids: [Length; 3],
+    pub(crate) trades: [Length; 3],
+}
+
+impl Forms {
+    fn new(price: Unit, qty: Unit) -> Self {
+        let (price, qty) = (Form::new(price), Form::new(qty));
+        Self {
+            prices: [price.clone(), price.clone()],
+            quantities: [qty.clone(), qty.clone()],
+            traded: price,
+            traded_qty: qty,
+            ids: Default::default(),
+            trades: Default::default(),
+        }
+    }
 }
 
 /// Takes decoded messages as rows. Its buffers are reused.
@@ -71,6 +105,8 @@ pub struct RowSink {
     by_symbol: TextMap<usize>,
     by_stream: TextMap<usize>,
     last: usize,
+    /// Ids that stand in front of the symbol.
+    pub(crate) update_ids: Length,
     rows: Vec<MarketRow>,
     messages: Vec<RowMessage>,
     unlisted: u64,
@@ -96,6 +132,9 @@ impl RowSink {
                 tick: listing.instrument.tick(),
                 lot: listing.instrument.lot,
                 funding: None,
+                named: Word::new(format!("{}\",", listing.symbol()).as_bytes()),
+                streamed: Word::new(format!("{}@", listing.symbol().to_lowercase()).as_bytes()),
+                forms: Forms::new(unit(listing.instrument.tick()), unit(listing.instrument.lot)),
             })
             .collect();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned().into_boxed_str();
@@ -106,6 +145,7 @@ impl RowSink {
             by_symbol,
             by_stream,
             last: 0,
+            update_ids: Length::default(),
             rows: Vec::with_capacity(8_192),
             messages: Vec::with_capacity(16),
             unlisted: 0,
@@ -220,26 +260,10 @@ impl RowSink {
         true
     }
 
-    /// Appends a level of a book whose grid is at hand. False as [`Self::push`].
+    /// A grid that learns, and the rows to append to.
     #[inline(always)]
-    pub(crate) fn push_level(
-        &mut self,
-        (instrument, base): (InstrumentId, Ticks),
-        row_flags: u8,
-        ticks: i64,
-        lots: i64,
-    ) -> bool {
-        let Ok(price_offset) = i32::try_from(ticks - base.0) else { return false };
-        self.rows.push(MarketRow {
-            recv_ns: 0,
-            exch_ns: 0,
-            qty_lots: lots,
-            price_offset,
-            kind: RowKind::Depth as u8,
-            flags: row_flags,
-            instrument: instrument.0,
-        });
-        true
+    pub(crate) fn split(&mut self, at: usize) -> (&mut Grid, &mut Vec<MarketRow>) {
+        (&mut self.grids[at], &mut self.rows)
     }
 
     /// Closes a message: stamps its rows and marks its end.
@@ -255,6 +279,12 @@ impl RowSink {
             row.exch_ns = times.0;
             row.recv_ns = times.1;
         }
+        self.close_stamped(at, from, kind);
+    }
+
+    /// Closes a message whose rows have their times.
+    #[inline]
+    pub(crate) fn close_stamped(&mut self, at: usize, from: usize, kind: RowMessageKind) {
         if let Some(last) = self.rows[from..].last_mut() {
             last.flags |= flags::END_OF_MESSAGE;
         }

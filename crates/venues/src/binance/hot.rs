@@ -4,13 +4,17 @@
 //! ticks and lots; any other, however slightly it differs, is left to the general reader, which does not
 //! care for order. Both must find the same: a test compares them on every recorded message.
 
-use mainspring_core::event::flags;
-use mainspring_core::{RowKind, TimeNs};
+use mainspring_core::event::{flags, MarketRow};
+use mainspring_core::{RowKind, Ticks, TimeNs};
 
 use super::sync::DiffIds;
-use crate::digits::{count, whole, Unit};
 use crate::feed::Sequence;
-use crate::rows::{RowMessageKind, RowSink};
+use crate::form::{whole_of, Form, Length, Word};
+use crate::rows::{Forms, RowMessageKind, RowSink};
+
+/// Digits of a time in milliseconds, from 2001 to 2261.
+const TIME_DIGITS: usize = 13;
+const TOO_LATE_MS: i64 = 9_200_000_000_000;
 
 /// A place in a text; every step says whether it succeeded.
 #[derive(Clone, Copy)]
@@ -31,15 +35,21 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline(always)]
-    fn whole(&mut self) -> Option<i64> {
-        let (value, end) = whole(self.text, self.at)?;
+    fn word(&mut self, word: &Word) -> Option<()> {
+        self.at = word.read(self.text, self.at)?;
+        Some(())
+    }
+
+    #[inline(always)]
+    fn id(&mut self, length: &mut Length) -> Option<i64> {
+        let (value, end) = length.read(self.text, self.at)?;
         self.at = end;
         Some(value)
     }
 
     #[inline(always)]
-    fn count(&mut self, unit: Unit) -> Option<i64> {
-        let (value, end) = count(self.text, self.at, unit)?;
+    fn count(&mut self, form: &mut Form) -> Option<i64> {
+        let (value, end) = form.read(self.text, self.at)?;
         self.at = end;
         Some(value)
     }
@@ -47,8 +57,19 @@ impl<'a> Cursor<'a> {
     /// Milliseconds since 1970 as nanoseconds, in the years that have thirteen digits.
     #[inline(always)]
     fn time_ns(&mut self) -> Option<TimeNs> {
-        let ms = self.whole()?;
-        (1_000_000_000_000..9_200_000_000_000).contains(&ms).then(|| ms * 1_000_000)
+        let ms = whole_of(self.text, self.at, TIME_DIGITS)?;
+        self.at += TIME_DIGITS;
+        (ms < TOO_LATE_MS).then(|| ms * 1_000_000)
+    }
+
+    /// A time that nobody asks for: whether it is one.
+    #[inline(always)]
+    fn pass_time(&mut self) -> Option<()> {
+        let [first, second, rest @ ..] = self.text.get(self.at..)?.first_chunk::<TIME_DIGITS>()?;
+        let early = *first != b'0' && (*first, *second) < (b'9', b'2');
+        let plain = [first, second].into_iter().chain(rest).all(u8::is_ascii_digit);
+        self.at += TIME_DIGITS;
+        (early && plain).then_some(())
     }
 
     #[inline(always)]
@@ -82,15 +103,15 @@ fn message(text: &[u8], recv_ns: TimeNs, sink: &mut RowSink) -> Option<()> {
 /// the last message is tried first.
 #[inline]
 fn stream(cursor: &mut Cursor<'_>, sink: &mut RowSink) -> Option<usize> {
-    let at = match sink.last().filter(|at| cursor.literal(&sink.grid(*at).stream).is_some()) {
-        Some(at) if cursor.peek() == b'@' => at,
-        Some(at) => {
-            cursor.at -= sink.grid(at).stream.len();
-            named(cursor, sink)?
+    let last = sink.last().filter(|at| cursor.word(&sink.grid(*at).streamed).is_some());
+    let at = match last {
+        Some(at) => at,
+        None => {
+            let at = named(cursor, sink)?;
+            cursor.literal(b"@")?;
+            at
         }
-        None => named(cursor, sink)?,
     };
-    cursor.literal(b"@")?;
     match cursor.peek() {
         b'b' => cursor.literal(b"bookTicker\",\"data\":{")?,
         b't' => cursor.literal(b"trade\",\"data\":{")?,
@@ -151,19 +172,17 @@ fn body(
 /// The symbol, which must be the one of the stream: `BTCUSDT",`.
 #[inline(always)]
 fn symbol(cursor: &mut Cursor<'_>, at: Option<usize>, sink: &mut RowSink) -> Option<usize> {
-    let at = match at {
-        Some(at) => {
-            cursor.literal(&sink.grid(at).symbol)?;
-            at
-        }
-        None => {
-            let from = cursor.at;
-            while cursor.peek().is_ascii_alphanumeric() || cursor.peek() == b'_' {
-                cursor.at += 1;
-            }
-            sink.find(&cursor.text[from..cursor.at])?
-        }
-    };
+    if let Some(at) = at {
+        return cursor.word(&sink.grid(at).named).map(|()| at);
+    }
+    if let Some(at) = sink.last().filter(|at| cursor.word(&sink.grid(*at).named).is_some()) {
+        return Some(at);
+    }
+    let from = cursor.at;
+    while cursor.peek().is_ascii_alphanumeric() || cursor.peek() == b'_' {
+        cursor.at += 1;
+    }
+    let at = sink.find(&cursor.text[from..cursor.at])?;
     cursor.literal(b"\",")?;
     Some(at)
 }
@@ -177,24 +196,26 @@ fn best(
     sink: &mut RowSink,
     futures: bool,
 ) -> Option<()> {
-    cursor.whole()?;
+    cursor.id(&mut sink.update_ids)?;
     cursor.literal(b",\"s\":\"")?;
     let at = symbol(cursor, at, sink)?;
-    let (price, qty) = (sink.grid(at).price, sink.grid(at).qty);
+    let Forms { prices: [bids, asks], quantities: [bid_qtys, ask_qtys], .. } =
+        &mut sink.split(at).0.forms;
     cursor.literal(b"\"b\":\"")?;
-    let bid = cursor.count(price)?;
+    let bid = cursor.count(bids)?;
     cursor.literal(b"\",\"B\":\"")?;
-    let bid_qty = cursor.count(qty)?;
+    let bid_qty = cursor.count(bid_qtys)?;
     cursor.literal(b"\",\"a\":\"")?;
-    let ask = cursor.count(price)?;
+    let ask = cursor.count(asks)?;
     cursor.literal(b"\",\"A\":\"")?;
-    let ask_qty = cursor.count(qty)?;
+    let ask_qty = cursor.count(ask_qtys)?;
     let mut exch_ns = recv_ns;
     if futures {
         cursor.literal(b"\",\"T\":")?;
         exch_ns = cursor.time_ns()?;
         cursor.literal(b",\"E\":")?;
-        end_time(cursor, end)?;
+        cursor.pass_time()?;
+        close(cursor, end)?;
     } else {
         cursor.literal(b"\"")?;
         close(cursor, end)?;
@@ -207,15 +228,6 @@ fn best(
     }
     sink.close(at, from, RowMessageKind::Best, (exch_ns, recv_ns));
     Some(())
-}
-
-/// A time of thirteen digits that ends the message: it is too near the end for a whole word.
-#[inline(always)]
-fn end_time(cursor: &mut Cursor<'_>, end: &[u8]) -> Option<()> {
-    let digits = cursor.text.get(cursor.at..cursor.at + 13)?;
-    let plain = digits[0] != b'0' && digits.iter().all(u8::is_ascii_digit);
-    cursor.at += 13;
-    close(cursor, end).filter(|()| plain && digits < &b"9200000000000"[..])
 }
 
 #[inline(always)]
@@ -231,17 +243,18 @@ fn trade(
     recv_ns: TimeNs,
     sink: &mut RowSink,
 ) -> Option<()> {
-    cursor.time_ns()?;
+    cursor.pass_time()?;
     let futures = cursor.literal(b",\"T\":").is_some();
     let mut exch_ns = if futures { cursor.time_ns()? } else { recv_ns };
     cursor.literal(b",\"s\":\"")?;
     let at = symbol(cursor, at, sink)?;
+    let Forms { traded, traded_qty, trades: [id, ..], .. } = &mut sink.split(at).0.forms;
     cursor.literal(b"\"t\":")?;
-    cursor.whole()?;
+    cursor.id(id)?;
     cursor.literal(b",\"p\":\"")?;
-    let price = cursor.count(sink.grid(at).price)?;
+    let price = cursor.count(traded)?;
     cursor.literal(b"\",\"q\":\"")?;
-    let qty = cursor.count(sink.grid(at).qty)?;
+    let qty = cursor.count(traded_qty)?;
     if futures {
         // Fills off the book have another word there.
         cursor.literal(b"\",\"X\":\"MARKET\",\"m\":")?;
@@ -271,26 +284,27 @@ fn aggregate(
     recv_ns: TimeNs,
     sink: &mut RowSink,
 ) -> Option<()> {
-    cursor.time_ns()?;
+    cursor.pass_time()?;
     let id_first = cursor.literal(b",\"a\":").is_some();
     if id_first {
-        cursor.whole()?;
+        cursor.id(&mut sink.update_ids)?;
     }
     cursor.literal(b",\"s\":\"")?;
     let at = symbol(cursor, at, sink)?;
+    let Forms { traded, traded_qty, trades: [id, first, last], .. } = &mut sink.split(at).0.forms;
     if !id_first {
         cursor.literal(b"\"a\":")?;
-        cursor.whole()?;
+        cursor.id(id)?;
         cursor.literal(b",")?;
     }
     cursor.literal(b"\"p\":\"")?;
-    let price = cursor.count(sink.grid(at).price)?;
+    let price = cursor.count(traded)?;
     cursor.literal(b"\",\"q\":\"")?;
-    let qty = cursor.count(sink.grid(at).qty)?;
+    let qty = cursor.count(traded_qty)?;
     cursor.literal(b"\",\"f\":")?;
-    cursor.whole()?;
+    cursor.id(first)?;
     cursor.literal(b",\"l\":")?;
-    cursor.whole()?;
+    cursor.id(last)?;
     cursor.literal(b",\"T\":")?;
     let exch_ns = cursor.time_ns()?;
     cursor.literal(b",\"m\":")?;
@@ -322,72 +336,80 @@ fn depth(
     recv_ns: TimeNs,
     sink: &mut RowSink,
 ) -> Option<()> {
-    let mut exch_ns = cursor.time_ns()?;
+    let mut sent = *cursor;
+    cursor.pass_time()?;
     let futures = cursor.literal(b",\"T\":").is_some();
-    if futures {
-        exch_ns = cursor.time_ns()?;
-    }
+    let exch_ns = if futures { cursor.time_ns()? } else { sent.time_ns()? };
     cursor.literal(b",\"s\":\"")?;
     let at = symbol(cursor, at, sink)?;
+    let [of_first, of_last, of_previous] = &mut sink.split(at).0.forms.ids;
     cursor.literal(b"\"U\":")?;
-    let first = cursor.whole()?;
+    let first = cursor.id(of_first)?;
     cursor.literal(b",\"u\":")?;
-    let last = cursor.whole()?;
+    let last = cursor.id(of_last)?;
     let mut previous = None;
     if futures {
         cursor.literal(b",\"pu\":")?;
-        previous = Some(cursor.whole()?);
+        previous = Some(cursor.id(of_previous)?);
     }
     if last < first {
         return None;
     }
     let from = sink.mark();
     cursor.literal(b",\"b\":[")?;
-    levels(cursor, at, 0, sink)?;
+    let (grid, rows) = sink.split(at);
+    let row = MarketRow {
+        recv_ns,
+        exch_ns,
+        qty_lots: 0,
+        price_offset: 0,
+        kind: RowKind::Depth as u8,
+        flags: 0,
+        instrument: grid.instrument.0,
+    };
+    let Forms { prices: [bids, asks], quantities: [bid_qtys, ask_qtys], .. } = &mut grid.forms;
+    levels(cursor, row, grid.base, (bids, bid_qtys), rows)?;
     cursor.literal(b",\"a\":[")?;
-    levels(cursor, at, flags::ASK, sink)?;
+    let row = MarketRow { flags: flags::ASK, ..row };
+    levels(cursor, row, grid.base, (asks, ask_qtys), rows)?;
     close(cursor, end)?;
     let sequence = Sequence::Range(DiffIds { first, last, previous });
     let kind = RowMessageKind::Book { snapshot: false, sequence };
-    sink.close(at, from, kind, (exch_ns, recv_ns));
+    sink.close_stamped(at, from, kind);
     Some(())
 }
 
 /// Levels up to the closing bracket, which is read.
 #[inline]
-fn levels(cursor: &mut Cursor<'_>, at: usize, side: u8, sink: &mut RowSink) -> Option<()> {
-    if cursor.literal(b"]").is_some() {
+fn levels(
+    cursor: &mut Cursor<'_>,
+    row: MarketRow,
+    base: Ticks,
+    (prices, quantities): (&mut Form, &mut Form),
+    rows: &mut Vec<MarketRow>,
+) -> Option<()> {
+    let mut here = *cursor;
+    if here.literal(b"]").is_some() {
+        *cursor = here;
         return Some(());
     }
-    let grid = sink.grid(at);
-    let (price, qty, place) = (grid.price, grid.qty, (grid.instrument, grid.base));
     loop {
-        cursor.literal(b"[\"")?;
-        let ticks = cursor.count(price)?;
-        cursor.literal(b"\",\"")?;
-        let (lots, next) = last_count(cursor, qty)?;
-        cursor.at = next;
-        cursor.literal(b"\"]")?;
-        sink.push_level(place, side, ticks, lots).then_some(())?;
-        match cursor.peek() {
-            b',' => cursor.at += 1,
+        here.literal(b"[\"")?;
+        let ticks = here.count(prices)?;
+        here.literal(b"\",\"")?;
+        let qty_lots = here.count(quantities)?;
+        here.literal(b"\"]")?;
+        let price_offset = i32::try_from(ticks - base.0).ok()?;
+        rows.push(MarketRow { qty_lots, price_offset, ..row });
+        let next = here.peek();
+        here.at += 1;
+        match next {
+            b',' => {}
             b']' => {
-                cursor.at += 1;
+                *cursor = here;
                 return Some(());
             }
             _ => return None,
         }
     }
-}
-
-/// A count that may stand too near the end of the text for a whole word.
-#[inline(always)]
-fn last_count(cursor: &Cursor<'_>, unit: Unit) -> Option<(i64, usize)> {
-    if cursor.at + 16 <= cursor.text.len() {
-        return count(cursor.text, cursor.at, unit);
-    }
-    let rest = cursor.text.get(cursor.at..)?;
-    let mut padded = [0_u8; 16];
-    padded[..rest.len()].copy_from_slice(rest);
-    count(&padded, 0, unit).map(|(value, end)| (value, cursor.at + end))
 }
