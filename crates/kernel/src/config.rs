@@ -1,11 +1,12 @@
 //! What a run is configured with, as JSON from Python.
 
-use mainspring_core::money::MONEY_DECIMALS;
+use mainspring_core::money::{divide_half_even, MONEY_DECIMALS, QUANTA_PER_UNIT};
 use mainspring_core::{Decimal, DurationNs, Error, ErrorKind, Instrument, Money, Result, TimeNs};
 use mainspring_features::FeatureSpec;
 use mainspring_sim::{FillModel, LatencyModel, SimConfig};
 use mainspring_trading::execution::reconcile::ReconcileConfig;
 use mainspring_trading::fee::{rate_units, FeeSchedule, FeeTier};
+use mainspring_trading::ledger::Ledger;
 use mainspring_trading::risk::{LimitTree, PositionStates, ValidatorConfig};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -42,6 +43,9 @@ pub struct RunConfig {
     pub deposits: Vec<(String, Decimal)>,
     /// Currency of the equity samples; the first instrument's settlement currency where absent.
     pub report_currency: Option<String>,
+    /// Rates between currencies that no instrument of the run gives: `(from, to, to for one from)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<(String, String, Decimal)>,
     /// Interval of equity samples; chosen from the span where absent.
     pub sample_ns: Option<DurationNs>,
     /// Features of every instrument.
@@ -110,6 +114,7 @@ impl Default for RunConfig {
             fees: None,
             deposits: Vec::new(),
             report_currency: None,
+            rates: Vec::new(),
             sample_ns: None,
             features: Vec::new(),
             limits: LimitTree::default(),
@@ -255,6 +260,31 @@ impl RunConfig {
         self.validator.as_ref().map_or(Ok(()), ValidatorConfig::validate)?;
         self.position_states.as_ref().map_or(Ok(()), PositionStates::validate)?;
         self.limits.validate()
+    }
+
+    /// The ledger of a run: what is paid in can be valued in the currency of the report.
+    ///
+    /// # Errors
+    /// When a rate is not positive, or a deposit cannot be valued.
+    pub fn ledger(
+        &self,
+        instruments: &[Instrument],
+        strategies: usize,
+        report_currency: &str,
+    ) -> Result<Ledger> {
+        let mut ledger = Ledger::new(instruments, strategies, &self.deposits)?;
+        for (from, to, rate) in &self.rates {
+            let wrong = || {
+                let what = format!("rate of {rate} {to} for one {from}: give a positive one of at most 18 decimals");
+                Error::new(ErrorKind::Config, what)
+            };
+            let there = rate.to_scale(MONEY_DECIMALS).filter(|rate| *rate > 0).ok_or_else(wrong)?;
+            let square = QUANTA_PER_UNIT * QUANTA_PER_UNIT;
+            ledger.set_rate(from, to, there);
+            ledger.set_rate(to, from, divide_half_even(square, there).0);
+        }
+        ledger.check_rates(report_currency)?;
+        Ok(ledger)
     }
 
     /// The fees of an instrument.

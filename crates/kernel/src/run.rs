@@ -10,7 +10,6 @@ use mainspring_journal::log::FinishedLog;
 use mainspring_journal::Sink;
 use mainspring_sim::flow::FlowConfig;
 use mainspring_sim::{FillModel, SimMarket};
-use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::OrderCounters;
 use mainspring_trading::risk::{Gate, SocketValidator};
 
@@ -260,7 +259,7 @@ pub(crate) fn assemble(
         fees,
         decision_ns: config.decision_ns,
         venue_clock: config.venue_clock,
-        ledger: Ledger::new(instruments, slots.len(), &config.deposits)?,
+        ledger: config.ledger(instruments, slots.len(), report_currency)?,
         // One more: a refused order takes a place for the moment of its refusal.
         max_open_orders: gate.max_live_orders() + 1,
         gate,

@@ -231,6 +231,165 @@ fn a_currency_without_a_rate_is_an_error_until_one_is_set() {
     assert_eq!((s.deposits, s.conversion), (money("110"), money("10")));
 }
 
+/// Spot of two currencies with a tick and a lot of one thousandth.
+fn pair(base: &str, quote: &str) -> Instrument {
+    let spot = instrument(InstrumentKind::Spot, "0.001", "0.001", "1");
+    Instrument { symbol: format!("{base}{quote}"), base: base.into(), quote: quote.into(), ..spot }
+}
+
+#[test]
+fn what_settles_in_another_currency_is_valued_by_the_books_of_the_run() {
+    let listed = [pair("BTC", "USDT"), pair("ETH", "BTC")];
+    let mut l = Ledger::new(&listed, 1, &[("USDT".into(), decimal("60000"))]).unwrap();
+    // One BTC for 50,000, half of it for ten ETH at 0.05.
+    l.fill(0, InstrumentId(0), Side::Buy, Ticks(50_000_000), Lots(1_000), FeeOutcome::NONE)
+        .unwrap();
+    l.fill(0, InstrumentId(1), Side::Buy, Ticks(50), Lots(10_000), FeeOutcome::NONE).unwrap();
+    assert_eq!(l.statement("USDT").unwrap().equity(), money("60000"));
+    assert_eq!(
+        (l.cash("USDT"), l.cash("BTC"), l.cash("ETH")),
+        (money("10000"), money("0.5"), money("10"))
+    );
+    // BTC rises to 52,000 and ETH to 0.06 BTC: 10,000 + 0.5 x 52,000 + 10 x 0.06 x 52,000.
+    l.mark(InstrumentId(0), MarkPrice::at(Ticks(52_000_000)));
+    l.mark(InstrumentId(1), MarkPrice::at(Ticks(60)));
+    assert_eq!(l.statement("USDT").unwrap().equity(), money("67200"));
+    l.check().unwrap();
+}
+
+#[test]
+fn a_way_over_two_books_is_found_and_each_step_is_rounded() {
+    let listed = [pair("BTC", "USDT"), pair("ETH", "BTC")];
+    let deposits = [("ETH".to_owned(), decimal("2"))];
+    let mut l = Ledger::new(&listed, 1, &deposits).unwrap();
+    l.check_rates("USDT").unwrap();
+    assert_eq!(l.statement("USDT").unwrap().equity(), Money::ZERO, "no prices yet");
+    l.mark(InstrumentId(0), MarkPrice::at(Ticks(50_000_000)));
+    l.mark(InstrumentId(1), MarkPrice::at(Ticks(60)));
+    assert_eq!(l.statement("USDT").unwrap().equity(), money("6000"));
+    // The other way round: 0.00002 x 16.666666666666666667, to 18 decimals, for each of 50,000.
+    let mut l = Ledger::new(&listed, 1, &[("USDT".into(), decimal("50000"))]).unwrap();
+    l.mark(InstrumentId(0), MarkPrice::at(Ticks(50_000_000)));
+    l.mark(InstrumentId(1), MarkPrice::at(Ticks(60)));
+    assert_eq!(l.statement("ETH").unwrap().equity(), money("16.66666666666665"));
+}
+
+#[test]
+fn a_deposit_that_nothing_can_value_is_told_at_the_start() {
+    let listed = [pair("BTC", "USDT")];
+    let deposits = [("EUR".to_owned(), decimal("5")), ("USDT".to_owned(), decimal("1"))];
+    let mut l = Ledger::new(&listed, 1, &deposits).unwrap();
+    let error = l.check_rates("USDT").unwrap_err();
+    assert!(error.message().contains("no rate from EUR to USDT"), "{error:?}");
+    l.set_rate("EUR", "BTC", money("0.00002").0);
+    l.check_rates("USDT").unwrap();
+    l.mark(InstrumentId(0), MarkPrice::at(Ticks(60_000_000)));
+    assert_eq!(l.statement("USDT").unwrap().equity(), money("7"), "5 x 0.00002 x 60,000 + 1");
+}
+
+/// Every way between two of five currencies, shortest first and then by currency: each step is a
+/// division of whole numbers, rounded half to even.
+fn rate_by_hand(prices: &[(usize, usize, i128)], from: usize, to: usize) -> Option<i128> {
+    fn half_even(number: i128, by: i128) -> i128 {
+        let (whole, rest) = (number.div_euclid(by), number.rem_euclid(by));
+        match (2 * rest).cmp(&by) {
+            std::cmp::Ordering::Less => whole,
+            std::cmp::Ordering::Greater => whole + 1,
+            std::cmp::Ordering::Equal => whole + (whole & 1),
+        }
+    }
+    let direct = |from: usize, to: usize| {
+        prices.iter().find_map(|(base, quote, milli)| {
+            let rate = milli * 1_000_000_000_000_000;
+            if (*base, *quote) == (from, to) {
+                Some(rate)
+            } else if (*base, *quote) == (to, from) {
+                Some(half_even(QUANTA_PER_UNIT * QUANTA_PER_UNIT, rate))
+            } else {
+                None
+            }
+        })
+    };
+    let mut ways = vec![vec![from]];
+    for _ in 0..4 {
+        for way in &ways {
+            let steps: Option<Vec<i128>> =
+                way.windows(2).map(|step| direct(step[0], step[1])).collect();
+            let last = direct(*way.last().unwrap(), to);
+            if let (Some(steps), Some(last)) = (steps, last) {
+                // From the end: each step's rate times the rate of the rest.
+                let times = |rest: i128, step: &i128| {
+                    let (whole, part) = (step / QUANTA_PER_UNIT, step % QUANTA_PER_UNIT);
+                    let (high, low) = (rest / QUANTA_PER_UNIT, rest % QUANTA_PER_UNIT);
+                    let product = part * low;
+                    whole * rest
+                        + part * high
+                        + half_even_of_product(product, whole * rest + part * high)
+                };
+                return Some(steps.iter().rev().fold(last, times));
+            }
+        }
+        let longer = ways.iter().flat_map(|way| {
+            (0..5).filter(|via| !way.contains(via) && *via != to).map(|via| {
+                let mut way = way.clone();
+                way.push(via);
+                way
+            })
+        });
+        ways = longer.collect();
+    }
+    None
+}
+
+/// A product of two fractions of a unit in quanta, rounded half to even on the whole it joins.
+fn half_even_of_product(product: i128, whole: i128) -> i128 {
+    let (quanta, rest) = (product / QUANTA_PER_UNIT, product % QUANTA_PER_UNIT);
+    let half = QUANTA_PER_UNIT / 2;
+    quanta + i128::from(rest > half || (rest == half && (whole + quanta) & 1 == 1))
+}
+
+proptest! {
+    #[test]
+    fn rates_are_those_of_the_shortest_way(
+        prices in prop::collection::vec((0_usize..5, 0_usize..5, 1_i64..5_000_000), 1..7),
+        from in 0_usize..5,
+        to in 0_usize..5,
+    ) {
+        const NAMES: [&str; 5] = ["A", "B", "C", "D", "E"];
+        prop_assume!(from != to);
+        let mut known: Vec<(usize, usize, i128)> = Vec::new();
+        for (base, quote, price) in prices {
+            let there = known.iter().any(|(b, q, _)| {
+                (*b, *q) == (base, quote) || (*b, *q) == (quote, base)
+            });
+            if base != quote && !there {
+                known.push((base, quote, i128::from(price)));
+            }
+        }
+        prop_assume!(!known.is_empty());
+        let listed: Vec<_> = known.iter().map(|(b, q, _)| pair(NAMES[*b], NAMES[*q])).collect();
+        let mut l = Ledger::new(&listed, 1, &[]).unwrap();
+        // The order of currencies decides between ways of one length: it is that of the instruments.
+        let mut order: Vec<usize> = Vec::new();
+        for one in known.iter().flat_map(|(b, q, _)| [*b, *q]).chain([from, to]) {
+            if !order.contains(&one) {
+                order.push(one);
+            }
+        }
+        let place = |one: usize| order.iter().position(|other| *other == one).unwrap();
+        let placed: Vec<_> = known.iter().map(|(b, q, p)| (place(*b), place(*q), *p)).collect();
+        l.deposit(NAMES[from], decimal("1")).unwrap();
+        for (at, (_, _, price)) in (0_u16..).zip(&known) {
+            l.mark(InstrumentId(at), MarkPrice::at(Ticks(*price as i64)));
+        }
+        let expected = rate_by_hand(&placed, place(from), place(to));
+        match l.statement(NAMES[to]) {
+            Ok(statement) => prop_assert_eq!(Some(statement.equity().0), expected),
+            Err(_) => prop_assert_eq!(None, expected),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Fill { strategy: u16, at: usize, buy: bool, price: i64, qty: i64, rate: i64 },

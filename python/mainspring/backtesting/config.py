@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from mainspring.errors import ConfigError
 from mainspring.risk.limits import Limits
 from mainspring.risk.positions import Margin, PositionStates
 from mainspring.risk.stops import Stop
@@ -181,6 +182,7 @@ class RunSettings:
     sample: Span | None = None
     reconcile: Reconcile | None = None
     flow: Flow | None = None
+    rates: Mapping[str, Number] | None = None
 
     def to_engine(self, settle: str) -> dict[str, Any]:
         """The engine's form. `settle` is the currency that cash without a name is in."""
@@ -192,6 +194,7 @@ class RunSettings:
         return {
             **rules,
             **flow,
+            **_rates(self.rates or {}),
             "venue": self.venue.to_engine(),
             **self.latency.to_engine(),
             "fees": None if self.fees is None else self.fees.to_engine(),
@@ -209,3 +212,14 @@ class RunSettings:
             "start_ns": self.start_ns,
             "end_ns": self.end_ns,
         }
+
+
+def _rates(rates: Mapping[str, Number]) -> dict[str, Any]:
+    """Rates that no instrument gives, as the engine has them; nothing without any."""
+    listed = []
+    for pair, rate in rates.items():
+        base, slash, quote = pair.partition("/")
+        if not (base and slash and quote) or "/" in quote:
+            raise ConfigError(f"rate {pair!r}: name two currencies, such as 'USDC/USDT'")
+        listed.append([base, quote, decimal_text(rate, f"rate {pair}")])
+    return {"rates": listed} if listed else {}

@@ -45,6 +45,7 @@ def backtest(
     reconcile: Reconcile | None = None,
     cash: Number | Mapping[str, Number] | None = None,
     report_currency: str | None = None,
+    rates: Mapping[str, Number] | None = None,
     features: Sequence[Feature] = (),
     bars: Sequence[str] | str = (),
     every: Span | None = None,
@@ -73,7 +74,11 @@ def backtest(
         reconcile: Rules between wishes and orders; without them quotes are kept exactly as wished.
         cash: Money at the start, in the first instrument's settlement currency or by currency;
             100,000 without it.
-        report_currency: Currency of the equity curve; the settlement currency without it.
+        report_currency: Currency of the equity curve and of limits; the first instrument's
+            settlement currency without it. What settles in others is valued at the mid prices of
+            the run's instruments, over several where it takes them.
+        rates: Of currencies that no instrument of the run connects, such as ``{"USDC/USDT": "1"}``:
+            what one of the first is worth in the second.
         features: Features of every instrument, beside those that strategies name and the ones
             that cost nothing until they are read (`DEFAULT_FEATURES`), such as ``"ofi"`` or
             ``"ewma_volatility:halflife=60s"``, or what `ms.features.fit_microprice` gives.
@@ -112,6 +117,7 @@ def backtest(
         validator=validator,
         cash=None if cash is None else _cash(cash, settle),
         report_currency=report_currency,
+        rates=rates,
         features=wanted_features(strategies, features),
         bars=wanted_bars(strategies, (bars,) if isinstance(bars, str) else bars),
         start_ns=start_ns,

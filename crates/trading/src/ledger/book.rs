@@ -10,6 +10,21 @@ use super::contract::{Contract, MarkPrice};
 use super::position::Position;
 use crate::fee::{proportional_fee, FeeOutcome, RATE_UNITS};
 
+/// Most steps from one currency to another.
+const MAX_STEPS: u32 = 4;
+
+/// Currencies that a way may lead over: the first so many of a ledger.
+const MAX_VIA: usize = 128;
+
+/// A currency in a set of those that a way may lead over.
+const fn bit(currency: usize) -> u128 {
+    if currency < MAX_VIA {
+        1 << currency
+    } else {
+        0
+    }
+}
+
 /// What a fill did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FillEffect {
@@ -246,7 +261,8 @@ impl Ledger {
     }
 
     /// Sets what one unit of a currency is worth in another, in quanta of that. Where none is set,
-    /// the mark of an instrument between the two is used, a spot one first.
+    /// the mark of an instrument between the two is used, a spot one first; and where there is none,
+    /// the shortest way over other currencies, each step rounded half to even to the quantum.
     pub fn set_rate(&mut self, from: &str, to: &str, rate: i128) {
         let (from, to) = (self.currency_index(from), self.currency_index(to));
         let rates = &mut self.currencies[from].rates;
@@ -350,7 +366,7 @@ impl Ledger {
                 continue;
             }
             let Some(rate) = self.rate(from, to) else {
-                if self.lines.iter().any(|line| line.is_between(from, to)) {
+                if self.is_connected(from, to) {
                     continue;
                 }
                 return Err(self.no_rate(from, to));
@@ -458,8 +474,65 @@ impl Ledger {
         })
     }
 
-    /// Quanta of `to` for one unit of `from`.
+    /// That every currency in which something was paid in can be valued in `currency`: at a rate that
+    /// was set, or over instruments, which may have no price yet.
+    ///
+    /// # Errors
+    /// Names the first currency that cannot.
+    pub fn check_rates(&mut self, currency: &str) -> Result<()> {
+        let to = self.currency_index(currency);
+        let paid_in = |at: usize| self.currencies[at].accounts.deposits() != Money::ZERO;
+        let stranded = (0..self.currencies.len())
+            .find(|from| *from != to && paid_in(*from) && !self.is_connected(*from, to));
+        stranded.map_or(Ok(()), |from| Err(self.no_rate(from, to)))
+    }
+
+    /// Quanta of `to` for one unit of `from`: directly, or the shortest way that has prices.
     fn rate(&self, from: usize, to: usize) -> Option<i128> {
+        let over = |steps| self.rate_over(from, to, steps, bit(from));
+        self.direct_rate(from, to).or_else(|| (2..=MAX_STEPS).find_map(over))
+    }
+
+    /// The rate in exactly this many steps, over currencies that are not in `seen`.
+    fn rate_over(&self, from: usize, to: usize, steps: u32, seen: u128) -> Option<i128> {
+        if steps == 1 {
+            return self.direct_rate(from, to);
+        }
+        let free = |via: &usize| *via != to && seen & bit(*via) == 0;
+        (0..self.currencies.len().min(MAX_VIA)).filter(free).find_map(|via| {
+            let first = self.direct_rate(from, via)?;
+            let rest = self.rate_over(via, to, steps - 1, seen | bit(via))?;
+            Some(convert(Money(first), rest)?.0)
+        })
+    }
+
+    /// Whether there is a way from one currency to another, with or without prices.
+    fn is_connected(&self, from: usize, to: usize) -> bool {
+        let pairs = || self.lines.iter().map(|line| (line.base, line.quote));
+        if pairs().any(|pair| pair == (from, to) || pair == (to, from)) {
+            return true;
+        }
+        let mut reached = bit(from);
+        for _ in 0..MAX_STEPS {
+            let mut further = reached;
+            for (at, currency) in self.currencies.iter().enumerate().take(MAX_VIA) {
+                if reached & bit(at) != 0 {
+                    currency.rates.iter().for_each(|(other, _)| further |= bit(*other));
+                }
+            }
+            for (base, quote) in pairs() {
+                let pair = bit(base) | bit(quote);
+                if reached & pair != 0 {
+                    further |= pair;
+                }
+            }
+            reached = further;
+        }
+        reached & bit(to) != 0
+    }
+
+    /// Quanta of `to` for one unit of `from`, by a rate that was set or one instrument.
+    fn direct_rate(&self, from: usize, to: usize) -> Option<i128> {
         let set = self.currencies[from].rates.iter().find(|(currency, _)| *currency == to);
         if let Some((_, rate)) = set {
             return Some(*rate);
@@ -538,10 +611,6 @@ impl Ledger {
 }
 
 impl Line {
-    fn is_between(&self, a: usize, b: usize) -> bool {
-        (self.base, self.quote) == (a, b) || (self.base, self.quote) == (b, a)
-    }
-
     /// Quanta of `to` for one unit of `from` by this instrument's mark.
     fn rate(&self, from: usize, to: usize) -> Option<i128> {
         let price = self.mark?.0.checked_mul(self.tick)?;
