@@ -15,8 +15,8 @@ from mainspring.strategy.base import Feature
 from mainspring.written import Number, Span, decimal_text, span_ns
 
 if TYPE_CHECKING:
-    from mainspring.backtesting.reconciling import Reconcile
     from mainspring.backtesting.flow import Flow
+    from mainspring.backtesting.reconciling import Reconcile
 
 __all__ = [
     "Fees",
@@ -39,9 +39,9 @@ class Venue:
 
     Attributes:
         fill_model: ``mainspring`` shares trades and shown depth out, so nothing is filled twice;
-            ``hft_no_partial`` and ``hft_partial`` behave like hftbacktest 2.4.4; ``matching`` is the
-            matching engine, for order-level data and generated flow: our orders are in one book with
-            the others', and what they do to it is seen.
+            ``hft_no_partial`` and ``hft_partial`` behave like hftbacktest 2.4.4; ``matching`` is
+            the matching engine, for order-level data and generated flow: our orders are in one
+            book with the others', and what they do to it is seen.
         queue_model: How the queue in front of a resting order is estimated, by name or as a
             mapping such as ``{"model": "prob_power", "exponent": 2.5}``.
         self_trade: Which order gives way when two of ours would trade with each other.

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from mainspring import _core
 from mainspring.backtesting.config import Fees, Latency, Limits, Number, RunSettings, Span, Venue
+from mainspring.backtesting.flow import Flow
 from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.backtesting.run import Run, RunFacts
 from mainspring.backtesting.storage import PartialRun
 from mainspring.errors import ConfigError, Interrupted, StrategyError
-from mainspring.backtesting.flow import Flow
 from mainspring.risk.positions import Margin, PositionStates
 from mainspring.risk.stops import Stop
 from mainspring.risk.validation import Validator
@@ -61,8 +61,8 @@ def backtest(
     Args:
         strategy: A strategy, its class (with its default parameters), or several strategies.
         data: A data set (`ms.sample(...)`, `ms.data.open(...)`), a path of an event file, or
-            several of these, which are merged by receive time; or `ms.exchange.flow(...)`, generated
-            trading that answers to the strategy's orders.
+            several of these, which are merged by receive time; or `ms.exchange.flow(...)`:
+            generated trading that answers to the strategy's orders.
         venue: How orders are filled.
         latency: How long requests and answers take; a span is the entry and the response alike.
         fees: In place of the instruments' own.

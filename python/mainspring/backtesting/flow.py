@@ -1,4 +1,4 @@
-"""Generated flow that a strategy trades in: agents on the matching engine, and our orders among theirs."""
+"""Generated flow to trade in: agents on the matching engine, and our orders among theirs."""
 
 from __future__ import annotations
 
