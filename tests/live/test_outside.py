@@ -123,6 +123,50 @@ def test_a_kill_reaches_the_venue_at_once(
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
+def test_a_kill_clears_the_venue_where_it_may(
+    server: VenueServer, tmp_path: Path, product: str
+) -> None:
+    side = VenueSide(server.url, product)
+    by_hand = side.place("BUY", "30000", "0.01")
+    venue = place(server, product, cancel_all=True)
+    with live(MAKER, tmp_path / "run", venues=venue, size=1.0) as session:
+        wait_for(session, "open orders", lambda s: s.open_orders >= 2)
+        assert by_hand["orderId"] in [one["orderId"] for one in side.open_orders()]
+        session.kill("test")
+        until("nothing at the venue", lambda: side.open_orders() == [], 2.0)
+        wait_for(session, "nothing here", lambda s: s.open_orders == 0)
+        calm(session, side)
+        session.stop()
+    again = verify(tmp_path / "run")
+    assert again.different == 0, again
+
+
+def test_orders_of_a_callback_leave_in_one_batch(server: VenueServer, tmp_path: Path) -> None:
+    """Levels on each side by request: the venue's own count of requests says how they came."""
+
+    class Levels(ms.Strategy, every="100ms"):
+        placed: bool = False
+
+        def on_book(self, m: ms.Market) -> None:
+            if m.mid > 0 and not self.placed:
+                self.placed = True
+                for n in range(5):
+                    m.buy(0.01, m.bid - 100 - n, post_only=True)
+
+    side = VenueSide(server.url, "binance_usdm")
+    venue = place(server, "binance_usdm", orders_by_socket=False)
+    with live(Levels, tmp_path / "run", venues=venue, size=1.0) as session:
+        wait_for(session, "all five", lambda s: s.open_orders == 5)
+        until("all five there", lambda: len(side.open_orders()) == 5)
+        made = {one["time"] for one in side.open_orders()}
+        assert len(made) == 1, "they came together"
+        session.cancel_all()
+        until("none there", lambda: side.open_orders() == [])
+        wait_for(session, "none", lambda s: s.open_orders == 0)
+        session.stop()
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
 def test_lost_connections_are_made_up_for(
     server: VenueServer, tmp_path: Path, product: str
 ) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import mainspring as ms
 import pytest
+from gate import pump
 from live_sessions import wait_for
 from mainspring.errors import MainspringError
 from mainspring.exchange import VenueServer
@@ -44,16 +45,6 @@ class Proxy(socketserver.ThreadingTCPServer):
             back.start()
             pump(ours, theirs)
             back.join()
-
-
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    """Until the end of the one, which is then told to the other."""
-    try:
-        while data := source.recv(65_536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 class Connect(socketserver.StreamRequestHandler):

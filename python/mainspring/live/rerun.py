@@ -13,7 +13,7 @@ from mainspring.backtesting.engine import as_strategies, engine_form
 from mainspring.backtesting.records import time_text
 from mainspring.backtesting.replay import strategy_of
 from mainspring.strategy.base import Strategy
-from mainspring.strategy.native import Native
+from mainspring.strategy.native import LossHedge, Native
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,15 @@ def _rerun(
     *,
     to_the_end: bool,
 ) -> Rerun:
+    identities = journal.open(folder).first_sources.code["code"]
     if strategy is None:
-        identities = journal.open(folder).first_sources.code["code"]
         strategies = [strategy_of(identity) for identity in identities]
     else:
-        strategies = as_strategies(strategy)
+        strategies = [*as_strategies(strategy)]
+        # Behind those of the session are the engine's own, which nobody but the engine names.
+        behind = identities[len(strategies) :]
+        if all(identity["name"] == LossHedge.kind for identity in behind):
+            strategies += [strategy_of(identity) for identity in behind]
 
     def remake(index: int, version: int, code: str) -> tuple[Any, str] | None:
         if version in replacements:
