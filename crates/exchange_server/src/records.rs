@@ -99,6 +99,50 @@ pub struct OrderRecord {
     pub update_ms: i64,
 }
 
+/// What the ids of orders begin with by which the venue closes positions.
+const LIQUIDATION: &str = "autoclose-";
+
+impl OrderRecord {
+    /// The order by which the venue closes a member's position.
+    #[must_use]
+    pub fn liquidation(id: OrderId, account: AccountId, terms: OrderTerms, time_ms: i64) -> Self {
+        Self {
+            id,
+            client_id: format!("{LIQUIDATION}{}", id.0),
+            account,
+            symbol: terms.instrument.index(),
+            terms,
+            type_name: "MARKET",
+            time_in_force: "IOC",
+            self_trade: "NONE",
+            working_type: "MARK_PRICE",
+            chain: ChainTerms::default(),
+            status: Status::New,
+            ended: None,
+            is_armed: false,
+            filled: Lots(0),
+            quote: 0,
+            time_ms,
+            update_ms: time_ms,
+        }
+    }
+
+    /// Whether it is the venue's, to close a member's position.
+    #[must_use]
+    pub fn is_liquidation(&self) -> bool {
+        self.client_id.starts_with(LIQUIDATION)
+    }
+
+    /// The member's own id; empty for ids of the venue's making.
+    #[must_use]
+    pub fn own_id(&self) -> &str {
+        match self.client_id.starts_with("simulator-") || self.is_liquidation() {
+            true => "",
+            false => &self.client_id,
+        }
+    }
+}
+
 /// One side of a trade of a member.
 #[derive(Clone, Copy, Debug)]
 pub struct FillRecord {

@@ -112,6 +112,8 @@ pub struct Desk {
     pub events: Vec<UserEvent>,
     /// Accounts that received funding or were liquidated: account and what moved.
     pub funded: Vec<(AccountId, InstrumentId, Money)>,
+    /// Whom the exchange closes the positions of.
+    liquidated: Option<AccountId>,
     /// The refusal of the request in hand.
     refused: Option<RejectReason>,
 }
@@ -195,6 +197,7 @@ impl Section {
             records: Records::default(),
             events: Vec::new(),
             funded: Vec::new(),
+            liquidated: None,
             refused: None,
         };
         let keeps_unfilled_fok = listing.keeps_unfilled_fok[product as usize];
@@ -558,6 +561,12 @@ impl Listener for Desk {
             | ReportKind::CancelRejected(reason)
             | ReportKind::AmendRejected(reason) => self.refused = Some(reason),
             ReportKind::Accepted => {
+                if self.liquidated == Some(report.account) && self.records.get(id).is_none() {
+                    let terms = OrderTerms::market(report.instrument, report.side, report.left);
+                    let time_ms = now / 1_000_000;
+                    let order = OrderRecord::liquidation(id, report.account, terms, time_ms);
+                    self.records.add(order);
+                }
                 if let Some(order) = self.records.get_mut(id) {
                     order.terms.qty = report.left;
                     let order = order.clone();
@@ -594,6 +603,10 @@ impl Listener for Desk {
             }
             ReportKind::Rested => {}
         }
+    }
+
+    fn liquidation(&mut self, account: AccountId, _: InstrumentId) {
+        self.liquidated = Some(account);
     }
 
     fn funding(&mut self, account: AccountId, instrument: InstrumentId, received: Money) {

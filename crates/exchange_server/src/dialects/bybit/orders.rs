@@ -206,8 +206,7 @@ pub fn named<'a>(
 }
 
 fn ids(section: &Section, id: OrderId) -> Value {
-    let link = section.desk.records.get(id).map_or("", |order| order.client_id.as_str());
-    let link = if link.starts_with("simulator-") { "" } else { link };
+    let link = section.desk.records.get(id).map_or("", OrderRecord::own_id);
     json!({"orderId": id.0.to_string(), "orderLinkId": link})
 }
 

@@ -46,14 +46,6 @@ fn reasons(order: &OrderRecord) -> (&'static str, &'static str) {
     }
 }
 
-fn own_id(order: &OrderRecord) -> &str {
-    if order.client_id.starts_with("simulator-") {
-        ""
-    } else {
-        &order.client_id
-    }
-}
-
 /// An order.
 pub fn order(section: &Section, order: &OrderRecord) -> Value {
     let (product, symbol) = (section.desk.product, &section.desk.symbols[order.symbol]);
@@ -68,7 +60,7 @@ pub fn order(section: &Section, order: &OrderRecord) -> Value {
     };
     json!({
         "category": category_of(product), "symbol": symbol.instrument.symbol,
-        "orderId": order.id.0.to_string(), "orderLinkId": own_id(order), "blockTradeId": "",
+        "orderId": order.id.0.to_string(), "orderLinkId": order.own_id(), "blockTradeId": "",
         "side": side_name(order.terms.side), "positionIdx": 0, "isLeverage": "0",
         "orderStatus": status_name(order), "cancelType": cancel, "rejectReason": reject,
         "timeInForce": order.time_in_force, "orderType": order.type_name,
@@ -92,12 +84,12 @@ pub fn execution(section: &Section, fill: &FillRecord) -> Value {
     let known = section.desk.records.get(fill.order);
     json!({
         "category": category_of(product), "symbol": symbol.instrument.symbol,
-        "orderId": fill.order.0.to_string(), "orderLinkId": known.map_or("", own_id),
+        "orderId": fill.order.0.to_string(), "orderLinkId": known.map_or("", OrderRecord::own_id),
         "execId": format!("{}-{}-{}", fill.symbol, fill.trade, u8::from(fill.maker)),
         "side": if fill.buys { "Buy" } else { "Sell" }, "execPrice": symbol.price(fill.price),
         "execQty": symbol.qty(fill.qty.0), "execValue": money(fill.quote),
         "execFee": money(fill.fee), "feeCurrency": symbol.instrument.quote,
-        "execType": "Trade", "execPnl": money(fill.realised), "isMaker": fill.maker,
+        "execType": if known.is_some_and(OrderRecord::is_liquidation) { "BustTrade" } else { "Trade" }, "execPnl": money(fill.realised), "isMaker": fill.maker,
         "orderType": known.map_or("", |order| order.type_name),
         "orderPrice": known.map_or(String::new(), |order| symbol.price(order.terms.price.0)),
         "orderQty": known.map_or(String::new(), |order| symbol.qty(order.terms.qty.0)),

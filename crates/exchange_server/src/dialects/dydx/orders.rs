@@ -231,9 +231,7 @@ fn replace(
     if good_till <= till {
         return Err(match is_short {
             true => Refusal::of(RejectReason::DuplicateOrder),
-            false => {
-                Refusal::clob(3_005, "Existing stateful order has higher-or-equal priority")
-            }
+            false => Refusal::clob(3_005, "Existing stateful order has higher-or-equal priority"),
         });
     }
     let (account, now) = (account(venue, member), venue.now_ns());

@@ -79,7 +79,7 @@ pub fn order(section: &Section, order: &OrderRecord, now_ns: i64) -> Value {
     let price = if is_limit { order.terms.price } else { order.terms.trigger };
     let mut shown = json!({
         "id": order_id(order.id.0), "subaccountId": order.account.0.to_string(),
-        "clientId": order.client_id, "clobPairId": order.symbol.to_string(),
+        "clientId": if order.is_liquidation() { "0" } else { &order.client_id }, "clobPairId": order.symbol.to_string(),
         "side": side_name(order.terms.side == Side::Buy), "size": symbol.qty(order.terms.qty.0),
         "totalFilled": filled, "totalOptimisticFilled": filled, "price": symbol.price(price.0),
         "type": order.type_name, "status": status, "timeInForce": order.time_in_force,
@@ -108,8 +108,8 @@ pub fn order(section: &Section, order: &OrderRecord, now_ns: i64) -> Value {
 pub fn fill(section: &Section, fill: &FillRecord) -> Value {
     let symbol = &section.desk.symbols[fill.symbol];
     let known = section.desk.records.get(fill.order);
-    // A liquidation has no order of the member's.
-    let kind = if known.is_some() { "LIMIT" } else { "LIQUIDATED" };
+    let liquidates = known.is_some_and(OrderRecord::is_liquidation);
+    let kind = if liquidates { "LIQUIDATED" } else { "LIMIT" };
     json!({
         "id": format!("{:08x}-{:04x}-5000-9000-{:012x}", fill.symbol, u8::from(fill.buys), fill.trade),
         "side": side_name(fill.buys), "type": kind, "market": symbol.instrument.symbol,

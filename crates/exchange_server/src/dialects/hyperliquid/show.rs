@@ -74,11 +74,17 @@ pub fn update(section: &Section, of: &OrderRecord) -> Value {
 pub fn fill(section: &Section, fill: &FillRecord) -> Value {
     let symbol = &section.desk.symbols[fill.symbol];
     let known = section.desk.records.get(fill.order);
+    let direction = match (known.is_some_and(OrderRecord::is_liquidation), fill.buys) {
+        (true, true) => "Liquidated Cross Short",
+        (true, false) => "Liquidated Cross Long",
+        (false, true) => "Open Long",
+        (false, false) => "Open Short",
+    };
     json!({
         "coin": symbol.instrument.symbol, "px": symbol.price(fill.price),
         "sz": symbol.qty(fill.qty.0), "side": if fill.buys { "B" } else { "A" },
         "time": fill.time_ms, "startPosition": "0.0", "closedPnl": money(fill.realised),
-        "dir": if fill.buys { "Open Long" } else { "Open Short" }, "oid": fill.order.0,
+        "dir": direction, "oid": fill.order.0,
         "hash": format!("0x{:064x}", fill.trade), "crossed": !fill.maker, "fee": money(fill.fee),
         "tid": fill.trade, "feeToken": "USDC", "cloid": known.map_or(Value::Null, own_id),
     })

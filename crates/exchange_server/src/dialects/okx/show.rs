@@ -62,7 +62,7 @@ pub fn order(section: &Section, order: &OrderRecord, fill: Option<&FillRecord>) 
     let filled = order.filled.0 > 0;
     let mut shown = json!({
         "instType": kind_name(product), "instId": symbol.instrument.symbol, "ccy": "",
-        "ordId": order.id.0.to_string(), "clOrdId": own_id(order), "tag": "",
+        "ordId": order.id.0.to_string(), "clOrdId": order.own_id(), "tag": "",
         "px": if has_price { symbol.price(order.terms.price.0) } else { String::new() },
         "sz": size(section, at, order.terms.qty.0), "ordType": order.type_name,
         "side": side_name(order.terms.side), "posSide": "net",
@@ -80,7 +80,7 @@ pub fn order(section: &Section, order: &OrderRecord, fill: Option<&FillRecord>) 
         "cTime": order.time_ms.to_string(),
     });
     if let Some(fill) = fill {
-        let liquidated = order.client_id.is_empty();
+        let liquidated = order.is_liquidation();
         shown["fillPx"] = symbol.price(fill.price).into();
         shown["fillSz"] = size(section, at, fill.qty.0).into();
         shown["tradeId"] = fill.trade.to_string().into();
@@ -103,7 +103,7 @@ pub fn algo(section: &Section, order: &OrderRecord) -> Value {
         _ => "effective",
     };
     json!({
-        "algoId": order.id.0.to_string(), "algoClOrdId": own_id(order),
+        "algoId": order.id.0.to_string(), "algoClOrdId": order.own_id(),
         "instId": symbol.instrument.symbol, "instType": kind_name(section.desk.product),
         "ordType": order.type_name, "side": side_name(order.terms.side), "state": state,
         "sz": size(section, order.symbol, order.terms.qty.0), "posSide": "net",
@@ -113,15 +113,6 @@ pub fn algo(section: &Section, order: &OrderRecord) -> Value {
     })
 }
 
-/// The member's own id; ids of the venue's making are not shown.
-fn own_id(order: &OrderRecord) -> &str {
-    if order.client_id.starts_with("simulator-") {
-        ""
-    } else {
-        &order.client_id
-    }
-}
-
 /// A fill.
 pub fn fill(section: &Section, fill: &FillRecord) -> Value {
     let symbol = &section.desk.symbols[fill.symbol];
@@ -129,7 +120,7 @@ pub fn fill(section: &Section, fill: &FillRecord) -> Value {
     json!({
         "instType": kind_name(section.desk.product), "instId": symbol.instrument.symbol,
         "tradeId": fill.trade.to_string(), "ordId": fill.order.0.to_string(),
-        "clOrdId": known.map_or("", own_id), "billId": fill.trade.to_string(), "tag": "",
+        "clOrdId": known.map_or("", OrderRecord::own_id), "billId": fill.trade.to_string(), "tag": "",
         "fillPx": symbol.price(fill.price), "fillSz": size(section, fill.symbol, fill.qty.0),
         "side": if fill.buys { "buy" } else { "sell" }, "posSide": "net",
         "execType": if fill.maker { "M" } else { "T" }, "feeCcy": symbol.instrument.quote,
