@@ -629,7 +629,9 @@ fn new_session(seed: u64) -> Result<Session> {
         config.foreign = ForeignOrders::Adopt { owner: owner.to_owned() };
     }
     if seed % 3 == 2 {
-        config.run.reconcile = Some(read(RULES)?);
+        // Every other of these counts requests as a venue does that takes five at once.
+        let batch = if seed % 2 == 0 { r#""batch":5,"requests""# } else { r#""requests""# };
+        config.run.reconcile = Some(read(&RULES.replace(r#""requests""#, batch))?);
     }
     let native: NativeConfig =
         read(r#"{"kind":"touch_maker","size":"0.003","max_position":"0.05"}"#)?;

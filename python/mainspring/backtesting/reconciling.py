@@ -84,12 +84,16 @@ class RateBudget:
         cancels: Cancels.
         cancel_reserve_bps: Share of the burst that orders and amends leave to cancels and
             questions, in basis points.
+        batch: Most new orders, or cancels, of one request where the venue takes several at once:
+            those of one moment in one instrument share `requests`; orders and cancels themselves
+            are counted each.
     """
 
     requests: Rate | None = None
     orders: Rate | None = None
     cancels: Rate | None = None
     cancel_reserve_bps: int = 2_000
+    batch: int = 1
 
     def to_engine(self) -> dict[str, Any]:
         """The engine's form."""
@@ -98,6 +102,7 @@ class RateBudget:
             "orders": _rate(self.orders, "orders"),
             "cancels": _rate(self.cancels, "cancels"),
             "cancel_reserve_bps": self.cancel_reserve_bps,
+            "batch": self.batch,
         }
 
 

@@ -37,6 +37,8 @@ class BudgetSection(Section):
     """Cancels."""
     cancel_reserve_bps: BasisPoints = 2_000
     """Share of the burst that orders and amends leave to cancels and questions."""
+    batch: Annotated[int, Field(ge=1, le=1_000)] = 1
+    """Most new orders, or cancels, of one request where the venue takes several at once."""
 
 
 class UrgentSection(Section):
@@ -156,4 +158,5 @@ def _rates(budget: BudgetSection) -> RateBudget:
         orders=rate(budget.orders),
         cancels=rate(budget.cancels),
         cancel_reserve_bps=budget.cancel_reserve_bps,
+        batch=budget.batch,
     )

@@ -37,11 +37,17 @@ pub struct BudgetConfig {
     pub cancels: Option<RateLimit>,
     /// Share of the burst that orders and amends leave to cancels and questions, in basis points.
     pub cancel_reserve_bps: u32,
+    /// Most new orders, or cancels, of one request where the venue takes several at once: those of one
+    /// moment in one instrument share requests. Orders and cancels themselves are counted each.
+    pub batch: u32,
 }
+
+/// Largest batch.
+const MAX_BATCH: u32 = 1_000;
 
 impl Default for BudgetConfig {
     fn default() -> Self {
-        Self { requests: None, orders: None, cancels: None, cancel_reserve_bps: 2_000 }
+        Self { requests: None, orders: None, cancels: None, cancel_reserve_bps: 2_000, batch: 1 }
     }
 }
 
@@ -145,6 +151,34 @@ pub struct RateBudget {
     orders: Option<Bucket>,
     cancels: Option<Bucket>,
     reserve_bps: u32,
+    #[serde(default = "alone")]
+    batch: u32,
+    /// The request that more of the same still fits into.
+    #[serde(default)]
+    open: Option<OpenBatch>,
+}
+
+const fn alone() -> u32 {
+    1
+}
+
+/// Requests of one moment that are not full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct OpenBatch {
+    /// Only what belongs together shares a request.
+    group: u16,
+    at_ns: TimeNs,
+    /// Room for new orders and for cancels.
+    left: [u32; 2],
+}
+
+/// Which request of a moment a charge can go with; `None` for those that go alone.
+const fn kind(charge: Charge) -> Option<usize> {
+    match charge {
+        Charge::Place => Some(0),
+        Charge::Cancel => Some(1),
+        Charge::Amend | Charge::Query => None,
+    }
 }
 
 impl RateBudget {
@@ -163,13 +197,53 @@ impl RateBudget {
                 ),
             ));
         }
+        if !(1..=MAX_BATCH).contains(&config.batch) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("a batch of {} requests; give 1 to {MAX_BATCH}", config.batch),
+            ));
+        }
         let bucket = |limit: &Option<RateLimit>| limit.as_ref().map(Bucket::new).transpose();
         Ok(Self {
             requests: bucket(&config.requests)?,
             orders: bucket(&config.orders)?,
             cancels: bucket(&config.cancels)?,
             reserve_bps: config.cancel_reserve_bps,
+            batch: config.batch,
+            open: None,
         })
+    }
+
+    /// The same for what belongs to a group, an instrument: a request that is open for another does not
+    /// take it.
+    #[must_use]
+    pub fn of_group(mut self, group: u16) -> Self {
+        match &mut self.open {
+            Some(open) if open.group == group => {}
+            Some(open) => (open.group, open.left) = (group, [0; 2]),
+            None if self.batch > 1 => {
+                self.open = Some(OpenBatch { group, at_ns: TimeNs::MIN, left: [0; 2] });
+            }
+            None => {}
+        }
+        self
+    }
+
+    /// How many of `charge` go with a request that was charged already.
+    fn room(&self, charge: Charge, now_ns: TimeNs) -> u32 {
+        match (kind(charge), &self.open) {
+            (Some(kind), Some(open)) if open.at_ns == now_ns => open.left[kind],
+            _ => 0,
+        }
+    }
+
+    /// Notes what the requests of this moment still have room for.
+    fn note_batch(&mut self, charge: Charge, joins: bool, now_ns: TimeNs) {
+        let (Some(kind), Some(open)) = (kind(charge), &mut self.open) else { return };
+        if open.at_ns != now_ns {
+            (open.at_ns, open.left) = (now_ns, [0; 2]);
+        }
+        open.left[kind] = if joins { open.left[kind] - 1 } else { self.batch - 1 };
     }
 
     /// Whether `charge` fits now.
@@ -183,7 +257,8 @@ impl RateBudget {
     pub fn ready_ns(&self, charge: Charge, now_ns: TimeNs) -> TimeNs {
         // Own buckets have no reserve: cancels do not compete for them.
         let reserve_bps = if charge.has_priority() { 0 } else { self.reserve_bps };
-        let shared = self.requests.as_ref().map(|b| b.ready_ns(b.needed(reserve_bps), now_ns));
+        let shared = self.requests.as_ref().filter(|_| self.room(charge, now_ns) == 0);
+        let shared = shared.map(|b| b.ready_ns(b.needed(reserve_bps), now_ns));
         let own = self.own(charge).map(|b| b.ready_ns(b.needed(0), now_ns));
         shared.unwrap_or(now_ns).max(own.unwrap_or(now_ns))
     }
@@ -191,9 +266,11 @@ impl RateBudget {
     /// Notes that it was sent, whether it fitted or not: what has to go out goes, and what is
     /// owed has to flow in before anything else fits.
     pub fn charge(&mut self, charge: Charge, now_ns: TimeNs) {
-        if let Some(bucket) = &mut self.requests {
+        let joins = self.room(charge, now_ns) > 0;
+        if let Some(bucket) = self.requests.as_mut().filter(|_| !joins) {
             bucket.take(now_ns);
         }
+        self.note_batch(charge, joins, now_ns);
         let own = match charge {
             Charge::Place | Charge::Amend => &mut self.orders,
             Charge::Cancel => &mut self.cancels,
@@ -226,7 +303,7 @@ impl RateBudget {
         same(&self.requests, &other.requests)
             && same(&self.orders, &other.orders)
             && same(&self.cancels, &other.cancels)
-            && self.reserve_bps == other.reserve_bps
+            && (self.reserve_bps, self.batch) == (other.reserve_bps, other.batch)
     }
 
     /// Takes everything that is left: after a restart nobody knows what was sent just before.
@@ -250,7 +327,10 @@ impl RateBudget {
                 u32::try_from(spare / bucket.token() + 1).unwrap_or(u32::MAX)
             }
         };
+        let each = if kind(charge).is_some() && self.open.is_some() { self.batch } else { 1 };
+        let room = self.room(charge, now_ns);
         let shared = self.requests.as_ref().map(|b| count(b, reserve_bps));
+        let shared = shared.map(|requests| requests.saturating_mul(each).saturating_add(room));
         let own = self.own(charge).map(|b| count(b, 0));
         match (shared, own) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -285,6 +365,45 @@ mod tests {
         .unwrap()
     }
 
+    /// Twenty requests in a second in batches of five, against orders that come twelve at a time.
+    #[test]
+    fn orders_and_cancels_of_a_moment_share_requests_by_the_venues_batch() {
+        let config = BudgetConfig {
+            requests: Some(limit(8, 1_000, Some(4))),
+            orders: Some(limit(40, 1_000, Some(20))),
+            cancel_reserve_bps: 0,
+            batch: 5,
+            ..BudgetConfig::default()
+        };
+        let mut budget = RateBudget::new(&config).unwrap().of_group(3);
+        let taken = |budget: &mut RateBudget, charge, now| {
+            let left = budget.left(charge, now).unwrap();
+            let taken = (0..50).filter(|_| budget.take(charge, now)).count();
+            assert_eq!(taken, left as usize, "{charge:?}");
+            taken
+        };
+        assert_eq!((0..12).filter(|_| budget.take(Charge::Place, 0)).count(), 12);
+        // Three requests went, the third has room for three more orders, none for cancels.
+        assert_eq!(budget.left(Charge::Place, 0), Some(8), "three and another request's five");
+        assert_eq!(taken(&mut budget, Charge::Cancel, 0), 5);
+        assert_eq!(taken(&mut budget, Charge::Place, 0), 3);
+        // A request that was sent is not joined later, nor by another instrument.
+        let mut later = budget;
+        assert!(!later.affords(Charge::Place, 1));
+        let mut other = RateBudget::new(&config).unwrap().of_group(3);
+        assert!(other.take(Charge::Place, 0));
+        let before = other.left(Charge::Query, 0);
+        other = other.of_group(4);
+        assert!(other.take(Charge::Place, 0));
+        assert_eq!(other.left(Charge::Query, 0), before.map(|left| left - 1));
+        assert!(later.take(Charge::Amend, 10_000), "changes go alone");
+        // Orders themselves are counted one by one.
+        let few = BudgetConfig { orders: Some(limit(6, 1_000, Some(3))), ..config };
+        let mut few = RateBudget::new(&few).unwrap().of_group(0);
+        assert_eq!(taken(&mut few, Charge::Place, 0), 3);
+        assert!(RateBudget::new(&BudgetConfig { batch: 0, ..config }).is_err());
+    }
+
     fn any_charge() -> impl Strategy<Value = Charge> {
         prop_oneof![
             Just(Charge::Place),
@@ -307,7 +426,7 @@ mod tests {
             let of = |n: u32, burst: u32| Some(limit(n, WINDOW, Some(burst.min(n - 1))));
             let config = BudgetConfig {
                 requests: of(sizes.0, bursts.0), orders: of(sizes.1, bursts.1),
-                cancels: of(sizes.2, bursts.2), cancel_reserve_bps: reserve_bps,
+                cancels: of(sizes.2, bursts.2), cancel_reserve_bps: reserve_bps, batch: 1,
             };
             let mut budget = RateBudget::new(&config).unwrap();
             let mut sent: Vec<(i64, Charge)> = Vec::new();

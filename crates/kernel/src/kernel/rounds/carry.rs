@@ -84,7 +84,7 @@ impl Kernel {
             touch: touch(market),
             grid: market.grid(),
             lives_ns: rounds.lives_ns(strategy, market, self.now_ns),
-            budget: rounds.budget(instrument).copied(),
+            budget: rounds.budget(instrument),
         };
         let at = rounds.wish_at(strategy, instrument);
         let Rounds { wishes, reconciler, rules, .. } = rounds;

@@ -152,8 +152,10 @@ impl Rounds {
         &mut self.wishes[at]
     }
 
-    fn budget(&self, instrument: InstrumentId) -> Option<&RateBudget> {
-        self.budgets[usize::from(self.venue_of[instrument.index()])].as_ref()
+    /// The budget of an instrument's venue. What is sent at once in it may share requests.
+    fn budget(&self, instrument: InstrumentId) -> Option<RateBudget> {
+        let budget = self.budgets[usize::from(self.venue_of[instrument.index()])];
+        budget.map(|budget| budget.of_group(instrument.0))
     }
 
     /// When the budget has room for `charge`; `now_ns` when it does now.
@@ -180,8 +182,11 @@ impl Rounds {
             OrderEvent::ReplaceRequested { .. } => Charge::Amend,
             _ => return,
         };
-        let venue = self.venue_of[instrument.index()];
-        self.charge(venue, charge, now_ns);
+        let venue = usize::from(self.venue_of[instrument.index()]);
+        if let Some(Some(budget)) = self.budgets.get_mut(venue) {
+            *budget = budget.of_group(instrument.0);
+            budget.charge(charge, now_ns);
+        }
     }
 
     /// A request was sent to a venue.

@@ -66,11 +66,9 @@ pub(super) fn sweep_choice<D: Depth + ?Sized>(
         let mut stays = true;
         while !is_large_enough(&route.shares[venue], terms) {
             let walk = walks[venue].as_mut().filter(|_| stays)?;
-            let wanted = smallest_part(&route.shares[venue], terms, walk.price);
+            // At this level's price; the next levels may be worth more, so that less is enough there.
             let need = request.qty - route.filled;
-            if wanted > need {
-                return None;
-            }
+            let wanted = smallest_part(&route.shares[venue], terms, walk.price).min(need);
             let qty = walk.take(wanted, terms)?;
             taken(venue, walk.price, qty);
             route.add(venue, terms, walk.price, qty);

@@ -230,6 +230,26 @@ fn every_split(request: &RouteRequest, venues: &[VenueTerms], depth: &[Levels]) 
     }
 }
 
+#[test]
+fn a_smallest_value_may_be_reached_at_the_next_levels_price() {
+    // Four lots are worth 404 at the first price and 407 as they trade; five were not asked for.
+    let mut request = RouteRequest::new(Side::Buy, Lots(4));
+    request.max_orders = 1;
+    let plain = VenueTerms {
+        fee: 0,
+        fixed_fee: 0,
+        step: Lots(1),
+        min_qty: Lots(0),
+        max_qty: Lots(0),
+        min_value: 0,
+        orders_left: 9,
+    };
+    let venues = [plain, VenueTerms { min_value: 405, ..plain }];
+    let depth = [vec![level(100, 2)], vec![level(101, 1), level(102, 3)]];
+    let ours = route_of(&request, &venues, &depth);
+    assert_eq!((ours.filled, ours.value, ours.is_optimal), (Lots(4), 407, true));
+}
+
 prop_compose! {
     fn any_venue(lots: bool)(
         steps in prop::collection::vec((1_i64..4, 1_i64..4), 0..4), fee in -2_000_000_i64..5_000_000,
