@@ -9,7 +9,7 @@ use mainspring_exchange_server::dialects::{find, Floor, HttpRequest, Talk};
 use mainspring_exchange_server::hub::Connection;
 use mainspring_exchange_server::venue::Venue as Server;
 use mainspring_exchange_server::ServerConfig;
-use mainspring_venues::fact::{Fact, Notice};
+use mainspring_venues::fact::{Fact, FillOrigin, Notice};
 use mainspring_venues::failure::{Failure, FailureClass};
 use mainspring_venues::listing::Listing;
 use mainspring_venues::operation::{Amend, Cancel, Operation, OrderKey, Place, UserStream};
@@ -28,6 +28,7 @@ const CHAIN_ADDRESS: &str = "dydx1navfnxx0ywpgtdjevkkmk2k79lvr37jtmp8y6t";
 enum Seen {
     Order { client: String, venue_id: String, said: String },
     Fill,
+    Liquidated,
     Balance,
     Position(bool),
     Ready,
@@ -77,6 +78,7 @@ fn note(fact: Fact<'_>, seen: &mut Vec<Seen>) {
             venue_id: order.venue_id.to_owned(),
             said: format!("{:?}", order.status),
         }),
+        Fact::Fill(fill) if fill.origin == FillOrigin::Liquidation => Some(Seen::Liquidated),
         Fact::Fill(_) => Some(Seen::Fill),
         Fact::Balance(_) => Some(Seen::Balance),
         Fact::Position(position) => Some(Seen::Position(position.qty.mantissa() != 0)),
@@ -268,6 +270,16 @@ fn events(dialect: &str, adapter: &str, path: &str) {
     assert!(seen.contains(&Seen::Fill), "{seen:?}");
     let filled = |one: &Seen| matches!(one, Seen::Order { client: c, said, .. } if *c == client && said == "Filled");
     assert!(seen.iter().any(filled), "{seen:?}");
+    if listing.instrument.kind.is_derivative() {
+        seen.clear();
+        let key = desk.floor.venue.members[0].key.clone();
+        assert!(desk.floor.venue.liquidate(&key));
+        desk.floor.tell();
+        while let Ok(message) = queue.try_recv() {
+            desk.codec.user(message.as_bytes(), &mut |fact| note(fact, &mut seen)).unwrap();
+        }
+        assert!(seen.contains(&Seen::Liquidated), "{seen:?}");
+    }
 }
 
 const ADAPTERS: [(&str, &str); 8] = [
