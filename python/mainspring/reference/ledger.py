@@ -7,8 +7,10 @@ part takes its share of the cost out, rounded half to even, so that closing all 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from mainspring.reference.vocabulary import (
     QUANTA_PER_UNIT,
@@ -18,6 +20,9 @@ from mainspring.reference.vocabulary import (
     Side,
     divide_half_even,
 )
+
+MAX_STEPS = 4
+"""From one currency to another, at most."""
 
 
 def value(instrument: Instrument, price: Fraction | int, lots: int) -> int:
@@ -163,6 +168,87 @@ class Ledger:
     def _trade(self, currency: str, to_us: int) -> None:
         self.totals[currency].cash += to_us
         self.totals[currency].market -= to_us
+
+    def rate(self, source: str, target: str, marks: Mapping[int, Fraction]) -> int | None:
+        """Quanta of `target` for one of `source`, by marks in ticks.
+
+        None where nothing connects them. An instrument between the two gives it, a spot one first;
+        else the fewest steps, of two ways of one length the one over currencies that the
+        instruments name first. Each step is rounded.
+        """
+        ways: list[tuple[str, ...]] = [(source,)]
+        for _ in range(MAX_STEPS):
+            for way in ways:
+                steps = list(pairwise((*way, target)))
+                rates = [self._direct_rate(*step, marks) for step in steps]
+                known = [rate for rate in rates if rate is not None]
+                if len(known) < len(rates):
+                    continue
+                product = known.pop()
+                while known:
+                    product = divide_half_even(known.pop() * product, QUANTA_PER_UNIT)
+                return product
+            ways = [(*w, c) for w in ways for c in self.currencies if c not in (*w, target)]
+        return None
+
+    @property
+    def currencies(self) -> list[str]:
+        """In the order in which instruments and then deposits name them."""
+        named = [name for one in self.instruments for name in (one.base, one.quote)]
+        return list(dict.fromkeys([*named, *self.totals]))
+
+    def _direct_rate(self, source: str, target: str, marks: Mapping[int, Fraction]) -> int | None:
+        spot_first = sorted(marks, key=lambda at: self.instruments[at].kind != InstrumentKind.SPOT)
+        for at in spot_first:
+            one = self.instruments[at]
+            rate = round(marks[at] * Fraction(one.tick) * QUANTA_PER_UNIT)
+            if (one.base, one.quote) == (source, target):
+                return rate
+            if (one.base, one.quote) == (target, source) and rate > 0:
+                return divide_half_even(QUANTA_PER_UNIT**2, rate)
+        return None
+
+    def equity(self, currency: str, marks: Mapping[int, Fraction]) -> int:
+        """What the account is worth in one currency.
+
+        Deposits, realised and unrealised profit, fees and funding of each currency are converted
+        and rounded by themselves.
+
+        Raises:
+            AssertionError: Where a currency in use cannot be valued.
+        """
+        total = 0
+        for name in self.currencies:
+            parts = self._parts(name, marks)
+            if name == currency:
+                total += sum(parts)
+            elif any(parts):
+                rate = self.rate(name, currency, marks)
+                assert rate is not None, f"no rate from {name} to {currency}"
+                total += sum(divide_half_even(part * rate, QUANTA_PER_UNIT) for part in parts)
+        return total
+
+    def _parts(self, currency: str, marks: Mapping[int, Fraction]) -> list[int]:
+        """Deposits, realised, unrealised, fees (negative) and funding in a currency."""
+        settled = [
+            (at, p)
+            for (_, at), p in self.positions.items()
+            if self.instruments[at].settle == currency
+        ]
+        open_ = [
+            Position(
+                lots=sum(p.lots for index, p in settled if index == at),
+                cost=sum(p.cost for index, p in settled if index == at),
+            ).unrealised(self.instruments[at], marks[at])
+            for at in sorted({at for at, _ in settled})
+        ]
+        return [
+            -self.totals[currency].outside,
+            sum(p.realised for _, p in settled),
+            sum(open_),
+            -sum(p.fees for _, p in settled),
+            sum(p.funding for _, p in settled),
+        ]
 
     def check(self) -> None:
         """Money is neither made nor lost.
