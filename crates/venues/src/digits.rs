@@ -25,14 +25,14 @@ fn word(text: &[u8], at: usize) -> Option<u128> {
 
 /// The eight bytes at a place, `'0'` taken from each by exclusive or.
 #[inline]
-fn word8(text: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn word8(text: &[u8], at: usize) -> Option<u64> {
     let bytes = text.get(at..at.checked_add(8)?)?;
     Some(u64::from_le_bytes(bytes.try_into().ok()?) ^ ZEROS as u64)
 }
 
 /// As [`leading_digits`], of eight bytes.
 #[inline]
-const fn leading8(digits: u64) -> usize {
+pub(crate) const fn leading8(digits: u64) -> usize {
     let other = (digits.wrapping_add(SIXES as u64) | digits) & HIGH as u64;
     (other.trailing_zeros() / 8) as usize
 }

@@ -5,7 +5,7 @@
 //! of the last one, and the same bytes say whether it has: where it begins and ends does not wait for
 //! where the number before it ended. What looks different is read by [`crate::digits`] and remembered.
 
-use crate::digits::{count, eight, whole, Unit, POWERS, ZEROS};
+use crate::digits::{count, eight, leading8, whole, word8, Unit, POWERS, ZEROS};
 
 const ZERO_DIGITS: u64 = ZEROS as u64;
 const SIXES: u64 = 0x0606_0606_0606_0606;
@@ -159,7 +159,8 @@ impl Form {
     /// A number of another shape, which the next one is likely to have.
     #[inline(never)]
     fn other(&mut self, text: &[u8], at: usize) -> Option<(i64, usize)> {
-        for shape in &self.shapes {
+        let front = word8(text, at).map_or(0, leading8);
+        if let Some(shape) = front.checked_sub(1).and_then(|place| self.shapes.get(place)) {
             if let Some(value) = shape.read(text, at) {
                 self.shape = *shape;
                 return Some((value, at + shape.length));
