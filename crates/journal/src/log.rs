@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use mainspring_core::{Error, ErrorKind, Result};
 
@@ -57,6 +58,12 @@ pub struct LogWriter {
 /// Full blocks on their way to the sealing thread.
 pub const BLOCKS_IN_FLIGHT: usize = 16;
 
+/// The thread is woken for so many at once; a fraction of those that may wait.
+const BLOCKS_PER_WAKING: usize = 4;
+
+/// When the thread looks by itself whether the writer has gone.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+
 /// Blocks that are sealed in place before a thread is worth its start.
 const BLOCKS_IN_PLACE: usize = 8;
 
@@ -98,14 +105,20 @@ impl Chain {
         self.store.append(&header, block)
     }
 
-    /// Seals what comes until nothing more can come.
+    /// Seals what comes until nothing more can come. It rests until the writer wakes it, so that not
+    /// every block costs the writer a call of the system.
     fn seal_all(mut self, full: &Receiver<FullBlock>, empty: &Sender<Vec<u8>>) -> Result<Self> {
-        while let Ok(block) = full.recv() {
-            self.seal(&block.bytes[..block.used], block.records)?;
-            // A writer that is gone needs no buffer back.
-            let _ = empty.send(block.bytes);
+        loop {
+            match full.try_recv() {
+                Ok(block) => {
+                    self.seal(&block.bytes[..block.used], block.records)?;
+                    // A writer that is gone needs no buffer back.
+                    let _ = empty.send(block.bytes);
+                }
+                Err(TryRecvError::Empty) => thread::park_timeout(LONGEST_REST),
+                Err(TryRecvError::Disconnected) => return Ok(self),
+            }
         }
-        Ok(self)
     }
 }
 
@@ -120,8 +133,18 @@ impl SealingThread {
         Ok(Self { full, empty, chain })
     }
 
+    /// Hands a block over; false when the thread has ended. `number` counts the blocks.
+    fn hand_over(&self, block: FullBlock, number: usize) -> bool {
+        let is_there = self.full.send(block).is_ok();
+        if number.is_multiple_of(BLOCKS_PER_WAKING) {
+            self.chain.thread().unpark();
+        }
+        is_there
+    }
+
     fn join(self) -> Result<Chain> {
         drop(self.full);
+        self.chain.thread().unpark();
         self.chain.join().unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Internal, "the thread that seals results panicked"))
         })
@@ -232,8 +255,7 @@ impl LogWriter {
                 let next = thread.empty.try_recv();
                 let next = next.unwrap_or_else(|_| vec![0; BLOCK_BYTES]);
                 let bytes = std::mem::replace(&mut self.block, next);
-                let handed_over = thread.full.send(FullBlock { bytes, used, records }).is_ok();
-                if handed_over {
+                if thread.hand_over(FullBlock { bytes, used, records }, self.sealed) {
                     Ok(())
                 } else {
                     // The thread only ends by itself when a block could not be stored.

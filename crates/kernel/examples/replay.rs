@@ -33,10 +33,11 @@ fn main() -> mainspring_core::Result<()> {
         let outcome = run(&files, &config, vec![host], sink, &mut |_| Ok(()))?;
         let seconds = started.elapsed().as_secs_f64();
         println!(
-            r#"{{"seconds":{seconds:.4},"rows_per_s":{:.0},"orders":{},"fills":{}}}"#,
+            r#"{{"seconds":{seconds:.4},"rows_per_s":{:.0},"orders":{},"fills":{},"hash":"{}"}}"#,
             outcome.counts.rows as f64 / seconds,
             outcome.counts.orders,
-            outcome.counts.fills
+            outcome.counts.fills,
+            outcome.log.hash().map(|byte| format!("{byte:02x}")).concat()
         );
     }
     Ok(())

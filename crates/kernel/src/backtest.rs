@@ -107,7 +107,7 @@ impl<'a, 'w> Backtest<'a, 'w> {
             if self.kernel.matching.is_some() {
                 self.look_at_matching();
             }
-            let due_ns = self.next_due_ns();
+            let (due_ns, due) = self.next_due();
             if self.market_ns() < due_ns {
                 self.market_rows(due_ns)?;
                 continue;
@@ -126,7 +126,7 @@ impl<'a, 'w> Backtest<'a, 'w> {
                 break;
             }
             self.kernel.now_ns = self.kernel.now_ns.max(due_ns);
-            self.work(due_ns)?;
+            self.work(due_ns, due)?;
             self.check_interrupted()?;
         }
         // What the venue saw last may be later than what reached us.
@@ -141,16 +141,13 @@ impl<'a, 'w> Backtest<'a, 'w> {
     /// Does what is due now and is no row: at equal times by the order of [`Due`], then the script; and
     /// after all of these rows, at the venue before ours.
     #[inline]
-    fn work(&mut self, due_ns: TimeNs) -> Result<()> {
-        let (at_ns, due) = self.kernel.next_due();
-        if at_ns != due_ns {
-            return self.act();
-        }
+    fn work(&mut self, due_ns: TimeNs, due: Option<Due>) -> Result<()> {
         match due {
-            Due::Request => self.request(),
-            Due::VenueTimer => self.venue_timer(due_ns),
-            Due::Answer => self.answer(),
-            Due::Timer => self.timer(),
+            Some(Due::Request) => self.kernel.next_request(),
+            Some(Due::VenueTimer) => self.kernel.venue_timers(due_ns),
+            Some(Due::Answer) => self.answer(),
+            Some(Due::Timer) => self.timer(),
+            None => self.act(),
         }
     }
 
@@ -194,9 +191,14 @@ impl<'a, 'w> Backtest<'a, 'w> {
         if self.is_patient() {
             let ahead_ns = due_ns.min(self.local.next_ns().saturating_add(VENUE_AHEAD_NS));
             if self.venue.next_ns() < ahead_ns {
-                return self.venue_rows(ahead_ns);
+                self.venue_rows(ahead_ns)?;
             }
-            return self.local_messages(due_ns.min(self.venue.next_ns()));
+            let answers_ns = self.kernel.answers.next_ns();
+            let until_ns = due_ns.min(answers_ns).min(self.venue.next_ns());
+            if self.local.next_ns() < until_ns {
+                return self.local_messages(until_ns);
+            }
+            return Ok(());
         }
         if self.venue.next_ns() <= self.local.next_ns() {
             // Rows at the venue go before rows that reach us at the same time.
@@ -207,46 +209,32 @@ impl<'a, 'w> Backtest<'a, 'w> {
         }
     }
 
-    /// The earliest time of anything but market rows, or of what interrupts reading them.
+    /// The earliest time of anything but market rows, or of what interrupts reading them, and what is
+    /// due then in the kernel: nothing where the script or the end of the span comes first.
     #[inline]
-    fn next_due_ns(&self) -> TimeNs {
-        let kernel = &*self.kernel;
-        if !kernel.is_started() {
-            return self.span.start_ns;
+    fn next_due(&self) -> (TimeNs, Option<Due>) {
+        if !self.kernel.is_started() {
+            return (self.span.start_ns, None);
         }
-        kernel
-            .requests
-            .next_ns()
-            .min(kernel.answers.next_ns())
-            .min(kernel.timers.next_ns())
-            .min(kernel.next_venue_timer_ns())
-            .min(self.script_ns)
-            .min(self.span.end_ns.saturating_add(1))
+        let (at_ns, due) = self.kernel.next_due();
+        let bound_ns = self.script_ns.min(self.span.end_ns.saturating_add(1));
+        (at_ns.min(bound_ns), (at_ns <= bound_ns).then_some(due))
     }
 
-    fn request(&mut self) -> Result<()> {
-        match self.kernel.requests.pop() {
-            Some((at_ns, request)) => self.kernel.venue_request(&request, at_ns),
-            None => Ok(()),
-        }
-    }
-
-    fn venue_timer(&mut self, at_ns: TimeNs) -> Result<()> {
-        self.kernel.venue_timers(at_ns)
-    }
-
+    #[inline]
     fn answer(&mut self) -> Result<()> {
-        match self.kernel.answers.pop() {
-            Some((_, event)) => self.kernel.answer(&event),
-            None => Ok(()),
-        }
+        let Some((_, event)) = self.kernel.answers.front() else { return Ok(()) };
+        let event = *event;
+        self.kernel.answers.drop_front();
+        self.kernel.answer(&event)
     }
 
+    #[inline]
     fn timer(&mut self) -> Result<()> {
-        match self.kernel.timers.pop() {
-            Some((at_ns, timer)) => self.kernel.timer(at_ns, timer),
-            None => Ok(()),
-        }
+        let Some((at_ns, timer)) = self.kernel.timers.front() else { return Ok(()) };
+        let (at_ns, timer) = (*at_ns, *timer);
+        self.kernel.timers.drop_front();
+        self.kernel.timer(at_ns, timer)
     }
 
     #[cold]
@@ -358,7 +346,7 @@ impl<'a, 'w> Backtest<'a, 'w> {
             self.watch_sometimes()?;
             let next = self.sources[index].next_local_ns();
             // A callback may have set something in motion that comes before the next message.
-            if next >= horizon || (!self.is_patient() && next >= self.next_due_ns()) {
+            if next >= horizon || (!self.is_patient() && next >= self.next_due().0) {
                 self.local.set(index, next);
                 return Ok(());
             }

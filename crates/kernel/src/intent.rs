@@ -107,6 +107,20 @@ impl Control {
     }
 }
 
+/// A quote of at most a level a side.
+pub(crate) struct PlainQuote {
+    pub(crate) instrument: InstrumentId,
+    pub(crate) bid: Option<Level>,
+    pub(crate) ask: Option<Level>,
+    pub(crate) flags: OrderFlags,
+}
+
+impl PlainQuote {
+    pub(crate) const fn desired(&self) -> Desired<'_> {
+        Desired { bids: self.bid.as_slice(), asks: self.ask.as_slice(), flags: self.flags }
+    }
+}
+
 /// The wishes of one callback, in order.
 pub struct Intents {
     list: Vec<Intent>,
@@ -222,14 +236,18 @@ impl Intents {
         &self.list
     }
 
-    /// The wish, when it is the only one and a quote, as most are: where, and what should rest there.
+    /// The wish, when it is the only one and a quote of at most a level a side, as most are.
     #[inline]
-    pub(crate) fn only_quote(&self) -> Option<(InstrumentId, Desired<'_>)> {
+    pub(crate) fn only_quote(&self) -> Option<PlainQuote> {
         let [Intent::Quote { instrument, first, bids, asks, flags }] = *self.list.as_slice() else {
             return None;
         };
+        if bids > 1 || asks > 1 {
+            return None;
+        }
         let (bids, asks) = self.levels(first, bids, asks);
-        Some((instrument, Desired { bids, asks, flags }))
+        let (bid, ask) = (bids.first().copied(), asks.first().copied());
+        Some(PlainQuote { instrument, bid, ask, flags })
     }
 
     /// Whether nothing was asked.
@@ -417,8 +435,9 @@ impl Intents {
             return Err(too_deep());
         }
         let first = self.levels.len() as u16;
-        self.levels.extend_from_slice(bids);
-        self.levels.extend_from_slice(asks);
+        for level in bids.iter().chain(asks) {
+            self.levels.push(*level);
+        }
         let (bids, asks) = (bids.len() as u16, asks.len() as u16);
         self.push(Intent::Quote { instrument, first, bids, asks, flags })
     }

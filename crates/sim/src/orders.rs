@@ -377,8 +377,9 @@ impl OrderTable {
     pub fn head_at(&self, side: Side, price: Ticks) -> Slot {
         let levels = &self.levels[side as usize];
         let key = key_of(side, price);
-        match levels.get(search(levels, key)) {
-            Some(level) if level.key == key => level.head,
+        match levels.last() {
+            Some(best) if best.key == key => best.head,
+            Some(best) if best.key > key => head_behind(levels, key),
             _ => NONE,
         }
     }
@@ -387,6 +388,14 @@ impl OrderTable {
     #[inline]
     pub fn worst(&self, side: Side) -> Option<Ticks> {
         self.levels[side as usize].first().map(|level| level.price(side))
+    }
+}
+
+/// The oldest order at a price that is not our best.
+fn head_behind(levels: &[Level], key: i64) -> Slot {
+    match levels.get(search(levels, key)) {
+        Some(level) if level.key == key => level.head,
+        _ => NONE,
     }
 }
 

@@ -93,16 +93,30 @@ impl QueueModel {
                 power(back, exponent) / power(back + front, exponent)
             }
             Self::ProbOneMinusPower { exponent } => 1.0 - power(front / (front + back), exponent),
-            Self::ProbLog => {
-                let b = libm::log(1.0 + back * unit);
-                b / (b + libm::log(1.0 + front * unit))
-            }
+            Self::ProbLog => prob_log(front * unit, back * unit),
             Self::ProbLog2 => {
                 libm::log(1.0 + back * unit) / libm::log(1.0 + back * unit + front * unit)
             }
         }
     }
 }
+
+/// `ln(1 + b) / (ln(1 + b) + ln(1 + f))`. With nothing behind us it is zero and with nothing in front
+/// it is one, exactly: as often as not, and then without a logarithm.
+#[inline]
+fn prob_log(front: f64, back: f64) -> f64 {
+    let (f, b) = (1.0 + front, 1.0 + back);
+    if b.to_bits() == ONE && f > 1.0 {
+        return 0.0;
+    }
+    if f.to_bits() == ONE && b > 1.0 {
+        return 1.0;
+    }
+    let b = libm::log(b);
+    b / (b + libm::log(f))
+}
+
+const ONE: u64 = 1.0_f64.to_bits();
 
 /// Small whole powers are products: exact to the same bit in every language.
 #[inline]
@@ -150,6 +164,7 @@ impl QueuePosition {
 
     /// The same with hftbacktest's faults: a queue that went below zero is taken as it is, and
     /// where its logarithm has no value the whole level counts as in front.
+    #[inline]
     pub fn on_depth_hft(&mut self, model: &QueueModel, prev: f64, new: f64, unit: f64) {
         if let Some(change) = self.unexplained(model, prev, new) {
             let back = prev - self.front;
@@ -158,7 +173,10 @@ impl QueuePosition {
                 self.front = self.front.min(new);
                 return;
             }
-            let p = model.raw_probability(self.front, back, unit);
+            let p = match model {
+                QueueModel::ProbLog => prob_log(self.front * unit, back * unit),
+                model => model.raw_probability(self.front, back, unit),
+            };
             self.split(change, back, if p.is_infinite() { 1.0 } else { p }, new);
         }
     }
@@ -279,5 +297,27 @@ impl std::str::FromStr for QueueModel {
 
     fn from_str(name: &str) -> Result<Self> {
         Self::try_from(ModelText::Name(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_log_model_without_logarithms_is_the_formula(
+            front in 0_u32..5, back in 0_u32..5, unit in prop::sample::select(vec![1.0, 0.001, 1e-18]),
+            sliver in prop::sample::select(vec![0.0, 1e-12, 0.25]),
+        ) {
+            let (f, b) = ((f64::from(front) + sliver) * unit, (f64::from(back) + sliver) * unit);
+            for (f, b) in [(f, b), (-0.0, b), (0.0, b), (f, 0.0), (f, -0.0)] {
+                let log = libm::log(1.0 + b);
+                let formula = log / (log + libm::log(1.0 + f));
+                let ours = prob_log(f, b);
+                prop_assert!(ours.to_bits() == formula.to_bits() || (ours.is_nan() && formula.is_nan()));
+            }
+        }
     }
 }

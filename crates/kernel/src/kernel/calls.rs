@@ -1,15 +1,15 @@
 //! Calls of strategies, and what they ask for.
 
 use mainspring_core::event::BarRow;
-use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Ticks};
+use mainspring_core::{ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Side, Ticks};
 use mainspring_trading::execution::parents::Parent;
 use mainspring_trading::execution::{
-    reconcile_quotes, reconcile_target, Action, Desired, LiveOrder,
+    quote_terms, reconcile_quotes, reconcile_target, stale_quotes, Action, Desired, LiveOrder,
 };
 use mainspring_trading::orders::{Order, OrderState, OrderTable, Purpose};
 
 use crate::host::{BookTrigger, Fill, Host, HostResult};
-use crate::intent::{Intent, Intents};
+use crate::intent::{Intent, Intents, PlainQuote};
 use crate::market::Trade;
 use crate::view::View;
 
@@ -156,12 +156,8 @@ impl Kernel {
     pub(crate) fn carry_out(&mut self, strategy: u16) -> Result<()> {
         let as_asked = self.size_bps == 10_000 && !self.shares_size && !self.shapes_wishes();
         if self.rounds.is_none() && as_asked {
-            if let Some((instrument, desired)) = self.intents.only_quote() {
-                let live = live_orders(&self.orders, strategy, instrument, Purpose::Quote);
-                self.actions.clear();
-                reconcile_quotes(instrument, &desired, live, &mut self.actions);
-                self.intents.clear();
-                return self.act(strategy, Purpose::Quote);
+            if let Some(quote) = self.intents.only_quote() {
+                return self.quote_only(strategy, &quote);
             }
         }
         let mut intents = self.intents.take();
@@ -218,6 +214,29 @@ impl Kernel {
             }
             Intent::Control { id, control } => self.control_parent(strategy, id, control),
         }
+    }
+
+    /// Carries out what is nothing but a quote of at most a level a side, as most wishes are: as
+    /// [`Self::quote`], without a list of actions.
+    fn quote_only(&mut self, strategy: u16, quote: &PlainQuote) -> Result<()> {
+        let instrument = quote.instrument;
+        self.intents.clear();
+        let mut stale = std::mem::take(&mut self.ids);
+        stale.clear();
+        let live = live_orders(&self.orders, strategy, instrument, Purpose::Quote);
+        let standing = stale_quotes(&quote.desired(), live, |id| stale.push(id));
+        let cancelled = stale.iter().try_for_each(|id| self.cancel(strategy, *id));
+        self.ids = stale;
+        cancelled?;
+        for (side, level) in [(Side::Buy, &quote.bid), (Side::Sell, &quote.ask)] {
+            if let Some(level) = level.as_ref().filter(|_| !standing.has(side, 0)) {
+                let terms = quote_terms(instrument, side, level, quote.flags);
+                let id = self.intents_id();
+                let at = self.situation(instrument);
+                self.place_at(strategy, id, &terms, Purpose::Quote, &at)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn quote(

@@ -14,7 +14,8 @@ mod venue_side;
 
 use mainspring_core::event::BarRow;
 use mainspring_core::{
-    ClientOrderId, DurationNs, InstrumentId, Result, TimeNs, VenueEvent, VenueRequest,
+    ClientOrderId, DurationNs, InstrumentId, Result, TimeNs, VenueEvent, VenueEventKind,
+    VenueRequest, VenueRequestKind,
 };
 use mainspring_sim::{LatencyModel, SimMarket};
 use mainspring_trading::execution::parents::{ParentId, ParentTable};
@@ -257,6 +258,15 @@ pub struct Parts {
 /// Requests, answers and timers that may wait at once.
 const MAX_IN_FLIGHT: usize = 1 << 17;
 
+/// What free places of the queues hold.
+const NO_REQUEST: VenueRequest = VenueRequest {
+    order: ClientOrderId(0),
+    sent_ns: 0,
+    kind: VenueRequestKind::Cancel { instrument: InstrumentId(0) },
+};
+const NO_ANSWER: VenueEvent =
+    VenueEvent { order: ClientOrderId(0), exch_ns: 0, recv_ns: 0, kind: VenueEventKind::Accepted };
+
 /// How long after a refusal of the gate its strategy is told.
 const REFUSAL_NS: DurationNs = 1_000;
 
@@ -300,9 +310,9 @@ impl Kernel {
             size_bps: 10_000,
             guards: parts.guards,
             validator: parts.validator,
-            requests: DelayQueue::new(MAX_IN_FLIGHT, "requests in flight"),
-            answers: DelayQueue::new(MAX_IN_FLIGHT, "answers in flight"),
-            timers: DelayQueue::new(MAX_IN_FLIGHT, "timers"),
+            requests: DelayQueue::new(MAX_IN_FLIGHT, "requests in flight", NO_REQUEST),
+            answers: DelayQueue::new(MAX_IN_FLIGHT, "answers in flight", NO_ANSWER),
+            timers: DelayQueue::new(MAX_IN_FLIGHT, "timers", Timer::Sample),
             strategies: parts.strategies,
             recorder: parts.recorder,
             interrupted: false,

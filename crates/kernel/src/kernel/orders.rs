@@ -227,7 +227,7 @@ impl Kernel {
         strategy: u16,
         id: ClientOrderId,
         purpose: Purpose,
-        approved: &ApprovedOrder,
+        approved: &ApprovedOrder<'_>,
     ) -> Result<()> {
         let terms = approved.terms();
         let place = self.make(strategy, id, purpose, terms)?;
@@ -449,7 +449,9 @@ impl Kernel {
                 // One connection: a request never overtakes the one before it.
                 let at = (sent_ns + delay).max(self.last_arrival_ns[index]);
                 self.last_arrival_ns[index] = at;
-                self.requests.push(at, VenueRequest { order, sent_ns, kind })
+                self.requests.push_with(at, |request| {
+                    (request.order, request.sent_ns, request.kind) = (order, sent_ns, kind);
+                })
             }
             Leg::Rejected(delay) => self.refuse_overloaded(order, &kind, sent_ns + delay),
         }

@@ -1,10 +1,7 @@
 //! The venue's side: rows, requests and timers reach it, and its answers leave.
 
 use mainspring_core::event::{MarketRow, OrderRow};
-use mainspring_core::{
-    CancelReason, InstrumentId, Result, Ticks, TimeNs, VenueEventKind, VenueRequest,
-    VenueRequestKind,
-};
+use mainspring_core::{CancelReason, InstrumentId, Result, Ticks, TimeNs, VenueEventKind};
 use mainspring_sim::{RequestKind, SimMarket};
 
 use super::Kernel;
@@ -67,30 +64,23 @@ impl Kernel {
         Ok(answered)
     }
 
-    /// A request reaches the venue.
-    pub(crate) fn venue_request(&mut self, request: &VenueRequest, now_ns: TimeNs) -> Result<()> {
-        let instrument = match request.kind {
-            VenueRequestKind::New(terms) => terms.instrument,
-            VenueRequestKind::Cancel { instrument }
-            | VenueRequestKind::Amend { instrument, .. } => instrument,
-        };
+    /// The next request reaches the venue.
+    pub(crate) fn next_request(&mut self) -> Result<()> {
+        let Some((now_ns, request)) = self.requests.front() else { return Ok(()) };
+        let instrument = request.kind.instrument();
         if let Some(matching) = &mut self.matching {
-            matching.market(instrument).on_request(request, now_ns, &mut self.venue_out);
+            matching.market(instrument).on_request(request, *now_ns, &mut self.venue_out);
+            self.requests.drop_front();
             self.look_up_venue_timers();
             return self.send_answers(instrument);
         }
         let venue = &mut self.venues[instrument.index()];
-        venue.on_request(request, now_ns, &mut self.venue_out);
+        venue.on_request(request, *now_ns, &mut self.venue_out);
+        self.requests.drop_front();
         if venue.next_timer_ns().is_some() || self.venue_timer_ns != TimeNs::MAX {
             self.look_up_venue_timers();
         }
         self.send_answers(instrument)
-    }
-
-    /// The earliest time that a venue itself waits for; `TimeNs::MAX` when there is none.
-    #[inline]
-    pub(crate) const fn next_venue_timer_ns(&self) -> TimeNs {
-        self.venue_timer_ns
     }
 
     /// A time that a venue itself waits for has come.
@@ -131,8 +121,7 @@ impl Kernel {
     /// Sends what the venue said on its way to us.
     pub(super) fn send_answers(&mut self, instrument: InstrumentId) -> Result<()> {
         let index = instrument.index();
-        for i in 0..self.venue_out.len() {
-            let mut event = self.venue_out[i];
+        for event in &self.venue_out {
             self.request_sequence += 1;
             let delay = self.latency[index].response_ns(
                 event.exch_ns,
@@ -145,8 +134,18 @@ impl Kernel {
             // One connection: an answer never overtakes the one before it.
             let at = (event.exch_ns + delay).max(self.last_answer_ns[index]);
             self.last_answer_ns[index] = at;
-            event.recv_ns = at;
-            self.answers.push(at, event)?;
+            self.answers.push_with(at, |answer| {
+                (answer.order, answer.exch_ns, answer.recv_ns) = (event.order, event.exch_ns, at);
+                // Told anew, because the venue has just put it together in small pieces.
+                answer.kind = match event.kind {
+                    VenueEventKind::Accepted => VenueEventKind::Accepted,
+                    VenueEventKind::Filled { price, qty, maker } => {
+                        VenueEventKind::Filled { price, qty, maker }
+                    }
+                    VenueEventKind::Cancelled(reason) => VenueEventKind::Cancelled(reason),
+                    other => other,
+                };
+            })?;
         }
         self.venue_out.clear();
         Ok(())

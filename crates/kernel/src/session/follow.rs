@@ -62,7 +62,7 @@ impl Session {
     /// Calls the strategies that decide elsewhere at their intervals up to a time: the journal has no
     /// marks of theirs, because the session that wrote it knows them by name only.
     fn fire_intervals(&mut self, until_ns: TimeNs) -> Result<()> {
-        while let Some((due_ns, timer)) = self.kernel.timers.first() {
+        while let Some(&(due_ns, timer)) = self.kernel.timers.front() {
             if due_ns > until_ns || !matches!(timer, Timer::Interval { .. }) {
                 break;
             }

@@ -131,11 +131,7 @@ impl Session {
                 return Ok(());
             }
             match due {
-                Due::Request => {
-                    if let Some((at_ns, request)) = self.kernel.requests.pop() {
-                        self.kernel.venue_request(&request, at_ns)?;
-                    }
-                }
+                Due::Request => self.kernel.next_request()?,
                 Due::VenueTimer => self.kernel.venue_timers(at_ns)?,
                 Due::Answer => {
                     if let Some((at_ns, event)) = self.kernel.answers.pop() {

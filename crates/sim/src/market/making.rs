@@ -169,6 +169,7 @@ impl SimMarket {
     }
 
     /// A feed level was set: the queues of our orders there move.
+    #[inline]
     pub(super) fn move_queues(&mut self, side: Side, price: Ticks, prev: i64, new: i64) {
         let model = self.config.queue_model;
         let unit = self.lot_units;

@@ -275,11 +275,17 @@ impl SimMarket {
     ) {
         let (side, price) = (row.side(), row.price(base));
         let best = self.book.best(side);
-        let prev = self.apply_level(row, base);
+        let prev = if row.flags & flags::SNAPSHOT == 0 {
+            self.book.apply_update(row, base)
+        } else {
+            self.apply_level(row, base)
+        };
         let new = row.qty().0.max(0);
         let had_taken = !self.taken.is_clear(side);
         let said = out.len();
-        self.taken.reset(side, price);
+        if had_taken {
+            self.taken.reset(side, price);
+        }
         self.move_queues(side, price, prev.0, new);
         if new > 0 && self.may_cross(side, price, best) {
             self.cross(side, price, new, now_ns, out);
@@ -293,10 +299,6 @@ impl SimMarket {
     /// Applies a row that sets a level and returns what was there before. The first row of a
     /// snapshot empties the book.
     fn apply_level(&mut self, row: &MarketRow, base: Ticks) -> Lots {
-        let update = row.kind == RowKind::Depth as u8 && row.flags & flags::SNAPSHOT == 0;
-        if update {
-            return self.book.apply_update(row, base);
-        }
         let prev = self.book.qty(row.side(), row.price(base));
         if row.flags & flags::SNAPSHOT == 0 {
             self.book.apply(row, base);
@@ -383,7 +385,9 @@ impl SimMarket {
         }
         let said = out.len();
         self.trade(taker, price, qty, now_ns, out);
-        self.fire_triggers(now_ns, out);
+        if self.triggers.has_armed() {
+            self.fire_triggers(now_ns, out);
+        }
         // A trade that gave us nothing has at most moved queues.
         if out.len() != said || !self.pegs.is_empty() {
             self.settle(now_ns, out);

@@ -38,6 +38,12 @@ impl Triggers {
         self.mark
     }
 
+    /// Whether any order waits for its trigger.
+    #[inline]
+    pub const fn has_armed(&self) -> bool {
+        !self.armed.is_empty()
+    }
+
     #[inline]
     pub fn set_last_trade(&mut self, price: Ticks) {
         self.last_trade = Some(price);

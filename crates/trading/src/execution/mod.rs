@@ -8,5 +8,6 @@ pub mod router;
 
 pub use budget::{BudgetConfig, Charge, RateBudget, RateLimit};
 pub use reconciler::{
-    reconcile_quotes, reconcile_target, Action, Actions, Desired, Level, LiveOrder,
+    quote_terms, reconcile_quotes, reconcile_target, stale_quotes, Action, Actions, Desired, Level,
+    LiveOrder, Standing,
 };

@@ -112,10 +112,40 @@ pub fn reconcile_quotes(
     live: impl Iterator<Item = LiveOrder>,
     actions: &mut Actions,
 ) {
-    let mut standing = [0_u32; 2];
+    let standing = stale_quotes(desired, live, |id| actions.push(Action::Cancel(id)));
+    for side in [Side::Buy, Side::Sell] {
+        for (i, level) in side_levels(desired, side).iter().enumerate() {
+            if !standing.has(side, i) {
+                actions.push(Action::Place(quote_terms(instrument, side, level, desired.flags)));
+            }
+        }
+    }
+}
+
+/// For which levels of a quote orders stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing([u32; 2]);
+
+impl Standing {
+    /// Whether an order stands for a level, counted as in the quote.
+    #[inline]
+    #[must_use]
+    pub const fn has(self, side: Side, level: usize) -> bool {
+        self.0[side as usize] >> level & 1 == 1
+    }
+}
+
+/// Finds the levels that orders stand for, and names the orders that stand for none.
+#[inline]
+pub fn stale_quotes(
+    desired: &Desired<'_>,
+    live: impl Iterator<Item = LiveOrder>,
+    mut name: impl FnMut(ClientOrderId),
+) -> Standing {
+    let mut standing = Standing::default();
     for order in live {
         let levels = side_levels(desired, order.side);
-        let taken = &mut standing[order.side as usize];
+        let taken = &mut standing.0[order.side as usize];
         let stands = levels.iter().enumerate().position(|(i, level)| {
             level.price == order.price
                 && (level.qty == order.qty || order.cancelling)
@@ -123,19 +153,25 @@ pub fn reconcile_quotes(
         });
         match stands {
             Some(i) => *taken |= 1 << i,
-            None if !order.cancelling => actions.push(Action::Cancel(order.id)),
+            None if !order.cancelling => name(order.id),
             None => {}
         }
     }
-    for side in [Side::Buy, Side::Sell] {
-        for (i, level) in side_levels(desired, side).iter().enumerate() {
-            if standing[side as usize] >> i & 1 == 0 {
-                let mut terms = OrderTerms::limit(instrument, side, level.price, level.qty);
-                terms.flags = desired.flags;
-                actions.push(Action::Place(terms));
-            }
-        }
-    }
+    standing
+}
+
+/// The terms of an order for a level of a quote.
+#[inline]
+#[must_use]
+pub const fn quote_terms(
+    instrument: InstrumentId,
+    side: Side,
+    level: &Level,
+    flags: OrderFlags,
+) -> OrderTerms {
+    let mut terms = OrderTerms::limit(instrument, side, level.price, level.qty);
+    terms.flags = flags;
+    terms
 }
 
 fn side_levels<'a>(desired: &Desired<'a>, side: Side) -> &'a [Level] {

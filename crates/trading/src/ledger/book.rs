@@ -172,8 +172,15 @@ impl Ledger {
         line.contract.check_size(price, qty)?;
         let (mut position, mut net) = (self.positions[at], line.net);
         let cost_before = position.cost;
+        let is_all = (net.lots, net.cost) == (position.lots, position.cost);
         let realised = position.fill(&line.contract, side, price, qty);
-        net.fill(&line.contract, side, price, qty);
+        if is_all {
+            // Nobody else holds anything here: what happens to the one happens to the other.
+            (net.lots, net.cost) = (position.lots, position.cost);
+            net.realised += realised;
+        } else {
+            net.fill(&line.contract, side, price, qty);
+        }
         let cost = line.cost + position.cost - cost_before;
         let holds = line.contract.holds(position.lots, position.cost)
             && line.contract.holds(net.lots, net.cost)

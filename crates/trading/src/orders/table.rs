@@ -194,35 +194,38 @@ pub struct OrdersImage {
     pub counters: OrderCounters,
 }
 
+/// Neighbours in a live list, which goes round: behind the last and before the first is the list's
+/// own place, so that joining and leaving have no ends to look for.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    order: Order,
-    /// Neighbours in the live list of the order's strategy and instrument.
+struct Link {
     previous: u32,
     next: u32,
-    /// Next slot of the same bucket, or of the free list.
-    chain: u32,
 }
 
-/// First and last slot of a list.
+/// An order that ended and is remembered.
 #[derive(Clone, Copy, Debug)]
-struct Ends {
-    first: u32,
-    last: u32,
+struct Ended {
+    id: ClientOrderId,
+    slot: u32,
 }
 
 /// The orders of a kernel.
 #[derive(Debug)]
 pub struct OrderTable {
-    slots: Vec<Slot>,
+    slots: Vec<Order>,
+    /// By slot, and then one for each list of a strategy in an instrument.
+    links: Vec<Link>,
     buckets: Vec<u32>,
+    /// By slot, the next slot of the same bucket, or of the free list. Apart from the slots, so that an
+    /// order is forgotten without touching it: it ended so long ago that it is in no near cache.
+    chains: Vec<u32>,
     free: u32,
-    lists: Vec<Ends>,
+    lists: usize,
     instruments: usize,
     capacity: usize,
     live: usize,
-    /// Slots of ended orders, oldest first: a ring.
-    ended: Vec<u32>,
+    /// Ended orders, oldest first: a ring.
+    ended: Vec<Ended>,
     ended_first: usize,
     ended_count: usize,
     counters: OrderCounters,
@@ -242,23 +245,19 @@ impl OrderTable {
             OrderTerms::limit(InstrumentId(0), mainspring_core::Side::Buy, Ticks(0), Lots(0)),
             0,
         );
-        let slots = (0..total)
-            .map(|i| Slot {
-                order: blank,
-                previous: NONE,
-                next: NONE,
-                chain: if i + 1 < total { (i + 1) as u32 } else { NONE },
-            })
-            .collect();
+        let lists = instruments * strategies;
+        let following = (1..total).map(|next| next as u32);
         Self {
-            slots,
+            slots: vec![blank; total],
+            links: (0..(total + lists) as u32).map(|at| Link { previous: at, next: at }).collect(),
+            chains: following.chain([NONE]).collect(),
             buckets: vec![NONE; (total * 2).next_power_of_two()],
             free: if total > 0 { 0 } else { NONE },
-            lists: vec![Ends { first: NONE, last: NONE }; instruments * strategies],
+            lists,
             instruments,
             capacity,
             live: 0,
-            ended: vec![NONE; ring],
+            ended: vec![Ended { id: blank.id, slot: NONE }; ring],
             ended_first: 0,
             ended_count: 0,
             counters: OrderCounters::default(),
@@ -286,7 +285,7 @@ impl OrderTable {
         }
         let place =
             self.add(order.id, order.strategy, order.purpose, &order.terms, order.created_ns)?;
-        self.slots[place.0 as usize].order = order;
+        self.slots[place.0 as usize] = order;
         Ok(())
     }
 
@@ -303,7 +302,7 @@ impl OrderTable {
         }
         let place =
             self.add(order.id, order.strategy, order.purpose, &order.terms, order.created_ns)?;
-        self.slots[place.0 as usize].order = order;
+        self.slots[place.0 as usize] = order;
         Ok(())
     }
 
@@ -329,16 +328,11 @@ impl OrderTable {
         };
         let at = self.take_slot();
         let bucket = self.bucket(id);
-        let last = self.lists[list].last;
-        let slot = &mut self.slots[at as usize];
-        slot.order.begin(id, strategy, purpose, terms, now_ns);
-        (slot.previous, slot.next, slot.chain) = (last, NONE, self.buckets[bucket]);
-        self.buckets[bucket] = at;
-        match last {
-            NONE => self.lists[list].first = at,
-            last => self.slots[last as usize].next = at,
-        }
-        self.lists[list].last = at;
+        self.slots[at as usize].begin(id, strategy, purpose, terms, now_ns);
+        self.chains[at as usize] = std::mem::replace(&mut self.buckets[bucket], at);
+        let last = std::mem::replace(&mut self.links[list].previous, at);
+        self.links[at as usize] = Link { previous: last, next: list as u32 };
+        self.links[last as usize].next = at;
         self.live += 1;
         Ok(Place(at))
     }
@@ -349,7 +343,7 @@ impl OrderTable {
     pub fn get(&self, id: ClientOrderId) -> Option<&Order> {
         match self.find(id) {
             NONE => None,
-            slot => Some(&self.slots[slot as usize].order),
+            slot => Some(&self.slots[slot as usize]),
         }
     }
 
@@ -405,7 +399,7 @@ impl OrderTable {
     #[inline]
     #[must_use]
     pub fn at(&self, moved: Moved) -> &Order {
-        &self.slots[moved.slot()].order
+        &self.slots[moved.slot()]
     }
 
     fn change(&self, moved: Moved, fill: Option<FillChange>) -> Change {
@@ -469,7 +463,7 @@ impl OrderTable {
     #[inline]
     #[must_use]
     pub fn order(&self, place: Place) -> &Order {
-        &self.slots[place.0 as usize].order
+        &self.slots[place.0 as usize]
     }
 
     /// As [`Self::apply_in_place`], for an event about the order at a place.
@@ -501,13 +495,12 @@ impl OrderTable {
 
     /// Live orders of a strategy in an instrument, in order of arrival.
     pub fn live(&self, strategy: u16, instrument: InstrumentId) -> impl Iterator<Item = &Order> {
-        let first = self.list_of(strategy, instrument).map_or(NONE, |list| self.lists[list].first);
-        self.walk(first)
+        self.walk(self.list_of(strategy, instrument))
     }
 
     /// All live orders, by strategy, instrument and arrival.
     pub fn all_live(&self) -> impl Iterator<Item = &Order> {
-        self.lists.iter().flat_map(|ends| self.walk(ends.first))
+        (self.slots.len()..self.links.len()).flat_map(|list| self.walk(Some(list)))
     }
 
     /// What a restart has to know: ended orders that are remembered, oldest first, then live ones.
@@ -516,7 +509,7 @@ impl OrderTable {
         let ring = self.ended.len();
         let ended = (0..self.ended_count).map(|i| self.ended[(self.ended_first + i) % ring]);
         OrdersImage {
-            ended: ended.map(|slot| self.slots[slot as usize].order).collect(),
+            ended: ended.map(|ended| self.slots[ended.slot as usize]).collect(),
             live: self.all_live().copied().collect(),
             counters: self.counters,
         }
@@ -534,7 +527,7 @@ impl OrderTable {
         for order in image.ended.iter().chain(&image.live) {
             self.insert(Order { state: OrderState::Created, ..*order })?;
             let slot = self.find(order.id);
-            self.slots[slot as usize].order = *order;
+            self.slots[slot as usize] = *order;
             if order.is_terminal() {
                 self.retire(slot);
             }
@@ -564,7 +557,7 @@ impl OrderTable {
 
     #[inline]
     fn fill(&mut self, slot: u32, fill: FillChange, now_ns: TimeNs) -> Stepped {
-        let order = &self.slots[slot as usize].order;
+        let order = &self.slots[slot as usize];
         let fillable = order.fillable();
         // After the end, the machine decides first whether a fill is possible at all.
         if fill.qty.0 <= 0 || (fill.qty > fillable && !order.is_terminal()) {
@@ -575,10 +568,10 @@ impl OrderTable {
     }
 
     fn amended(&mut self, slot: u32, price: Ticks, qty: Lots, now_ns: TimeNs) -> Stepped {
-        let complete = self.slots[slot as usize].order.filled >= qty;
+        let complete = self.slots[slot as usize].filled >= qty;
         let moved = self.step_rarely(slot, OrderEvent::Amended { complete }, now_ns)?;
         if !moved.is_late() {
-            let terms = &mut self.slots[slot as usize].order.terms;
+            let terms = &mut self.slots[slot as usize].terms;
             terms.price = price;
             terms.qty = qty;
         }
@@ -587,7 +580,7 @@ impl OrderTable {
 
     /// The machine's event for a venue's statement other than a fill or an amend.
     fn read(&self, slot: u32, kind: VenueEventKind) -> OrderEvent {
-        let order = &self.slots[slot as usize].order;
+        let order = &self.slots[slot as usize];
         match kind {
             VenueEventKind::Accepted => OrderEvent::Accepted,
             VenueEventKind::Rejected(_) => OrderEvent::Rejected,
@@ -624,7 +617,7 @@ impl OrderTable {
         fill: Option<FillChange>,
         now_ns: TimeNs,
     ) -> Stepped {
-        let order = &mut self.slots[slot as usize].order;
+        let order = &mut self.slots[slot as usize];
         let from = order.state;
         let to = match transition(from, event, order.standing_after(event)) {
             Ok(to) => to,
@@ -656,13 +649,13 @@ impl OrderTable {
     #[cold]
     fn illegal(&mut self, slot: u32, source: IllegalTransition) -> Refused {
         self.counters.illegal += 1;
-        self.refusal = OrderError::Illegal { id: self.slots[slot as usize].order.id, source };
+        self.refusal = OrderError::Illegal { id: self.slots[slot as usize].id, source };
         Refused
     }
 
     #[cold]
     fn bad_fill(&mut self, slot: u32, qty: Lots) -> Refused {
-        let order = &self.slots[slot as usize].order;
+        let order = &self.slots[slot as usize];
         self.counters.bad_fills += 1;
         self.refusal = OrderError::BadFill { id: order.id, qty, fillable: order.fillable() };
         Refused
@@ -671,52 +664,45 @@ impl OrderTable {
     /// Moves an ended order from its live list to the memory of ended orders.
     #[inline(never)]
     fn retire(&mut self, slot: u32) {
-        let Slot { ref order, previous, next, .. } = self.slots[slot as usize];
-        if let Some(list) = self.list_of(order.strategy, order.terms.instrument) {
-            match previous {
-                NONE => self.lists[list].first = next,
-                previous => self.slots[previous as usize].next = next,
-            }
-            match next {
-                NONE => self.lists[list].last = previous,
-                next => self.slots[next as usize].previous = previous,
-            }
-        }
+        let id = self.slots[slot as usize].id;
+        let Link { previous, next } = self.links[slot as usize];
+        self.links[previous as usize].next = next;
+        self.links[next as usize].previous = previous;
         self.live -= 1;
         let ring = self.ended.len();
         if self.ended_count == ring {
             self.forget_oldest();
         }
         let end = self.ended_first + self.ended_count;
-        self.ended[if end < ring { end } else { end - ring }] = slot;
+        self.ended[if end < ring { end } else { end - ring }] = Ended { id, slot };
         self.ended_count += 1;
     }
 
     fn forget_oldest(&mut self) {
-        let slot = self.ended[self.ended_first];
+        let Ended { id, slot } = self.ended[self.ended_first];
         self.ended_first += 1;
         if self.ended_first == self.ended.len() {
             self.ended_first = 0;
         }
         self.ended_count -= 1;
-        self.unchain(slot);
-        self.slots[slot as usize].chain = self.free;
+        self.unchain(id, slot);
+        self.chains[slot as usize] = self.free;
         self.free = slot;
     }
 
     /// Takes a slot out of the chain of its bucket.
-    fn unchain(&mut self, slot: u32) {
-        let bucket = self.bucket(self.slots[slot as usize].order.id);
-        let after = self.slots[slot as usize].chain;
+    fn unchain(&mut self, id: ClientOrderId, slot: u32) {
+        let bucket = self.bucket(id);
+        let after = self.chains[slot as usize];
         let mut at = self.buckets[bucket];
         if at == slot {
             self.buckets[bucket] = after;
             return;
         }
         while at != NONE {
-            let next = self.slots[at as usize].chain;
+            let next = self.chains[at as usize];
             if next == slot {
-                self.slots[at as usize].chain = after;
+                self.chains[at as usize] = after;
                 return;
             }
             at = next;
@@ -726,7 +712,7 @@ impl OrderTable {
     /// A free slot; there is one whenever fewer than `capacity` orders are live.
     fn take_slot(&mut self) -> u32 {
         let slot = self.free;
-        self.free = self.slots[slot as usize].chain;
+        self.free = self.chains[slot as usize];
         slot
     }
 
@@ -766,8 +752,8 @@ impl OrderTable {
     #[inline]
     fn find(&self, id: ClientOrderId) -> u32 {
         let mut at = self.buckets[self.bucket(id)];
-        while at != NONE && self.slots[at as usize].order.id != id {
-            at = self.slots[at as usize].chain;
+        while at != NONE && self.slots[at as usize].id != id {
+            at = self.chains[at as usize];
         }
         at
     }
@@ -784,18 +770,23 @@ impl OrderTable {
         }
     }
 
+    /// The place of a list among the links.
     #[inline]
     fn list_of(&self, strategy: u16, instrument: InstrumentId) -> Option<usize> {
         let list = usize::from(strategy) * self.instruments + instrument.index();
-        (instrument.index() < self.instruments && list < self.lists.len()).then_some(list)
+        let is_known = instrument.index() < self.instruments && list < self.lists;
+        is_known.then_some(self.slots.len() + list)
     }
 
-    fn walk(&self, first: u32) -> impl Iterator<Item = &Order> {
-        let mut at = first;
+    /// The orders of a list; none without one.
+    #[inline]
+    fn walk(&self, list: Option<usize>) -> impl Iterator<Item = &Order> {
+        let mut at = list.map_or(NONE, |list| self.links[list].next);
         std::iter::from_fn(move || {
-            let slot = self.slots.get(at as usize)?;
-            at = slot.next;
-            Some(&slot.order)
+            // A list's own place is behind all slots.
+            let order = self.slots.get(at as usize)?;
+            at = self.links[at as usize].next;
+            Some(order)
         })
     }
 }

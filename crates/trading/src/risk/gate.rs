@@ -28,7 +28,7 @@ use super::tree::Names;
 /// use mainspring_core::order::OrderTerms;
 /// use mainspring_trading::risk::ApprovedOrder;
 ///
-/// fn sneak(terms: OrderTerms) -> ApprovedOrder {
+/// fn sneak(terms: &OrderTerms) -> ApprovedOrder<'_> {
 ///     ApprovedOrder { terms } // the field is private
 /// }
 /// ```
@@ -39,16 +39,16 @@ use super::tree::Names;
 /// let order = ApprovedOrder::default(); // and there is no constructor
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ApprovedOrder {
-    terms: OrderTerms,
+pub struct ApprovedOrder<'t> {
+    terms: &'t OrderTerms,
 }
 
-impl ApprovedOrder {
-    /// What was approved.
+impl<'t> ApprovedOrder<'t> {
+    /// What was approved, and cannot change while it counts as that.
     #[inline]
     #[must_use]
-    pub const fn terms(&self) -> &OrderTerms {
-        &self.terms
+    pub const fn terms(&self) -> &'t OrderTerms {
+        self.terms
     }
 }
 
@@ -121,12 +121,12 @@ impl Gate {
     /// # Errors
     /// The [`Veto`] with all failures; [`Self::explain`] gives their figures.
     #[inline]
-    pub fn check(
+    pub fn check<'t>(
         &self,
         strategy: u16,
-        terms: &OrderTerms,
+        terms: &'t OrderTerms,
         at: &Situation,
-    ) -> Result<ApprovedOrder, Veto> {
+    ) -> Result<ApprovedOrder<'t>, Veto> {
         let index = self.slot_of(strategy, terms.instrument);
         let slot = &self.slots[index];
         let measured = self.measure(slot, index, terms, at);
@@ -139,7 +139,7 @@ impl Gate {
         if may_fail & !urgent {
             self.refusal(strategy, terms, at)?;
         }
-        Ok(ApprovedOrder { terms: *terms })
+        Ok(ApprovedOrder { terms })
     }
 
     /// Every limit that an order would fail, told one by one.
