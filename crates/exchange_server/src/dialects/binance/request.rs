@@ -7,7 +7,7 @@ use super::params::Params;
 use super::routes::{self, Security};
 use crate::dialects::HttpAnswer;
 use crate::faults::RequestFault;
-use crate::proof::is_hex_of;
+use crate::proof::is_signed_by;
 use crate::venue::Venue;
 
 /// A request as it comes off the wire.
@@ -160,7 +160,7 @@ fn check_signature(venue: &Venue, member: usize, request: &Request<'_>) -> Outco
     if !(0.0..=60_000.0).contains(&window) {
         return Err(Refusal::new(-1131, "recvWindow must be less than 60000."));
     }
-    if !is_hex_of(&venue.members[member].secret, request.signed_text.as_bytes(), sent) {
+    if !is_signed_by(&venue.members[member].secret, request.signed_text.as_bytes(), sent) {
         return Err(Refusal::new(-1022, "Signature for this request is not valid."));
     }
     check_time(sent_ms, window, venue.now_ms())
