@@ -246,6 +246,10 @@ impl VenueSession {
             FailureClass::Refused => {
                 let reason = failure.reason.unwrap_or(RejectReason::VenueRule);
                 refuse(order, VenueEventKind::CancelRejected(reason), now_ns, out);
+                if attempt > 0 && reason == RejectReason::UnknownOrder {
+                    // Cancelled by ourselves at a loss: it is not tried again at the next one.
+                    self.ours.end(order);
+                }
             }
             FailureClass::RateLimited { .. } => {
                 self.later(self.budgets.blocked_until_ns(), again);
