@@ -128,7 +128,7 @@ def test_a_liquidation_is_taken_in(server: VenueServer, tmp_path: Path, venue: s
     side = DialectSide(server, venue)
     target = Holder(size=f"{0.05 / UNITS.get(venue, 1.0):g}")
     # Fills that the venue makes are booked where orders of others are adopted.
-    orders = {"foreign": "adopt"}
+    orders = {"foreign": {"adopt": {"owner": "Holder"}}}
     there = place(server, venue)
     with live(target, tmp_path / "run", venues=there, size=1.0, orders=orders) as session:
         ready(session)
