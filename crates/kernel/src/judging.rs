@@ -81,18 +81,16 @@ impl Kernel {
     /// The account was judged at this equity: until when it need not be again.
     pub(crate) fn note_judged(&mut self, equity: Money) {
         let held = |at: InstrumentId| self.ledger.net(at).map_or(Lots::ZERO, |held| held.lots);
-        let all = 0..self.markets.len() as u16;
-        let count = all.clone().filter(|at| held(InstrumentId(*at)) != Lots::ZERO).count();
+        let all = || (0..self.markets.len() as u16).map(InstrumentId);
+        let count = all().filter(|at| held(*at) != Lots::ZERO).count();
         let may_move = equity.0.abs() / 10_000 * MOVE_BPS / count.max(1) as i128;
-        let quiet: Vec<_> = all
-            .map(|at| self.quiet_mids(InstrumentId(at), held(InstrumentId(at)), may_move))
-            .collect();
-        let now_ns = self.now_ns;
-        if let Some(judging) = &mut self.judging {
-            judging.quiet.copy_from_slice(&quiet);
-            judging.due = false;
-            judging.judged_ns = now_ns;
+        let Some(mut judging) = self.judging.take() else { return };
+        for (at, quiet) in all().zip(judging.quiet.iter_mut()) {
+            *quiet = self.quiet_mids(at, held(at), may_move);
         }
+        judging.due = false;
+        judging.judged_ns = self.now_ns;
+        self.judging = Some(judging);
     }
 
     /// Between which mids a position is worth its value now, give or take `may_move`.

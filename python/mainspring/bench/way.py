@@ -32,12 +32,13 @@ SECONDS = 10.0
 
 
 def bytes_to_order(session: Session) -> Iterator[Measurement]:
-    """A depth message to the signed orders that it leads to, every message that led to some.
+    """A depth message to the first signed order that it leads to, and to the last (`all_...`).
 
-    Decoding, sequence, book, features, market maker, reconciler, every limit, the journal on the
-    disk and HMAC-SHA256 take part; the venue's model answers at once, outside of what is timed.
-    Beside it the same in plain Python (`peers/bytes_to_order.py`): `msgspec` where it is installed,
-    else `json`; books as dicts, a few checks for limits, `hmac`, and no journal.
+    Every message that led to some counts. Decoding, sequence, book, features, market maker,
+    reconciler, every limit, the journal on the disk and HMAC-SHA256 take part; the venue's model
+    answers at once, outside of what is timed. Beside it the same in plain Python
+    (`peers/bytes_to_order.py`): `msgspec` where it is installed, else `json`; books as dicts, a few
+    checks for limits, `hmac`, and no journal.
     """
     count = MESSAGES // (100 if session.smoke else 1)
     path = session.workload.folder / "depthUpdate.jsonl"
@@ -53,11 +54,18 @@ def bytes_to_order(session: Session) -> Iterator[Measurement]:
         )
         shutil.rmtree(folder)
     name, theirs, versions = _plain_python(session, path, count)
-    for metric, index in (("p50_ns", 0), ("p99_ns", 1)):
-        value = statistics.median(times[index] for times in found)
-        yield Measurement(
-            "bytes_to_order", metric, "ns", value, name, float(theirs[metric]), versions
-        )
+    first, every, _ = zip(*found, strict=True)
+    for until, times in (("", first), ("all_", every)):
+        for metric, values in zip(("p50_ns", "p99_ns"), zip(*times, strict=True), strict=True):
+            yield Measurement(
+                "bytes_to_order",
+                until + metric,
+                "ns",
+                statistics.median(values),
+                name,
+                float(theirs[until + metric]),
+                versions,
+            )
     _, ed25519, secp256k1 = _core.time_signing(SIGNATURES // (100 if session.smoke else 1))
     yield Measurement("bytes_to_order", "ed25519_sign_ns", "ns", ed25519)
     yield Measurement("bytes_to_order", "secp256k1_sign_ns", "ns", secp256k1)
