@@ -14,9 +14,11 @@ const MARKET: InstrumentId = InstrumentId(0);
 fn exchange() -> (Exchange, HouseFlow) {
     let names = vec!["btcusdt".to_owned()];
     let instrument = listed(&shapes(&names).unwrap()[0].instrument, false);
-    let mut exchange = Exchange::new(std::slice::from_ref(&instrument), MarketConfig::default()).unwrap();
+    let mut exchange =
+        Exchange::new(std::slice::from_ref(&instrument), MarketConfig::default()).unwrap();
     let pace = (OPENED, SECONDS * 1_000_000_000, 1.0);
-    let flow = HouseFlow::new(&mut exchange, (&names, std::slice::from_ref(&instrument)), 5, pace).unwrap();
+    let flow = HouseFlow::new(&mut exchange, (&names, std::slice::from_ref(&instrument)), 5, pace)
+        .unwrap();
     (exchange, flow)
 }
 

@@ -120,7 +120,7 @@ impl World {
     fn account(&mut self, venue: u16, fills: &[Report]) {
         self.now_ns += MS;
         let held = self.session.ledger().net(InstrumentId(venue)).map_or(0, |held| held.lots.0);
-        let more: i64 = fills.iter().map(|fill| signed(fill)).sum();
+        let more: i64 = fills.iter().map(signed).sum();
         let account = Account {
             as_of_ns: self.now_ns,
             fills: fills.to_vec(),

@@ -15,8 +15,8 @@ use crate::intent::{Intent, Intents};
 use crate::reasons::reason_name;
 
 use super::record::{
-    self, AdoptedRecord, AnswerRecord, ForeignRecord, Kind, LinkRecord, ListHead, MarketHead, NewOrder, OpenOrderRecord,
-    PositionEntry, QueryRecord, Raw, ReportRecord, Step,
+    self, AdoptedRecord, AnswerRecord, ForeignRecord, Kind, LinkRecord, ListHead, MarketHead,
+    NewOrder, OpenOrderRecord, PositionEntry, QueryRecord, Raw, ReportRecord, Step,
 };
 use super::Answer;
 

@@ -316,8 +316,8 @@ impl Kernel {
             self.watch_for_answer(id, change.to).and_then(|()| self.child_moved(id, None));
         if change.to == OrderState::RiskRejected && !self.hushed {
             let elsewhere = self.outside.as_ref().is_some_and(|outside| outside.elsewhere);
-            done = done
-                .and_then(|()| self.tell_strategy_refusal(&change.order, elsewhere, time_ns));
+            done =
+                done.and_then(|()| self.tell_strategy_refusal(&change.order, elsewhere, time_ns));
         }
         self.now_ns = now_ns;
         done

@@ -89,7 +89,8 @@ impl Agents {
     pub fn step(&mut self, events: &mut Vec<BookEvent>) -> Option<Mark> {
         events.clear();
         let at = self.next_ns();
-        if self.market.advance(at, |event| events.push(event)) || at != self.next_mark {
+        let acted = self.market.advance(at, |event| events.push(event));
+        if acted || at != self.next_mark || at >= self.end {
             return None;
         }
         self.next_mark += SECOND_NS;
