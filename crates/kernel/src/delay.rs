@@ -34,7 +34,7 @@ impl<T: Copy> DelayQueue<T> {
     /// `filler`.
     #[must_use]
     pub fn new(capacity: usize, what: &'static str, filler: T) -> Self {
-        let mut items = Vec::with_capacity(capacity.min(RESERVED).max(SHORTEST));
+        let mut items = Vec::with_capacity(capacity.clamp(SHORTEST, RESERVED));
         items.resize(SHORTEST, (0, filler));
         let (next_ns, last_ns) = (TimeNs::MAX, TimeNs::MIN);
         Self { items, first: 0, len: 0, next_ns, last_ns, capacity, what }

@@ -40,6 +40,9 @@ const FEED_NS: i64 = 2_000_000;
 /// Characters of the venue's keys.
 const KEY_LENGTH: usize = 64;
 
+/// Median and 99th of a hundred.
+type Quantiles = (u32, u32);
+
 /// Nanoseconds from the bytes of a depth message to the bytes of a signed order.
 #[derive(Default)]
 struct Times {
@@ -58,7 +61,7 @@ pub fn time_bytes_to_order(
     folder: PathBuf,
     config: &str,
     strategy: &str,
-) -> PyResult<((u32, u32), (u32, u32), usize)> {
+) -> PyResult<(Quantiles, Quantiles, usize)> {
     let config: SessionConfig = parse(config, "the configuration").map_err(to_py)?;
     let strategy: NativeConfig = parse(strategy, "the strategy").map_err(to_py)?;
     let run = || bytes_to_order(&folder, &config, &strategy, &messages);

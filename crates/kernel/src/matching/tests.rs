@@ -500,6 +500,12 @@ proptest! {
         rig.check_account();
     }
 
+}
+
+proptest! {
+    // Every case makes a market of its own, whose warm-up takes long.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     /// The same among agents, whose book is the engine's at every step.
     #[test]
     fn agents_see_the_engines_book(asks in asks(), seed in 0_u64..1_000) {
@@ -534,19 +540,16 @@ fn same_as_agents(rig: &Rig) {
         let id = if order.outside { 0 } else { order.id };
         theirs.push((order.side, order.tick, id, order.lots));
     });
+    let mut agents = crowd.agents.clone();
     let engine = queues(rig.market.engine.orders());
     let engine: Vec<_> = engine
         .into_iter()
         .map(|(side, price, id, lots)| (side, price, if is_ours(id) { 0 } else { id }, lots))
-        .filter(|(_, price, id, _)| *id != 0 || crowd_sees(crowd, *price))
+        .filter(|(_, price, id, _)| *id != 0 || agents.market().is_in_sight(*price))
         .collect();
     let differs = theirs.iter().zip(&engine).find(|(theirs, engine)| theirs != engine);
     assert!(differs.is_none(), "agents see {:?}", differs);
     assert_eq!(theirs.len(), engine.len());
-}
-
-fn crowd_sees(crowd: &super::crowd::Crowd, price: i64) -> bool {
-    crowd.agents.clone().market().is_in_sight(price)
 }
 
 #[test]
