@@ -24,6 +24,9 @@ struct Outsider {
     lots: i64,
     /// Where it is in the agents' book, while it is in sight: handle and the agents' id.
     seen: Option<(u32, u64)>,
+    /// It came into sight after agents may have queued there: they see it behind them, the engine
+    /// has it before.
+    late: bool,
 }
 
 /// Agents, and what they see of us.
@@ -108,7 +111,7 @@ impl Crowd {
     fn enter(&mut self, id: u64, side: Side, price: Ticks, lots: i64) {
         self.leave(id);
         let seen = self.show(side, price, lots);
-        self.outsiders.push(Outsider { id, side, price, lots, seen });
+        self.outsiders.push(Outsider { id, side, price, lots, seen, late: false });
     }
 
     fn show(&mut self, side: Side, price: Ticks, lots: i64) -> Option<(u32, u64)> {
@@ -179,7 +182,17 @@ impl Crowd {
             }
             self.hide(&order);
             self.outsiders[at].seen = self.show(order.side, order.price, order.lots);
+            self.outsiders[at].late = true;
         }
+    }
+}
+
+#[cfg(test)]
+impl Crowd {
+    /// Whether the agents may see our place in the queue at a price too far back.
+    pub fn sees_late(&self, side: Side, price: i64) -> bool {
+        let at = |order: &&Outsider| order.side == side && order.price.0 == price;
+        self.outsiders.iter().filter(at).any(|order| order.late)
     }
 }
 
