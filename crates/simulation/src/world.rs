@@ -630,7 +630,8 @@ fn new_session(seed: u64) -> Result<Session> {
     }
     if seed % 3 == 2 {
         // Every other of these counts requests as a venue does that takes five at once.
-        let batch = if seed.is_multiple_of(2) { r#""batch":5,"requests""# } else { r#""requests""# };
+        let batch =
+            if seed.is_multiple_of(2) { r#""batch":5,"requests""# } else { r#""requests""# };
         config.run.reconcile = Some(read(&RULES.replace(r#""requests""#, batch))?);
     }
     let native: NativeConfig =
