@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import mainspring as ms
@@ -19,9 +18,10 @@ from mainspring.errors import ConfigError
 from mainspring.events import Bus, OrderAdopted
 from mainspring.events.sources import JournalSource
 from mainspring.exchange import Member, VenueServer
-from mainspring.live import Credentials, LiveSession, LiveVenue, live
+from mainspring.live import LiveSession, live
 from mainspring.live.owner import with_owner
-from venue_side import KEY, SECRET, VenueSide
+from test_outside import held, place, until
+from venue_side import VenueSide
 
 IDLE = ms.native.Noop()
 PRODUCTS = ("binance", "binance_usdm")
@@ -40,24 +40,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def server() -> Iterator[VenueServer]:
     with VenueServer("binance", port=0, markets=("btcusdt",), members=(Member(),)) as server:
         yield server
-
-
-def place(server: VenueServer, product: str) -> LiveVenue:
-    credentials = Credentials(key=KEY, secret=SECRET)
-    venue = LiveVenue(product, ["BTCUSDT"], credentials=credentials, url=server.url)
-    assert venue.check().passed
-    return venue
-
-
-def until(what: str, check: Callable[[], bool], seconds: float = 20.0) -> None:
-    begun = time.monotonic()
-    while not check():
-        assert time.monotonic() - begun < seconds, f"no {what}"
-        time.sleep(0.05)
-
-
-def held(session: LiveSession) -> int:
-    return int(session.status().markets[0]["position_lots"])
 
 
 def agree(session: LiveSession, side: VenueSide) -> None:

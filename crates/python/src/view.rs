@@ -383,7 +383,13 @@ impl PyMarket {
     /// Has the engine hold a stop (`mainspring.Stop`) for this strategy's position in the instrument, in
     /// place of one of the same kind that it asked for.
     fn stop(&self, py: Python<'_>, stop: &Bound<'_, PyAny>) -> PyResult<()> {
-        let text: String = stop.call_method0("_as_asked")?.extract()?;
+        let asked = stop.getattr("_as_asked").map_err(|_| {
+            let given = stop.get_type();
+            pyo3::exceptions::PyTypeError::new_err(format!(
+                "stop() takes a mainspring.Stop, not {given}"
+            ))
+        })?;
+        let text: String = asked.call0()?.extract()?;
         let rule: RuleConfig = serde_json::from_str(&text)
             .map_err(|error| PyValueError::new_err(format!("a stop that cannot be: {error}")))?;
         self.change(py, |view, instrument| {

@@ -66,17 +66,12 @@ def connect(
     output
         Flags of every verb.
     """
-    from mainspring.errors import InvalidValue
     from mainspring.live import LiveVenue
     from mainspring.live.credentials import find
-    from mainspring.live.venue import proxy_of
-    from mainspring.venues import venues
+    from mainspring.live.venue import known_venue, proxy_of
 
     output = output or Output()
-    known = venues()
-    if venue not in known:
-        listed = ", ".join(known)
-        raise InvalidValue(f"no venue {venue!r}; there are {listed}")
+    known_venue(venue)
     if keep is not None:
         _keep(venue, keep)
         output.note(f"kept the key of {venue}")

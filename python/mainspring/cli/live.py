@@ -104,9 +104,11 @@ def live(
     from mainspring.live import Hedge, LiveVenue
     from mainspring.live import live as start
     from mainspring.live.credentials import find
-    from mainspring.live.venue import proxy_of
+    from mainspring.live.venue import known_venue, proxy_of
 
     output = output or Output()
+    for name in venue:
+        known_venue(name)
     proxy = proxy_of(proxy)
     hedges = _hedge(hedge, venue)
     urls = _by_venue(url, venue, "the address")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from mainspring.backtesting.config import Span
 from mainspring.data.home import data_home
-from mainspring.errors import ConfigError
+from mainspring.errors import ConfigError, InvalidValue
 from mainspring.live.config import span_ns
 from mainspring.live.credentials import Credentials
 from mainspring.strategy.native import LossHedge, Number
@@ -172,6 +172,19 @@ class LiveVenue:
         network = "-test" if self.test else ""
         name = f"{self.name}{network}{place}-{self.credentials.fingerprint()}.json"
         return data_home() / "checks" / name
+
+
+def known_venue(name: str) -> None:
+    """Refuses the name of a venue that there is not.
+
+    Raises:
+        InvalidValue: There is no such venue; the message lists them.
+    """
+    from mainspring.venues import venues
+
+    known = venues()
+    if name not in known:
+        raise InvalidValue(f"no venue {name!r}; there are {', '.join(known)}")
 
 
 def proxy_of(words: str | None) -> str | None:
