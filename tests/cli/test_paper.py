@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 MAINSPRING = (sys.executable, "-m", "mainspring")
@@ -25,12 +26,16 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
         [*MAINSPRING, "paper", "--out", str(folder), "--speed", "20", "--json", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    begun = time.monotonic()
-    while not _has_orders(folder):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() - begun < 30
-        time.sleep(0.05)
+    until(process, lambda: _has_orders(folder))
     return process
+
+
+def until(process: subprocess.Popen[str], check: Callable[[], bool]) -> None:
+    begun = time.monotonic()
+    while not check():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() - begun < 60
+        time.sleep(0.05)
 
 
 def _has_orders(folder: Path) -> bool:
@@ -43,8 +48,14 @@ def _has_orders(folder: Path) -> bool:
         return False
 
 
+def _is_halted(folder: Path) -> bool:
+    from mainspring import journal
+
+    return bool(journal.open(folder).state()["halted"])
+
+
 def ended(process: subprocess.Popen[str]) -> tuple[int, dict, str]:
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     return process.returncode, json.loads(out), err
 
 
@@ -81,7 +92,7 @@ def test_kill_from_outside_and_rearm(tmp_path: Path) -> None:
     process = start(tmp_path)
     killed = run("kill", str(tmp_path), "--why", "enough")
     assert killed.returncode == 0
-    time.sleep(0.5)
+    until(process, lambda: _is_halted(tmp_path))
     process.send_signal(signal.SIGINT)
     _, document, err = ended(process)
     assert document["halted"] == ["file", "enough"]
@@ -98,7 +109,7 @@ def test_kill_from_outside_and_rearm(tmp_path: Path) -> None:
 def test_a_signal_halts(tmp_path: Path) -> None:
     process = start(tmp_path)
     os.kill(process.pid, signal.SIGUSR1)
-    time.sleep(0.5)
+    until(process, lambda: _is_halted(tmp_path))
     process.send_signal(signal.SIGINT)
     _, document, _ = ended(process)
     assert document["halted"] == ["signal", "SIGUSR1"]
@@ -108,7 +119,6 @@ def test_a_signal_halts(tmp_path: Path) -> None:
 def test_kill_dash_nine_and_a_restart(tmp_path: Path) -> None:
     """The journal of a process that dies at any moment is whole, and the session goes on."""
     process = start(tmp_path)
-    time.sleep(0.3)
     process.kill()
     process.communicate()
     words = ("paper", "--out", str(tmp_path), "--seconds", "1", "--speed", "20", "--json")
@@ -144,11 +154,7 @@ def test_the_configuration_of_a_session(tmp_path: Path) -> None:
     file.write_text(text)
     process = start(folder, "--config", str(file), "-e", "orders.cancel_timeout=4s")
     file.write_text(text.replace("0.09", "0.05"))
-    begun = time.monotonic()
-    while not _notices(folder, "limits changed"):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() - begun < 30
-        time.sleep(0.05)
+    until(process, lambda: _notices(folder, "limits changed"))
     process.send_signal(signal.SIGINT)
     code, document, said = ended(process)
     assert (code, document["broken"]) == (0, None)

@@ -119,7 +119,8 @@ def test_ctrl_c_keeps_what_was_recorded(server: VenueServer, tmp_path: Path) -> 
     process = subprocess.Popen(
         [*words, "--name", "mine"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    time.sleep(4)
+    assert process.stderr is not None
+    assert "recording: " in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err

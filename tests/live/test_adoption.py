@@ -12,7 +12,7 @@ from pathlib import Path
 
 import mainspring as ms
 import pytest
-from live_sessions import wait_for
+from live_sessions import until, wait_for
 from mainspring.config import Config
 from mainspring.errors import ConfigError
 from mainspring.events import Bus, OrderAdopted
@@ -20,7 +20,7 @@ from mainspring.events.sources import JournalSource
 from mainspring.exchange import Member, VenueServer
 from mainspring.live import LiveSession, live
 from mainspring.live.owner import with_owner
-from test_outside import held, place, until
+from test_outside import held, place
 from venue_side import VenueSide
 
 IDLE = ms.native.Noop()

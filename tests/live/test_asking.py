@@ -8,7 +8,7 @@ from typing import Any
 
 import mainspring as ms
 import pytest
-from live_sessions import FAST, wait_for
+from live_sessions import FAST, until, wait_for
 from mainspring.backtesting.config import Limits
 from mainspring.errors import ConfigError
 from mainspring.features import Microprice
@@ -55,11 +55,10 @@ def test_a_stop_of_a_callback_outlives_a_restart(tmp_path: Path) -> None:
     far = Guarded(distance=500.0)
     with paper(far, tmp_path, venue=FAST) as session:
         wait_for(session, "the position", lambda s: s.fills >= 1)
-        session.wait(0.1)
+        until("the stop", lambda: [one["asked"] for one in guards(tmp_path)] == [True])
         session.stop()
-    assert [guard["asked"] for guard in guards(tmp_path)] == [True]
     with paper(Guarded(distance=500.0), tmp_path, venue=FAST) as session:
-        session.wait(0.2)
+        wait_for(session, "rows", lambda s: s.rows > 20)
         session.stop()
     (guard,) = guards(tmp_path)
     assert guard["rule"]["kind"] == "trailing"

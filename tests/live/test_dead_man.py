@@ -12,10 +12,9 @@ from pathlib import Path
 
 import mainspring as ms
 import pytest
-from live_sessions import wait_for
+from live_sessions import until, wait_for
 from mainspring.exchange import VenueServer
 from mainspring.live import Credentials, LiveVenue, live
-from test_outside import until
 from venue_side import KEY, SECRET, VenueSide
 
 CREDENTIALS = Credentials(key=KEY, secret=SECRET)

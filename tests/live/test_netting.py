@@ -9,10 +9,9 @@ from typing import Any
 
 import mainspring as ms
 import pytest
-from live_sessions import FAST, wait_for
+from live_sessions import FAST, until, wait_for
 from mainspring.exchange import VenueServer
 from mainspring.live import Credentials, LiveSession, LiveVenue, live, paper, verify
-from test_outside import until
 from venue_side import KEY, SECRET, VenueSide
 
 PARTS = ("realised", "unrealised", "fees", "funding")

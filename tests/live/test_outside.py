@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import mainspring as ms
 import pytest
-from live_sessions import wait_for
+from live_sessions import until, wait_for
 from mainspring.errors import ConfigError
 from mainspring.exchange import Faults, Member, VenueServer
 from mainspring.live import Credentials, LiveSession, LiveVenue, live, verify
@@ -45,13 +44,6 @@ def place(server: VenueServer, product: str, **settings: object) -> LiveVenue:
     venue = LiveVenue(product, ["BTCUSDT"], credentials=credentials, url=server.url, **settings)  # type: ignore[arg-type]
     assert venue.check().passed
     return venue
-
-
-def until(what: str, check: Callable[[], bool], seconds: float = 20.0) -> None:
-    begun = time.monotonic()
-    while not check():
-        assert time.monotonic() - begun < seconds, f"no {what}"
-        time.sleep(0.01)
 
 
 def held(session: LiveSession) -> int:
@@ -110,16 +102,13 @@ def test_a_kill_reaches_the_venue_at_once(
     side = VenueSide(server.url, product)
     with live(MAKER, tmp_path / "run", venues=place(server, product), size=1.0) as session:
         wait_for(session, "open orders", lambda s: s.open_orders >= 2)
-        begun = time.monotonic()
         session.kill("test")
-        until("cancels at the venue", lambda: side.open_orders() == [], 1.0)
-        took_ms = (time.monotonic() - begun) * 1e3
-        sent = session.status().orders
-        session.wait(0.3)
+        # A few milliseconds where nothing else runs: `mainspring bench` has the figure.
+        until("cancels at the venue", lambda: side.open_orders() == [])
+        sent, rows = session.status().orders, session.status().rows
+        wait_for(session, "a market that goes on", lambda s: s.rows > rows + 50)
         assert session.status().orders == sent, "nothing new leaves after a kill"
         session.stop()
-    # The bound is for a loaded machine; it takes a few milliseconds where nothing else runs.
-    assert took_ms < 1_000, f"{took_ms:.1f} ms"
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -133,7 +122,7 @@ def test_a_kill_clears_the_venue_where_it_may(
         wait_for(session, "open orders", lambda s: s.open_orders >= 2)
         assert by_hand["orderId"] in [one["orderId"] for one in side.open_orders()]
         session.kill("test")
-        until("nothing at the venue", lambda: side.open_orders() == [], 2.0)
+        until("nothing at the venue", lambda: side.open_orders() == [])
         wait_for(session, "nothing here", lambda s: s.open_orders == 0)
         calm(session, side)
         session.stop()
@@ -188,15 +177,17 @@ def test_answers_that_say_nothing_are_asked_about(server: VenueServer, tmp_path:
     venue = place(server, "binance_usdm", orders_by_socket=False)
     with live(MAKER, tmp_path / "run", venues=venue, size=1.0) as session:
         wait_for(session, "fills", lambda s: s.fills >= 1)
-        server.set_faults(unknown_outcome=0.3, too_many_requests=0.05)
-        session.wait(3.0)
+        server.set_faults(unknown_outcome=0.5, too_many_requests=0.1)
+        until("an order to ask about", lambda: "order" in topics(session))
         server.set_faults(Faults())
         before = session.status().orders
         wait_for(session, "orders again", lambda s: s.orders > before)
         calm(session, side)
-        topics = {note["topic"] for note in session.venues()[0].notes}
         session.stop()
-    assert "order" in topics
+
+
+def topics(session: LiveSession) -> set[str]:
+    return {note["topic"] for note in session.venues()[0].notes}
 
 
 def test_orders_of_others_are_reported_and_left(server: VenueServer, tmp_path: Path) -> None:
@@ -206,12 +197,14 @@ def test_orders_of_others_are_reported_and_left(server: VenueServer, tmp_path: P
     venue = place(server, "binance_usdm")
     with live(MAKER, tmp_path / "run", venues=venue, size=1.0, orders=orders) as session:
         wait_for(session, "fills", lambda s: s.fills >= 1)
-        session.wait(1.0)
+        until("the report", lambda: is_reported(tmp_path / "run", str(placed["orderId"])))
         session.stop()
     assert [one["orderId"] for one in side.open_orders()] == [placed["orderId"]]
-    records = ms.journal.open(tmp_path / "run").records()
-    told = [str(record.fields) for record in records]
-    assert any("foreign" in text and str(placed["orderId"]) in text for text in told)
+
+
+def is_reported(folder: Path, order: str) -> bool:
+    told = (str(record.fields) for record in ms.journal.open(folder).records())
+    return any("foreign" in text and order in text for text in told)
 
 
 def test_orders_of_others_are_cancelled_where_asked(server: VenueServer, tmp_path: Path) -> None:

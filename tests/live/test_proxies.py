@@ -15,11 +15,10 @@ from pathlib import Path
 import mainspring as ms
 import pytest
 from gate import pump
-from live_sessions import wait_for
+from live_sessions import until, wait_for
 from mainspring.errors import MainspringError
 from mainspring.exchange import VenueServer
 from mainspring.live import Credentials, LiveVenue, live
-from test_outside import until
 from venue_side import KEY, SECRET
 
 MAKER = ms.native.TouchMaker(size="0.02", max_position="0.2", every="50ms")

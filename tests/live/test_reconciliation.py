@@ -8,10 +8,10 @@ from pathlib import Path
 import mainspring as ms
 import pytest
 from gate import Gate
-from live_sessions import wait_for
+from live_sessions import until, wait_for
 from mainspring.exchange import Member, VenueServer
 from mainspring.live import Credentials, LiveVenue, live, verify
-from test_outside import OTHER, until
+from test_outside import OTHER
 from venue_side import KEY, SECRET, VenueSide
 
 
@@ -83,10 +83,12 @@ def test_reconciliation_goes_on_by_itself(server: VenueServer, tmp_path: Path) -
     orders = {"patience": {"reconcile_ns": 300_000_000}}
     with live(Three, tmp_path / "run", venues=venue, size=1.0, orders=orders) as session:
         wait_for(session, "three orders", lambda s: s.open_orders == 3)
-        session.wait(2.0)
+        until("positions", lambda: told(tmp_path / "run", "positions") >= 3)
+        until("open orders", lambda: told(tmp_path / "run", "open_orders") >= 3)
         session.stop()
-    records = list(ms.journal.open(tmp_path / "run").records(types=["positions", "open_orders"]))
-    assert sum(record.name == "positions" for record in records) >= 3
-    assert sum(record.name == "open_orders" for record in records) >= 3
     events = ms.journal.open(tmp_path / "run").records(types=["event"])
     assert [record.fields for record in events] == [], "and nothing differed"
+
+
+def told(folder: Path, name: str) -> int:
+    return sum(1 for _ in ms.journal.open(folder).records(types=[name]))

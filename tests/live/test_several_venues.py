@@ -11,11 +11,10 @@ from pathlib import Path
 import mainspring as ms
 import pytest
 from gate import Gate
-from live_sessions import wait_for
+from live_sessions import until, wait_for
 from mainspring.errors import ConfigError
 from mainspring.exchange import VenueServer
 from mainspring.live import Credentials, Hedge, LiveSession, LiveVenue, live, verify
-from test_outside import until
 from venue_side import KEY, SECRET, VenueSide
 
 CREDENTIALS = Credentials(key=KEY, secret=SECRET)

@@ -79,7 +79,7 @@ fn plan(folder: &Path, seed: u64, hosts: HostMaker) -> Plan {
         .unwrap(),
         links: vec![Box::new(exchange)],
         facts: b"{}".to_vec(),
-        watch: Watch { stuck_ns: 300 * MS, ..Watch::default() },
+        watch: Watch::default(),
         busy_poll: false,
         snapshot_ns: 500 * MS,
         stop_ns: 1_000 * MS,
@@ -99,7 +99,7 @@ fn wait_for(handle: &Handle, what: &str, until: impl Fn(&Status) -> bool) -> Sta
         }
         let waited = begun.elapsed();
         let entries = handle.entries();
-        assert!(waited < Duration::from_secs(20), "no {what}: {status:?}, {entries:?}");
+        assert!(waited < Duration::from_secs(60), "no {what}: {status:?}, {entries:?}");
         thread::sleep(Duration::from_millis(2));
     }
 }
@@ -163,7 +163,7 @@ fn a_kill_halts_cancels_and_stays() {
     let asked = Instant::now();
     handle.kill("a test");
     wait_for(&handle, "halt", |s| s.halted == 1 && s.open_orders == 0);
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     assert_eq!(handle.egress().reason().unwrap().cause, "command");
     let held = handle.status().shown[0].position_lots;
     thread::sleep(Duration::from_millis(200));
@@ -236,10 +236,12 @@ impl Host for Odd {
 fn a_kernel_that_hangs_is_halted_and_its_orders_are_cancelled_without_it() {
     let scratch = Scratch::new("stuck");
     let hosts = Odd::after_some_calls(|| thread::sleep(Duration::from_millis(1_500)));
-    let handle = Handle::start(plan(&scratch.0, 8, hosts)).unwrap();
+    let mut plan = plan(&scratch.0, 8, hosts);
+    plan.watch.stuck_ns = 300 * MS;
+    let handle = Handle::start(plan).unwrap();
     let begun = Instant::now();
     while !handle.egress().is_halted() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "never halted");
+        assert!(begun.elapsed() < Duration::from_secs(60), "never halted");
         thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(handle.egress().reason().unwrap().cause, "kernel_stuck");
@@ -256,7 +258,7 @@ fn an_engine_that_dies_leaves_no_order_behind() {
     let handle = Handle::start(plan(&scratch.0, 9, hosts)).unwrap();
     let begun = Instant::now();
     while !handle.egress().is_halted() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "never halted");
+        assert!(begun.elapsed() < Duration::from_secs(60), "never halted");
         thread::sleep(Duration::from_millis(1));
     }
     let outcome = handle.stop(true).unwrap();

@@ -200,7 +200,7 @@ fn upgrades_that_hang_lie_or_are_no_http_fail_in_time() {
                 b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                   Sec-WebSocket-Accept: AAAA\r\n\r\n",
             );
-            thread::sleep(Duration::from_secs(1));
+            thread::sleep(Duration::from_secs(20));
         }
         _ => {
             let _ = read_request(&mut stream);
@@ -219,7 +219,7 @@ fn upgrades_that_hang_lie_or_are_no_http_fail_in_time() {
         io.open(key as u64, &format!("ws://127.0.0.1:{port}/{SECRET}"), headers);
         let reason = wait_closed(&mut io, key as u64);
         assert!(reason.contains(word), "{key}: {reason}");
-        assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     }
     io.open(9, "ws://127.0.0.1:1/", Vec::new());
     assert!(wait_closed(&mut io, 9).contains("refused"));
@@ -244,7 +244,7 @@ fn a_message_that_comes_with_the_upgrade_is_read() {
 
 /// The next text without dropping those behind it.
 fn wait_text_keeping(io: &mut mainspring_transport::io::Io) -> String {
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(60);
     loop {
         while let Some(event) = io.next_event() {
             if let IoEvent::Message { bytes, recv_ns, .. } = event {
@@ -282,6 +282,6 @@ fn the_bell_ends_a_sleep() {
         thread::sleep(Duration::from_millis(50));
         bell.ring();
     });
-    io.turn(Duration::from_secs(5)).unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    io.turn(Duration::from_secs(60)).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
 }

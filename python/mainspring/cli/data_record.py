@@ -60,7 +60,7 @@ def record(
     raw
         Keep the messages as they came beside it, gzipped.
     copies
-        Connections to each stream; the first copy of a message counts (Binance).
+        Connections to each stream; the first copy of a message counts (all but dYdX).
     seconds
         End after so long.
     rows
@@ -103,8 +103,11 @@ def record(
 
 
 def _watch(recorder: Recorder, seconds: float | None, rows: int | None, output: Output) -> None:
-    """Waits, and says every ten seconds how it goes."""
+    """Waits, and says when the first rows came and every ten seconds how it goes."""
     until = None if seconds is None else time.monotonic() + seconds
+    first = recorder.wait(10.0 if seconds is None else min(10.0, seconds), rows=1)
+    if first.rows:
+        output.note(f"recording: {first.rows:,} rows")
     while not recorder.is_over:
         left = 10.0 if until is None else min(10.0, until - time.monotonic())
         if left <= 0:

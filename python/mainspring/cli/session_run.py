@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mainspring.cli import session_config
@@ -36,18 +36,28 @@ class Ending:
     keep_orders: bool
 
 
+@dataclass(slots=True)
+class _Told:
+    """What was said already, so that it is said once."""
+
+    halted: tuple[str, str] | None = None
+    notes: set[tuple[int, str]] = field(default_factory=set)
+
+
 def run(session: LiveSession, loaded: Loaded, how: Ending, output: Output) -> int:
     """Watches a session until its time is over, Ctrl-C, or its own end; tells how it ended."""
     if session.resumed:
         output.note(f"goes on with the session in {session.folder}")
     if how.rearm is not None:
         session.rearm(how.rearm)
+    told = _Told()
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(session_config.beside(session, loaded, output))
-            _watch(session, how, output)
+            _watch(session, how, told, output)
         except KeyboardInterrupt:
             output.note("ending: open orders are being cancelled")
+        _tell(session, told, output)
         # What is beside the session ends after it, so that it sees the end.
         outcome = session.stop(cancel=not how.keep_orders)
     output.result(_document(session, outcome), lambda: _table(how.verb, session, outcome))
@@ -57,10 +67,8 @@ def run(session: LiveSession, loaded: Loaded, how: Ending, output: Output) -> in
     return Exit.OK
 
 
-def _watch(session: LiveSession, how: Ending, output: Output) -> None:
+def _watch(session: LiveSession, how: Ending, told: _Told, output: Output) -> None:
     begun = time.monotonic()
-    halted = None
-    told: set[tuple[int, str]] = set()
     with output.progress(how.verb, None, "rows") as bar:
         while how.seconds is None or time.monotonic() - begun < how.seconds:
             left = how.seconds and how.seconds - (time.monotonic() - begun)
@@ -70,21 +78,21 @@ def _watch(session: LiveSession, how: Ending, output: Output) -> None:
             if session.feeds_ended:
                 output.note("the recording is over")
                 return
-            if session.halted != halted:
-                halted = session.halted
-                if halted:
-                    output.warn(f"trading is halted: {halted[0]}: {halted[1]}")
-            _tell_notes(session, told, output)
+            _tell(session, told, output)
 
 
-def _tell_notes(session: LiveSession, told: set[tuple[int, str]], output: Output) -> None:
-    """Says what venues' sessions found worth a word, once."""
+def _tell(session: LiveSession, told: _Told, output: Output) -> None:
+    """Says that trading is halted, and what venues' sessions found worth a word."""
+    if session.halted != told.halted:
+        told.halted = session.halted
+        if told.halted:
+            output.warn("trading is halted: {}: {}".format(*told.halted))
     for venue in session.venues():
         for note in venue.notes:
             key = (note["time_ns"], note["text"])
-            if key in told or note["level"] == "info":
+            if key in told.notes or note["level"] == "info":
                 continue
-            told.add(key)
+            told.notes.add(key)
             output.warn(f"{venue.venue}: {note['topic']}: {note['text']}")
 
 

@@ -264,13 +264,13 @@ mod tests {
     fn silence_is_a_no_within_the_time_and_late_answers_do_not_count_for_the_next() {
         let mut late = serve(|n, line| {
             if n == 1 {
-                thread::sleep(Duration::from_millis(400));
+                thread::sleep(Duration::from_secs(9));
             }
             Some(format!("{} ok\n", id(line)))
         });
         let start = Instant::now();
         assert!(!late.validate(&proposal()));
-        assert!(start.elapsed() < Duration::from_millis(390));
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     }
 
     #[test]
@@ -283,7 +283,7 @@ mod tests {
         silent.config.timeout_ns = 20_000_000;
         silent.bound_waits();
         (0..1_000).for_each(|_| assert!(!silent.validate(&proposal())));
-        assert!(start.elapsed() < Duration::from_millis(150), "asked once: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(5), "asked once: {:?}", start.elapsed());
         assert!(silent.asked <= 2, "{} questions", silent.asked);
 
         let mut slow = serve(|_, line| {
@@ -294,8 +294,9 @@ mod tests {
         slow.bound_waits();
         let start = Instant::now();
         let passed = (0..1_000).filter(|_| slow.validate(&proposal())).count();
-        assert!((1..=10).contains(&passed), "{passed}");
-        assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
+        // Without a bound all of them would pass, in thirty seconds.
+        assert!((1..=100).contains(&passed), "{passed}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
         thread::sleep(Duration::from_millis(1_000));
         assert!(slow.validate(&proposal()), "another second");
     }
