@@ -9,6 +9,9 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name 
 RUST_TESTED := --workspace --exclude mainspring-python --locked
 MUTANTS := -p mainspring-simulation --features mutants --test mutants --locked
 PYTEST_ARGS ?=
+# Tests wait for sockets, processes and clocks more than they compute: two at a time even on one core.
+PYTEST_WORKERS ?= $(shell n=$$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2); echo $$(( n < 2 ? 2 : n > 6 ? 6 : n )))
+PYTEST = $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal
 # Property tests try the same examples for the same commit; `make test-long` searches anew.
 PROPTEST_RNG_SEED ?= 20261121
 BENCH_ARGS ?=
@@ -37,11 +40,11 @@ test-rust: $(STAMPS)/venv
 	fi
 
 test-python: $(STAMPS)/dev $(STAMPS)/extension
-	@$(BIN)/python -m pytest -m "not slow and not oracle" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow and not oracle" $(PYTEST_ARGS)
 
 test-long: export MAINSPRING_SEARCH = 1
 test-long: test-rust $(STAMPS)/dev $(STAMPS)/extension ## the slow tests as well
-	@$(BIN)/python -m pytest -m "not oracle" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not oracle" $(PYTEST_ARGS)
 
 soak: $(STAMPS)/dev $(STAMPS)/extension ## an hour on the simulator with faults: memory, books, replay
 	$(BIN)/python tests/live/soak.py --minutes $(or $(MINUTES),60)

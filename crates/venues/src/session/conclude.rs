@@ -399,7 +399,8 @@ impl VenueSession {
         let (ours, mut found) = (&mut self.ours, None);
         let result = self.venue.answer(&call.shape, reply, &mut |fact| {
             if let Fact::Order(order) = &fact {
-                if order.status != OrderStatus::Received {
+                // Some venues answer with the orders of the market: the others are none of this.
+                if order.status != OrderStatus::Received && ours.is_of(order, query.order) {
                     if query.before.is_none() || !matches!(order.status, OrderStatus::Rejected(_)) {
                         ours.found_version(query.order, query.version, now_ns, out);
                     }

@@ -96,9 +96,11 @@ impl VenueSession {
         }
     }
 
-    /// Logs in and subscribes, as far as a connection wants that.
+    /// Logs in and subscribes, as far as a connection wants that. What it asks needs the clock: a
+    /// connection that is open before that is known waits for it, and is not ready until then.
     fn begin_user(&mut self, socket: SocketId, role: Role, now_ns: TimeNs, out: &mut Outbox) {
         match (role, self.wiring.user) {
+            (Role::User, UserBy::Address) if !self.clock.is_known() => {}
             (Role::User, UserBy::ListenKey { .. }) => self.ready(socket, now_ns, out),
             (Role::Trade, UserBy::Trade) => self.stream(socket, UserStream::Subscribe, now_ns, out),
             (Role::User, UserBy::Address) => {
@@ -114,7 +116,7 @@ impl VenueSession {
         }
     }
 
-    /// Sends a request of the user stream on a connection. It waits until the clock is known.
+    /// Sends a request of the user stream on a connection, once the clock is known.
     fn stream(&mut self, socket: SocketId, what: UserStream<'_>, now_ns: TimeNs, out: &mut Outbox) {
         if !self.clock.is_known() {
             return;

@@ -467,6 +467,11 @@ impl Ours {
         self.listings.of_symbol(symbol).and_then(|listing| listing.lots(qty))
     }
 
+    /// Whether the venue speaks of this order of ours.
+    pub(super) fn is_of(&mut self, fact: &OrderFact<'_>, id: ClientOrderId) -> bool {
+        self.reports.order(fact.symbol, fact.client, fact.venue_id, fact.metadata) == Some(id)
+    }
+
     /// The state of one order as the answer to a question about one of its versions.
     pub(super) fn answer(&mut self, fact: &OrderFact<'_>, out: &mut Outbox) -> Option<Answer> {
         let id = self.reports.order(fact.symbol, fact.client, fact.venue_id, fact.metadata)?;
@@ -531,6 +536,9 @@ impl Ours {
                 self.count_fee(fact, report.trade_id);
                 account.fills.push(Report { filled: None, ..report });
             }
+            // Perhaps that of an order whose acknowledgement was lost: the next list names it, once the
+            // order was asked about and has its name.
+            Statement::Foreign if fact.client.is_empty() && self.has_nameless(fact.symbol) => {}
             Statement::Foreign => {
                 let foreign = self.reports.foreign_fill(fact, now_ns);
                 account.foreign.extend(foreign.map(|mut foreign| {
@@ -540,6 +548,13 @@ impl Ours {
             }
             _ => {}
         }
+    }
+
+    /// Whether an order of ours is out of which the venue's name is not known yet.
+    fn has_nameless(&self, symbol: &str) -> bool {
+        let Some(listing) = self.listings.of_symbol(symbol) else { return false };
+        let nameless = |one: &Tracked| !one.named && !one.ended;
+        self.orders.values().any(|one| nameless(one) && one.terms.instrument == listing.id)
     }
 
     /// A position of a list.

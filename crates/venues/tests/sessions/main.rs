@@ -7,3 +7,4 @@ mod check;
 mod others;
 mod play;
 mod rounds;
+mod unheard;
