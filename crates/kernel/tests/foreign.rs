@@ -271,6 +271,8 @@ fn by_policy_orders_are_reported_once_or_cancelled_and_fills_are_told() {
         world.told(fill(4), 901, 4);
         assert_eq!((world.net(), world.events("foreign_fill")), (0, 1));
         world.account(vec![], vec![], 4);
+        world.assert_followed();
+        world.account(vec![], vec![], 4);
         assert_eq!(world.events("position_mismatch"), 1);
         world.assert_followed();
     }

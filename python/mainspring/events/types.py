@@ -287,7 +287,7 @@ class ForeignFill(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionMismatch(Event):
-    """The venue's position is another than ours."""
+    """The venue's position is another than ours, at two of its answers in a row."""
 
     instrument: int
     symbol: str

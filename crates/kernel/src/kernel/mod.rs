@@ -100,6 +100,13 @@ pub enum Timer {
         /// Of which connection the timer is.
         connection: u32,
     },
+    /// Ask a venue again whose last answer had another position than ours.
+    Recheck {
+        /// Which.
+        venue: u16,
+        /// Of which connection the timer is.
+        connection: u32,
+    },
     /// Carry out what is left of a wish, under rules.
     Round {
         /// Whose.
@@ -489,6 +496,7 @@ impl Kernel {
             }
             Timer::Overdue { order, asked_ns } => self.overdue(order, asked_ns),
             Timer::Reconcile { venue, connection } => self.reconcile(venue, connection),
+            Timer::Recheck { venue, connection } => self.recheck(venue, connection),
             Timer::Ask { order, attempt } => self.ask(order, attempt),
             Timer::Round { strategy, instrument } => self.round_due(strategy, instrument),
             Timer::HeldCancels => self.send_held_cancels(),

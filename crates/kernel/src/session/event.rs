@@ -79,7 +79,7 @@ pub enum Event {
         /// Quantity in lots.
         qty: i64,
     },
-    /// A position differs from the venue's.
+    /// A position differs from the venue's, at two of its answers in a row.
     PositionMismatch {
         /// Where.
         instrument: InstrumentId,

@@ -60,6 +60,9 @@ pub struct Image {
     pub waits: Vec<(TimeNs, Timer)>,
     /// The venues.
     pub links: Vec<VenueLink>,
+    /// Instruments whose position was another at the last answer of their venue.
+    #[serde(default)]
+    pub differs: Vec<bool>,
     /// Fills that were booked, by instrument and the venue's id, oldest first.
     pub trades: Vec<(u16, u64)>,
     /// The venues' own ids of our orders, oldest first.
@@ -123,6 +126,7 @@ impl Session {
             next_elsewhere: self.next_elsewhere,
             waits: kernel.timers.iter().filter(|(_, t)| is_kept(t)).copied().collect(),
             links: outside.map_or_else(Vec::new, |o| o.links.clone()),
+            differs: outside.map_or_else(Vec::new, |o| o.differs.clone()),
             trades: outside.map_or_else(Vec::new, |o| o.seen.list()),
             names: outside.map_or_else(Vec::new, |o| o.ids.image()),
             next_adopted: outside.map_or(FIRST_ADOPTED, |o| o.next_adopted),
@@ -168,6 +172,8 @@ impl Session {
         }
         if let Some(outside) = &mut kernel.outside {
             outside.links.clone_from(&image.links);
+            outside.differs.fill(false);
+            outside.differs.iter_mut().zip(&image.differs).for_each(|(to, kept)| *to = *kept);
             outside.seen = SeenTrades::of(&image.trades);
             outside.ids = OrderIds::of(&image.names, REMEMBERED_NAMES);
             outside.next_adopted = image.next_adopted;

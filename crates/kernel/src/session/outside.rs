@@ -219,6 +219,8 @@ pub(crate) struct Outside {
     pub(crate) next_adopted: u64,
     /// When the session began, over all its lives.
     pub(crate) begun_ns: TimeNs,
+    /// Whether the last answer about an instrument's position was another than ours.
+    pub(crate) differs: Vec<bool>,
     /// Orders of others that were told of in this life.
     pub(crate) told_foreign: SeenTrades,
     /// Whether the kernel repeats a journal: it decides nothing, it applies what was decided.
@@ -259,6 +261,7 @@ impl Outside {
             rollouts: Vec::new(),
             refused: None,
             links: venues.iter().map(link).collect(),
+            differs: vec![false; venue_of.len()],
             venue_of,
             seen: SeenTrades::new(REMEMBERED_TRADES),
             ids: OrderIds::new(REMEMBERED_NAMES),
@@ -308,6 +311,24 @@ impl Outside {
     pub(crate) fn since_ns(&self, venue: u16) -> TimeNs {
         let link = self.links.get(usize::from(venue));
         link.map_or(0, |link| link.reconciled_ns.saturating_sub(FILLS_AGAIN_NS).max(0))
+    }
+
+    /// Notes whether a position differs; whether it did at the answer before, too.
+    pub(crate) fn differed(&mut self, instrument: InstrumentId, differs: bool) -> bool {
+        let Some(before) = self.differs.get_mut(instrument.index()) else { return false };
+        std::mem::replace(before, differs)
+    }
+
+    /// What a venue answers from now on is on another connection: nothing differs yet.
+    pub(crate) fn forget_differences(&mut self, venue: u16) {
+        for (differs, at) in self.differs.iter_mut().zip(&self.venue_of) {
+            *differs &= *at != venue;
+        }
+    }
+
+    /// Whether a position at this venue was another at its last answer.
+    pub(crate) fn any_differs(&self, venue: u16) -> bool {
+        self.differs.iter().zip(&self.venue_of).any(|(differs, at)| *differs && *at == venue)
     }
 
     /// Venue of an instrument.

@@ -365,7 +365,8 @@ impl Kernel {
             .collect()
     }
 
-    /// All positions at a venue, as they were when we asked at `as_of_ns`.
+    /// All positions at a venue, as they were when we asked at `as_of_ns`. One that differs is told when
+    /// the next answer differs too: a fill that the venue has counted may be told a moment after it.
     pub(crate) fn positions(
         &mut self,
         venue: u16,
@@ -375,10 +376,11 @@ impl Kernel {
         let Some(outside) = &mut self.outside else { return Ok(()) };
         let Some(link) = outside.links.get_mut(usize::from(venue)) else { return Ok(()) };
         link.reconciled_ns = link.reconciled_ns.max(as_of_ns);
-        let fresh = link.last_fill_ns < as_of_ns;
-        if !fresh || self.is_following() {
+        if link.last_fill_ns >= as_of_ns {
             return Ok(());
         }
+        let connection = link.connections;
+        let mut is_new = false;
         for index in 0..self.markets.len() as u16 {
             let instrument = InstrumentId(index);
             if self.outside.as_ref().is_some_and(|o| o.venue(instrument) != venue) {
@@ -386,14 +388,39 @@ impl Kernel {
             }
             let theirs = positions.iter().find(|(at, _)| *at == instrument).map_or(0, |p| p.1 .0);
             let ours = self.net_position(instrument).0;
-            if ours != theirs {
+            let differs = ours != theirs;
+            let before = self.outside.as_mut().is_some_and(|o| o.differed(instrument, differs));
+            is_new |= differs && !before;
+            if differs && before {
                 self.position_differs(instrument, ours, theirs)?;
             }
+        }
+        if is_new {
+            self.recheck_later(venue, connection)?;
         }
         Ok(())
     }
 
+    fn recheck_later(&mut self, venue: u16, connection: u32) -> Result<()> {
+        let wait_ns = self.outside.as_ref().map_or(0, |outside| outside.patience.query_ns);
+        self.timers.push(self.now_ns + wait_ns, Timer::Recheck { venue, connection })
+    }
+
+    /// Asks a venue again whose last answer had another position than ours.
+    pub(crate) fn recheck(&mut self, venue: u16, connection: u32) -> Result<()> {
+        let Some(outside) = &self.outside else { return Ok(()) };
+        let link = outside.links.get(usize::from(venue));
+        let is_up = link.is_some_and(|link| link.up && link.connections == connection);
+        if !is_up || !outside.any_differs(venue) {
+            return Ok(());
+        }
+        self.query_account(venue)
+    }
+
     fn position_differs(&mut self, instrument: InstrumentId, ours: i64, theirs: i64) -> Result<()> {
+        if self.is_following() {
+            return Ok(());
+        }
         let now_ns = self.now_ns;
         if let Some(ink) = self.recorder.ink() {
             ink.event(now_ns, &super::Event::PositionMismatch { instrument, ours, theirs })?;
@@ -411,6 +438,9 @@ impl Kernel {
         link.connections += u32::from(came);
         let connection = link.connections;
         let name = link.name.clone();
+        if came {
+            outside.forget_differences(venue);
+        }
         self.note(&format!("{name}: {}", if up { "connected" } else { "disconnected" }))?;
         if came && !self.has_venues_inside() {
             // What happened while nobody listened.
