@@ -142,6 +142,23 @@ pub enum Request {
         /// Where.
         instrument: InstrumentId,
     },
+    /// Change an order that was adopted, by the venue's id.
+    ForeignAmend {
+        /// What stands as far as we know, under our id of it.
+        standing: OpenOrder,
+        /// New limit price.
+        price: Ticks,
+        /// New quantity in all, what is filled included.
+        qty: Lots,
+    },
+    /// Nothing is asked: an order that was not placed here is one of ours now, and has to be known to
+    /// whoever cancels everything.
+    ForeignAdopted {
+        /// The venue's id.
+        venue_order: u64,
+        /// Where.
+        instrument: InstrumentId,
+    },
     /// Which fills, open orders and positions are there?
     AccountQuery {
         /// Index of the venue.

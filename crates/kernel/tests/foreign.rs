@@ -6,10 +6,11 @@ mod common;
 use common::{follow, maker, session, Memory};
 use mainspring_core::report::Account;
 use mainspring_core::{
-    CancelReason, ClientOrderId, ForeignReport, InstrumentId, Lots, OpenOrder, Report, Request,
-    Side, Ticks, TimeNs, VenueEvent, VenueEventKind,
+    CancelReason, ClientOrderId, ForeignReport, InstrumentId, Lots, OpenOrder, RejectReason,
+    Report, Request, Side, Ticks, TimeNs, VenueEvent, VenueEventKind,
 };
 use mainspring_kernel::host::Host;
+use mainspring_kernel::intent::{Intent, Intents};
 use mainspring_kernel::session::disk::Silent;
 use mainspring_kernel::session::foreign::is_known_by_venue_id;
 use mainspring_kernel::session::{Kind, Session};
@@ -21,6 +22,7 @@ const BTC: InstrumentId = InstrumentId(0);
 const ADOPT: &str = r#"{"foreign":{"adopt":{}}}"#;
 const REPORT: &str = r#"{"foreign":"report"}"#;
 const HAND: u64 = 77;
+const ADOPTED: Request = Request::ForeignAdopted { venue_order: HAND, instrument: BTC };
 
 fn hosts() -> Vec<Box<dyn Host>> {
     vec![maker("0.003"), Box::new(Silent::new("account"))]
@@ -60,6 +62,14 @@ impl World {
         let positions = vec![(BTC, Lots(position))];
         let account = Account { as_of_ns: at - 1, foreign, open, positions, ..Account::default() };
         self.session.account(at, 0, &account).unwrap();
+    }
+
+    /// The owner of what is adopted asks for a change.
+    fn amend(&mut self, id: ClientOrderId, price: i64, qty: i64) {
+        let at = self.tick();
+        let mut wishes = Intents::default();
+        wishes.push(Intent::Amend { id, price: Ticks(price), qty: Lots(qty) }).unwrap();
+        self.session.wishes(at, 1, 0, &wishes).unwrap();
     }
 
     fn command(&mut self, text: &str) -> Option<String> {
@@ -157,7 +167,7 @@ fn an_order_of_a_list_is_adopted_counts_and_can_be_cancelled() {
     // A kill cancels it by the venue's own id.
     world.command(r#"{"command":"kill","cause":"test","flatten":false}"#);
     let cancel = Request::ForeignCancel { venue_order: HAND, instrument: BTC };
-    assert_eq!(world.requests(), [cancel]);
+    assert_eq!(world.requests(), [ADOPTED, cancel], "the last door is told, too");
     world.told(VenueEventKind::Cancelled(CancelReason::Requested), 0, 0);
     assert!(world.adopted().is_empty());
     assert_eq!(world.open_on_bid(), Lots(0));
@@ -230,6 +240,73 @@ fn a_change_by_hand_is_taken_up() {
 }
 
 #[test]
+fn an_adopted_order_is_amended_by_the_venues_id() {
+    let mut world = World::new(ADOPT);
+    world.told(VenueEventKind::Accepted, 0, 0);
+    world.told(fill(3), 1_001, 3);
+    let order = world.adopted()[0];
+    world.requests();
+    world.amend(order.id, 995, 12);
+    let standing = OpenOrder { order: order.id, ..listed(3) };
+    let (price, qty) = (Ticks(995), Lots(12));
+    assert_eq!(world.requests(), [Request::ForeignAmend { standing, price, qty }]);
+    assert_eq!(world.adopted()[0].state, OrderState::PendingReplace);
+    assert_eq!(world.open_on_bid(), Lots(9), "the larger of the two");
+    world.assert_followed();
+    // The venue shows the order with what was asked for.
+    let at = world.tick();
+    let shown = foreign(VenueEventKind::Accepted, 0, Some(Lots(3)), at);
+    world.session.foreign(0, &ForeignReport { price, qty, ..shown }).unwrap();
+    let amended = world.adopted()[0];
+    assert_eq!((amended.state, amended.terms.price), (OrderState::PartiallyFilled, price));
+    assert_eq!((amended.terms.qty, amended.pending), (qty, None));
+    world.assert_followed();
+    // Refused, it stands as it was.
+    world.amend(order.id, 990, 20);
+    world.told(VenueEventKind::AmendRejected(RejectReason::VenueRule), 0, 3);
+    let stands = world.adopted()[0];
+    assert_eq!((stands.terms.price, stands.terms.qty, stands.pending), (price, qty, None));
+    world.assert_followed();
+}
+
+#[test]
+fn a_change_of_an_adopted_order_that_nobody_answers_is_found_in_the_list() {
+    let mut world = World::new(ADOPT);
+    world.told(VenueEventKind::Accepted, 0, 0);
+    let order = world.adopted()[0];
+    world.amend(order.id, 995, 12);
+    world.now_ns += 6 * S;
+    world.session.advance(world.now_ns).unwrap();
+    assert_eq!(world.adopted()[0].state, OrderState::Unknown);
+    assert!(world.requests().iter().any(|one| matches!(one, Request::AccountQuery { .. })));
+    let changed = OpenOrder { price: Ticks(995), qty: Lots(12), ..listed(0) };
+    world.account(vec![], vec![changed], 0);
+    let found = world.adopted()[0];
+    assert_eq!(
+        (found.state, found.terms.price, found.pending),
+        (OrderState::Open, Ticks(995), None)
+    );
+    world.assert_followed();
+}
+
+#[test]
+fn what_cannot_be_amended_is_said_and_stays() {
+    let mut world = World::new(ADOPT);
+    world.account(vec![], vec![OpenOrder { order: ClientOrderId(40), ..listed(1) }], 0);
+    world.requests();
+    world.amend(ClientOrderId(40), 995, 12);
+    assert_eq!((world.requests(), world.adopted()[0].pending), (vec![], None));
+    assert!(world.memory.texts().iter().any(|text| text.contains("cancelled only")));
+    // A halt lets no change out, and by the gate nothing larger than the limits.
+    let mut world = World::new(ADOPT);
+    world.told(VenueEventKind::Accepted, 0, 0);
+    let order = world.adopted()[0];
+    world.amend(order.id, 995, i64::MAX / 2);
+    assert_eq!(world.requests(), [ADOPTED]);
+    world.assert_followed();
+}
+
+#[test]
 fn a_restart_keeps_what_was_adopted_and_goes_on_with_it() {
     let mut world = World::new(ADOPT);
     world.told(VenueEventKind::Accepted, 0, 0);
@@ -239,6 +316,7 @@ fn a_restart_keeps_what_was_adopted_and_goes_on_with_it() {
     again.lead(Box::new(world.memory.clone()));
     again.resume(world.tick(), b"{}").unwrap();
     world.session = again;
+    assert!(world.requests().contains(&ADOPTED), "the last door of this life does not know it yet");
     let at = world.tick();
     let fills = vec![foreign(fill(4), 801, None, at), foreign(fill(1), 802, None, at)];
     world.account(fills, vec![listed(5)], 5);

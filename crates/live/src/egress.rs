@@ -90,8 +90,10 @@ const fn adds_risk(request: &Request) -> bool {
             VenueRequestKind::Amend { .. } => true,
             VenueRequestKind::Cancel { .. } => false,
         },
+        Request::ForeignAmend { .. } => true,
         Request::OrderQuery { .. }
         | Request::ForeignCancel { .. }
+        | Request::ForeignAdopted { .. }
         | Request::AccountQuery { .. } => false,
     }
 }

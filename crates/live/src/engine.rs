@@ -321,9 +321,10 @@ fn venue_of(request: &Request, venue_of: &[u16]) -> u16 {
     let of = |instrument: InstrumentId| venue_of.get(instrument.index()).copied().unwrap_or(0);
     match request {
         Request::Order(VenueRequest { kind, .. }) => of(kind.instrument()),
-        Request::OrderQuery { instrument, .. } | Request::ForeignCancel { instrument, .. } => {
-            of(*instrument)
-        }
+        Request::OrderQuery { instrument, .. }
+        | Request::ForeignCancel { instrument, .. }
+        | Request::ForeignAdopted { instrument, .. } => of(*instrument),
+        Request::ForeignAmend { standing, .. } => of(standing.instrument),
         Request::AccountQuery { venue, .. } => *venue,
     }
 }

@@ -243,7 +243,9 @@ impl Exchange {
                 let account = Outgoing::Account(self.account(*since_ns, at_ns));
                 self.told.push_back((back_ns, account));
             }
-            Request::ForeignCancel { .. } => {}
+            Request::ForeignCancel { .. }
+            | Request::ForeignAmend { .. }
+            | Request::ForeignAdopted { .. } => {}
         }
     }
 
@@ -371,7 +373,6 @@ impl Exchange {
                     end: None,
                 },
             );
-            desk.note_open(open.order, open.instrument);
             self.say(now_ns);
         }
     }

@@ -18,6 +18,7 @@ pub mod latency;
 pub mod link;
 mod matched;
 mod message;
+mod open;
 mod runtime;
 mod status;
 mod supervisor;

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use mainspring_core::event::{flags, MarketRow, RowKind};
-use mainspring_core::limits::MAX_OPEN_ORDERS;
 use mainspring_core::{
     Answer, ClientOrderId, ForeignReport, InstrumentId, RejectReason, Report, Request, Ticks,
     TimeNs, VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
@@ -16,6 +15,7 @@ use crate::clock::WallClock;
 use crate::egress::Egress;
 use crate::latency::{Latency, Stage};
 use crate::message::{Account, Inbound, Outbound, ROWS};
+use crate::open::OpenAtVenue;
 use crate::wake::Waker;
 
 /// Items of a full ring that wait here: nothing but market data is ever dropped for a while.
@@ -53,7 +53,7 @@ pub struct Desk {
     clock: WallClock,
     latency: Arc<Latency>,
     end: Arc<AtomicBool>,
-    open: Vec<(ClientOrderId, InstrumentId)>,
+    open: OpenAtVenue,
     cancels: VecDeque<Request>,
     rounds_seen: u64,
     /// A halt was seen that the link was not told of yet.
@@ -84,7 +84,7 @@ impl Desk {
             clock,
             latency,
             end,
-            open: Vec::with_capacity(MAX_OPEN_ORDERS),
+            open: OpenAtVenue::new(),
             cancels: VecDeque::with_capacity(64),
             rounds_seen,
             halted: false,
@@ -149,17 +149,15 @@ impl Desk {
         std::mem::take(&mut self.halted)
     }
 
-    /// Takes up an order that was open before the link began.
-    pub fn note_open(&mut self, order: ClientOrderId, instrument: InstrumentId) {
-        if self.open.len() < MAX_OPEN_ORDERS {
-            self.open.push((order, instrument));
-        }
+    /// Takes up the orders that were open before the link began.
+    pub(crate) fn note_open(&mut self, open: impl Iterator<Item = (ClientOrderId, InstrumentId)>) {
+        open.for_each(|(order, instrument)| self.open.note(order, instrument));
     }
 
     /// Orders that may be open at the venue.
     #[must_use]
     pub fn open_orders(&self) -> usize {
-        self.open.len()
+        self.open.count()
     }
 
     /// Tells the kernel of a statement.
@@ -174,14 +172,13 @@ impl Desk {
     /// Tells the kernel of an order that was not placed by this session.
     pub fn foreign(&mut self, mut foreign: ForeignReport) {
         foreign.report.event.recv_ns = self.clock.now_ns();
+        self.open.hear(&foreign);
         self.tell(Inbound::Foreign(foreign));
     }
 
     /// Tells the kernel that an order traded whole or is over, when the venue does not say so itself.
     pub fn note_end(&mut self, order: ClientOrderId) {
-        if let Some(at) = self.open.iter().position(|(id, _)| *id == order) {
-            self.open.swap_remove(at);
-        }
+        self.open.end(order);
     }
 
     /// Tells the kernel the venue's own id of one of our orders.
@@ -198,6 +195,7 @@ impl Desk {
 
     /// Tells the kernel the answer to an account query.
     pub fn account(&mut self, account: Account) {
+        self.open.listed(&account);
         let recv_ns = self.clock.now_ns();
         self.tell(Inbound::Account { recv_ns, account: Box::new(account) });
     }
@@ -298,30 +296,37 @@ impl Desk {
         self.halted = true;
         let sent_ns = self.clock.now_ns();
         self.cancels.clear();
-        let cancel = |(order, instrument): &(ClientOrderId, InstrumentId)| {
-            let kind = VenueRequestKind::Cancel { instrument: *instrument };
-            Request::Order(VenueRequest { order: *order, sent_ns, kind })
-        };
-        self.cancels.extend(self.open.iter().map(cancel));
+        self.cancels.extend(self.open.cancels(sent_ns));
     }
 
     fn note_sent(&mut self, request: &Request) {
-        if let Request::Order(VenueRequest { order, kind: VenueRequestKind::New(terms), .. }) =
-            request
-        {
-            self.note_open(*order, terms.instrument);
+        match request {
+            Request::Order(VenueRequest { order, kind: VenueRequestKind::New(terms), .. }) => {
+                self.open.note(*order, terms.instrument);
+            }
+            Request::ForeignAdopted { venue_order, instrument } => {
+                let now_ns = self.clock.now_ns();
+                self.open.note_adopted(*venue_order, *instrument, now_ns);
+            }
+            _ => {}
         }
     }
 
     fn refuse(&mut self, request: &Request) {
-        let Request::Order(VenueRequest { order, kind, .. }) = request else { return };
-        let kind = match kind {
-            VenueRequestKind::New(_) => VenueEventKind::Rejected(RejectReason::Halted),
-            VenueRequestKind::Amend { .. } => VenueEventKind::AmendRejected(RejectReason::Halted),
-            VenueRequestKind::Cancel { .. } => return,
+        let refused = VenueEventKind::AmendRejected(RejectReason::Halted);
+        let (order, kind) = match request {
+            Request::Order(VenueRequest { order, kind, .. }) => match kind {
+                VenueRequestKind::New(_) => {
+                    (*order, VenueEventKind::Rejected(RejectReason::Halted))
+                }
+                VenueRequestKind::Amend { .. } => (*order, refused),
+                VenueRequestKind::Cancel { .. } => return,
+            },
+            Request::ForeignAmend { standing, .. } => (standing.order, refused),
+            _ => return,
         };
         let now_ns = self.clock.now_ns();
-        let event = VenueEvent { order: *order, exch_ns: now_ns, recv_ns: now_ns, kind };
+        let event = VenueEvent { order, exch_ns: now_ns, recv_ns: now_ns, kind };
         self.tell(Inbound::Report(Report::plain(event)));
     }
 }
@@ -341,5 +346,58 @@ const fn gap_row(at: TimeNs) -> MarketRow {
         kind: RowKind::Gap as u8,
         flags: flags::END_OF_MESSAGE,
         instrument: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainspring_core::{Lots, OpenOrder, Side};
+    use mainspring_memory::ring;
+
+    use super::*;
+    use crate::egress::HaltReason;
+
+    const BTC: InstrumentId = InstrumentId(0);
+
+    fn standing(venue_order: u64) -> OpenOrder {
+        OpenOrder {
+            order: ClientOrderId(1 << 56),
+            venue_order,
+            instrument: BTC,
+            side: Side::Buy,
+            price: Ticks(100),
+            qty: Lots(5),
+            filled: Lots(0),
+        }
+    }
+
+    #[test]
+    fn a_halt_cancels_what_is_open_and_what_was_adopted_without_the_kernel() {
+        let egress = Arc::new(Egress::default());
+        let (mut kernel, requests) = ring::<Outbound>(16);
+        let (to_kernel, mut inbound) = ring::<Inbound>(16);
+        let (clock, waker) = (WallClock::new(), Waker::default());
+        let rings = (requests, to_kernel);
+        let mut desk =
+            Desk::new(rings, waker, Arc::clone(&egress), clock, Arc::default(), Arc::default(), 1);
+        // One that was open before this process, and one that the kernel adopted.
+        desk.note_open([(ClientOrderId(3), BTC)].into_iter());
+        let adopted = Request::ForeignAdopted { venue_order: 77, instrument: BTC };
+        let amend =
+            Request::ForeignAmend { standing: standing(77), price: Ticks(99), qty: Lots(9) };
+        assert!(kernel.try_push(Outbound { request: adopted, at_ns: 0 }).is_ok());
+        assert_eq!(desk.next_request(), Some(adopted), "the venue's session is told as well");
+        assert!(kernel.try_push(Outbound { request: amend, at_ns: 0 }).is_ok());
+        // From here on nothing comes from the kernel.
+        egress.halt(HaltReason { cause: "kernel_stuck".into(), text: String::new() });
+        let left: Vec<Request> = std::iter::from_fn(|| desk.next_request()).collect();
+        let [Request::Order(cancel), by_id] = left[..] else { panic!("{left:?}") };
+        assert_eq!(cancel.order, ClientOrderId(3));
+        assert_eq!(by_id, Request::ForeignCancel { venue_order: 77, instrument: BTC });
+        // The change that was on its way did not leave, and its order's kernel is told so.
+        let Some(Inbound::Report(report)) = inbound.try_pop() else { panic!("nothing is told") };
+        assert_eq!(report.event.order, ClientOrderId(1 << 56));
+        let halted = VenueEventKind::AmendRejected(RejectReason::Halted);
+        assert_eq!(report.event.kind, halted);
     }
 }

@@ -171,7 +171,7 @@ impl Handle {
         let mut threads = Vec::new();
         for (link, rings) in links.iter_mut().zip(desks) {
             let Some(mut link) = link.take() else { continue };
-            let desk = Desk::new(
+            let mut desk = Desk::new(
                 rings,
                 waker.clone(),
                 Arc::clone(&egress),
@@ -180,6 +180,12 @@ impl Handle {
                 Arc::clone(&end_links),
                 instruments,
             );
+            let here = |open: &&OpenOrder| {
+                let instrument = plan.instruments.get(open.instrument.index());
+                instrument.is_some_and(|instrument| instrument.venue == link.venue())
+            };
+            let open = account.open.iter().filter(here);
+            desk.note_open(open.map(|open| (open.order, open.instrument)));
             link.adopt(&account);
             threads.push(spawn(&format!("venue-{}", link.venue()), move || link.run(desk))?);
         }

@@ -34,11 +34,17 @@ pub enum Fault {
     ClockStep,
     /// An order that nobody here placed is open at the venue.
     ForeignOrder,
+    /// The venue refuses one of several requests that came together.
+    PartlyRefusedBatch,
+    /// The answer to several requests never reaches us.
+    LostBatch,
+    /// The answer to several requests comes twice.
+    DoubledBatch,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Kill,
         Self::TornWrite,
         Self::DiskFull,
@@ -53,6 +59,9 @@ impl Fault {
         Self::FeedGap,
         Self::ClockStep,
         Self::ForeignOrder,
+        Self::PartlyRefusedBatch,
+        Self::LostBatch,
+        Self::DoubledBatch,
     ];
 
     /// Its name.
@@ -73,6 +82,9 @@ impl Fault {
             Self::FeedGap => "feed_gap",
             Self::ClockStep => "clock_step",
             Self::ForeignOrder => "foreign_order",
+            Self::PartlyRefusedBatch => "partly_refused_batch",
+            Self::LostBatch => "lost_batch",
+            Self::DoubledBatch => "doubled_batch",
         }
     }
 }

@@ -6,12 +6,17 @@
 
 mod chance;
 mod disk;
+mod engine;
 mod faults;
 mod feed;
+mod hand;
+mod invariants;
+mod network;
 mod venue;
 mod worker;
 mod world;
 
 pub use disk::Written;
+pub use engine::session_parts;
 pub use faults::{Fault, FaultCounts};
-pub use world::{session_parts, simulate, simulate_journal, Outcome, Plan};
+pub use world::{simulate, simulate_journal, Outcome, Plan};

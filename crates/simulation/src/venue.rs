@@ -6,8 +6,8 @@ use mainspring_core::event::MarketRow;
 use mainspring_core::order::OrderTerms;
 use mainspring_core::report::Account;
 use mainspring_core::{
-    CancelReason, ClientOrderId, ForeignReport, Instrument, InstrumentId, Lots, Result, Side,
-    Ticks, TimeNs, VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
+    CancelReason, ClientOrderId, ForeignReport, Instrument, InstrumentId, Lots, RejectReason,
+    Result, Side, Ticks, TimeNs, VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
 };
 use mainspring_kernel::session::{Answer, OpenOrder, Report};
 use mainspring_sim::{SimConfig, SimMarket};
@@ -26,6 +26,17 @@ pub(crate) enum Said {
     Ours(Report),
     /// About an order that somebody placed by hand.
     Foreign(ForeignReport),
+}
+
+impl Said {
+    /// Whether it says that something traded.
+    pub(crate) const fn is_fill(&self) -> bool {
+        let report = match self {
+            Self::Ours(report) => report,
+            Self::Foreign(foreign) => &foreign.report,
+        };
+        matches!(report.event.kind, VenueEventKind::Filled { .. })
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +132,7 @@ impl Venue {
     pub(crate) fn refuse(
         &mut self,
         request: &VenueRequest,
-        reason: mainspring_core::RejectReason,
+        reason: RejectReason,
         now_ns: TimeNs,
     ) -> Vec<Said> {
         let kind = match request.kind {

@@ -1,43 +1,29 @@
 //! The loop: one process after another trades with one venue, and something always goes wrong.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
-use mainspring_core::event::MarketRow;
-use mainspring_core::instrument::InstrumentKind;
-use mainspring_core::report::Account;
-use mainspring_core::{
-    ClientOrderId, Decimal, Error, ErrorKind, ForeignReport, Instrument, InstrumentId, Lots,
-    PriceGrid, RejectReason, Result, Side, Ticks, TimeNs,
-};
-use mainspring_kernel::host::BookTrigger;
-use mainspring_kernel::native::NativeConfig;
-use mainspring_kernel::session::{
-    disk::Silent, Answer, Command, ForeignOrders, Image, Raw, Report, Request, Session,
-    SessionConfig, ACCOUNT,
-};
-use mainspring_trading::execution::parents::Parent;
+use mainspring_core::{ErrorKind, InstrumentId, Lots, Result, Side, Ticks, TimeNs};
+use mainspring_kernel::session::{Command, Image, Raw, Request, Session};
 use serde::Serialize;
 
 use crate::chance::Chance;
 use crate::disk::{Disk, Written};
+use crate::engine::{adopts, instrument, new_session};
 use crate::faults::{Fault, FaultCounts};
 use crate::feed::{gap, Feed};
+use crate::invariants::{agree_on_parents, broken};
+use crate::network::Item;
 use crate::venue::{Said, Venue};
-use crate::worker::Worker;
 
-const MS: i64 = 1_000_000;
-const SECOND: i64 = 1_000 * MS;
+pub(crate) const MS: i64 = 1_000_000;
+pub(crate) const SECOND: i64 = 1_000 * MS;
 
 /// The position limit of the simulated engine.
 const MAX_POSITION: i64 = 20;
 
 /// An order may wait for an answer so long before an event must have named it.
 const MAX_WAIT_NS: i64 = 300 * SECOND;
-
-/// A parent order may live so long after its end: a minute for taking the rest, and the time that
-/// the last answers need.
-const MAX_CLOSING_NS: i64 = 90 * SECOND;
 
 /// What to run.
 #[derive(Clone, Copy, Debug)]
@@ -111,59 +97,29 @@ pub fn simulate_journal(plan: Plan) -> Result<(Outcome, Vec<Written>)> {
     Ok((outcome, written))
 }
 
-/// What the simulated session of a seed is made of: its configuration, its instruments, and the
-/// names of its strategies.
-///
-/// # Errors
-/// When the simulation cannot be set up.
-pub fn session_parts(seed: u64) -> Result<(SessionConfig, Vec<Instrument>, Vec<String>)> {
-    let session = new_session(seed)?;
-    let names = session.image().strategies.into_iter().map(|strategy| strategy.name).collect();
-    Ok((session.config().clone(), session.instruments().to_vec(), names))
-}
-
-/// Something on its way.
-#[derive(Debug)]
-enum Item {
-    ToVenue(Request, TimeNs),
-    Report(Report),
-    Foreign(ForeignReport),
-    Answer(ClientOrderId, Answer),
-    Account(Account),
-    Market(Vec<MarketRow>),
-    LinkUp,
-}
-
-impl Item {
-    /// Whether it is lost with the connection, or with the process.
-    const fn is_inbound(&self) -> bool {
-        !matches!(self, Self::ToVenue(..) | Self::LinkUp)
-    }
-}
-
-struct World {
-    plan: Plan,
-    step: u32,
-    now_ns: TimeNs,
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) step: u32,
+    pub(crate) now_ns: TimeNs,
     /// How far the process's clock is off.
-    clock_off_ns: i64,
-    chance: Chance,
-    feed: Feed,
-    venue: Venue,
-    disk: Disk,
-    session: Session,
-    snapshot: Option<Image>,
-    lives: u32,
-    sent: u64,
-    connected: bool,
-    connection: u32,
-    feed_broken: bool,
-    quiet: bool,
-    items: BinaryHeap<Reverse<(TimeNs, u64)>>,
-    store: std::collections::BTreeMap<u64, (u32, Item)>,
-    next_item: u64,
-    requests: Vec<Request>,
-    faults: FaultCounts,
+    pub(crate) clock_off_ns: i64,
+    pub(crate) chance: Chance,
+    pub(crate) feed: Feed,
+    pub(crate) venue: Venue,
+    pub(crate) disk: Disk,
+    pub(crate) session: Session,
+    pub(crate) snapshot: Option<Image>,
+    pub(crate) lives: u32,
+    pub(crate) sent: u64,
+    pub(crate) connected: bool,
+    pub(crate) connection: u32,
+    pub(crate) feed_broken: bool,
+    pub(crate) quiet: bool,
+    pub(crate) items: BinaryHeap<Reverse<(TimeNs, u64)>>,
+    pub(crate) store: BTreeMap<u64, (u32, Item)>,
+    pub(crate) next_item: u64,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) faults: FaultCounts,
 }
 
 impl World {
@@ -191,7 +147,7 @@ impl World {
             feed_broken: false,
             quiet: false,
             items: BinaryHeap::new(),
-            store: std::collections::BTreeMap::new(),
+            store: BTreeMap::new(),
             next_item: 0,
             requests: Vec::new(),
             faults: FaultCounts::default(),
@@ -247,145 +203,11 @@ impl World {
         self.push(self.now_ns + MS, Item::Market(rows));
     }
 
-    /// Puts statements of the venue on their way to us.
-    fn send_reports(&mut self, reports: Vec<Said>) {
-        for said in reports {
-            let item = || match said {
-                Said::Ours(report) => Item::Report(report),
-                Said::Foreign(foreign) => Item::Foreign(foreign),
-            };
-            if !self.connected {
-                continue;
-            }
-            let mut delay = self.chance.between(MS, 4 * MS);
-            if !self.quiet && self.chance.one_in(60) {
-                self.faults.fire(Fault::LostReport);
-                continue;
-            }
-            if !self.quiet && self.chance.one_in(60) {
-                self.faults.fire(Fault::LateReport);
-                delay += self.chance.between(20 * MS, 4 * SECOND);
-            }
-            if !self.quiet && self.chance.one_in(60) {
-                self.faults.fire(Fault::DoubledReport);
-                let again = delay + self.chance.between(MS, 2 * SECOND);
-                self.push(self.now_ns + again, item());
-            }
-            self.push(self.now_ns + delay, item());
-        }
-    }
-
-    fn push(&mut self, at_ns: TimeNs, item: Item) {
-        self.items.push(Reverse((at_ns, self.next_item)));
-        self.store.insert(self.next_item, (self.connection, item));
-        self.next_item += 1;
-    }
-
-    /// Delivers what is due.
-    fn deliver(&mut self) -> Result<()> {
-        while let Some(Reverse((at_ns, id))) = self.items.peek().copied() {
-            if at_ns > self.now_ns {
-                break;
-            }
-            self.items.pop();
-            let Some((connection, item)) = self.store.remove(&id) else { continue };
-            if item.is_inbound() && (connection != self.connection || !self.connected) {
-                continue;
-            }
-            self.deliver_one(item)?;
-            self.send();
-        }
-        Ok(())
-    }
-
-    fn deliver_one(&mut self, item: Item) -> Result<()> {
-        match item {
-            Item::ToVenue(request, asked_ns) => {
-                self.at_venue(request, asked_ns);
-                Ok(())
-            }
-            Item::Report(mut report) => self.tell(|session, now_ns| {
-                report.event.recv_ns = now_ns;
-                session.report(&report)
-            }),
-            Item::Foreign(mut foreign) => self.tell(|session, now_ns| {
-                foreign.report.event.recv_ns = now_ns;
-                session.foreign(0, &foreign)
-            }),
-            Item::Answer(order, answer) => {
-                self.tell(|session, now_ns| session.answer(now_ns, order, answer))
-            }
-            Item::Account(mut account) => self.tell(|session, now_ns| {
-                let foreign = account.foreign.iter_mut().map(|foreign| &mut foreign.report);
-                account.fills.iter_mut().chain(foreign).for_each(|f| f.event.recv_ns = now_ns);
-                session.account(now_ns, 0, &account)
-            }),
-            Item::Market(mut rows) => self.tell(|session, now_ns| {
-                rows.iter_mut().for_each(|row| row.recv_ns = now_ns);
-                session.market(InstrumentId(0), Ticks(0), &rows)
-            }),
-            Item::LinkUp => {
-                self.connected = true;
-                self.feed_broken = true;
-                self.tell(|session, now_ns| session.link(now_ns, 0, true))
-            }
-        }
-    }
-
-    /// Something of ours reaches the venue.
-    fn at_venue(&mut self, request: Request, asked_ns: TimeNs) {
-        let back_ns = self.now_ns + self.chance.between(MS, 5 * MS);
-        match request {
-            Request::Order(request) => {
-                let reports = if !self.quiet && self.chance.one_in(50) {
-                    self.faults.fire(Fault::RateLimit);
-                    self.venue.refuse(&request, RejectReason::Overloaded, self.now_ns)
-                } else if !self.quiet && self.chance.one_in(70) {
-                    self.faults.fire(Fault::Refusal);
-                    self.venue.refuse(&request, RejectReason::Halted, self.now_ns)
-                } else {
-                    self.venue.on_request(&request, self.now_ns)
-                };
-                self.send_reports(reports);
-            }
-            Request::OrderQuery { order, .. } => {
-                let answer = self.venue.answer(order);
-                self.push(back_ns, Item::Answer(order, answer));
-            }
-            Request::AccountQuery { since_ns, .. } => {
-                self.push(back_ns, Item::Account(self.venue.account(since_ns, asked_ns)));
-            }
-            Request::ForeignCancel { venue_order, .. } => {
-                let reports = self.venue.cancel_by_id(venue_order, self.now_ns);
-                self.send_reports(reports);
-            }
-        }
-    }
-
-    /// Sends what the engine has let out.
-    fn send(&mut self) {
-        let mut requests = std::mem::take(&mut self.requests);
-        self.session.take_requests(&mut requests);
-        for request in requests.drain(..) {
-            self.sent += u64::from(matches!(request, Request::Order(_)));
-            let lost = !self.quiet && self.chance.one_in(70);
-            if lost || !self.connected {
-                self.faults.fire(Fault::LostRequest);
-                continue;
-            }
-            let delay = if !self.quiet && self.chance.one_in(80) {
-                self.chance.between(10 * MS, 3 * SECOND)
-            } else {
-                self.chance.between(MS, 4 * MS)
-            };
-            let asked_ns = self.session.now_ns();
-            self.push(self.now_ns + delay, Item::ToVenue(request, asked_ns));
-        }
-        self.requests = requests;
-    }
-
     /// Tells the engine something. When its disk is full it stops, and is started again.
-    fn tell(&mut self, what: impl FnOnce(&mut Session, TimeNs) -> Result<()>) -> Result<()> {
+    pub(crate) fn tell(
+        &mut self,
+        what: impl FnOnce(&mut Session, TimeNs) -> Result<()>,
+    ) -> Result<()> {
         let now_ns = self.now_ns + self.clock_off_ns;
         match what(&mut self.session, now_ns) {
             Ok(()) => Ok(()),
@@ -566,95 +388,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-/// No parent lives long after its end, and none has traded more than it was asked to.
-fn agree_on_parents(image: &Image) -> Result<()> {
-    let Some(parents) = &image.parents else { return Ok(()) };
-    let late = |parent: &&Parent| parent.end_ns.saturating_add(MAX_CLOSING_NS) < image.now_ns;
-    if let Some(parent) = parents.live.iter().find(late) {
-        return broken(format!(
-            "parents: {} is still {} {} s after its end",
-            parent.id.0,
-            parent.state.name(),
-            (image.now_ns - parent.end_ns) / SECOND
-        ));
-    }
-    let over = |parent: &&Parent| parent.filled > parent.terms.qty;
-    match parents.ended.iter().find(over) {
-        None => Ok(()),
-        Some(parent) => broken(format!(
-            "parents: {} was to trade {} and traded {}",
-            parent.id.0, parent.terms.qty, parent.filled
-        )),
-    }
-}
-
-fn broken(what: String) -> Result<()> {
-    Err(Error::new(ErrorKind::Mismatch, format!("an invariant does not hold: {what}")))
-}
-
-fn instrument() -> Result<Instrument> {
-    Ok(Instrument {
-        symbol: "BTCUSDT".into(),
-        venue: "simulated".into(),
-        kind: InstrumentKind::LinearPerpetual,
-        base: "BTC".into(),
-        quote: "USDT".into(),
-        grids: vec![PriceGrid::fixed(Decimal::new(1, 1)?)],
-        lot: Decimal::new(1, 3)?,
-        multiplier: Decimal::ONE,
-        min_qty: Lots(1),
-        max_qty: Lots(0),
-        min_notional: Decimal::ZERO,
-        maker_fee: Decimal::new(1, 4)?,
-        taker_fee: Decimal::new(5, 4)?,
-        margin_tiers: vec![],
-    })
-}
-
-/// Every rule of reconciling that holds something back, and a budget that is often empty.
-const RULES: &str = r#"{"price_threshold_bps":0.2,"size_threshold_bps":500,"amend":"always",
-    "wait_for_cancel":true,"min_life_ns":40000000,"max_life_ns":3000000000,"replenish":true,
-    "max_actions":3,"budgets":{"*":{"requests":{"limit":12,"window_ns":1000000000}}}}"#;
-
-/// The engine of a seed: every third reconciles under rules, every other works parent orders.
-fn new_session(seed: u64) -> Result<Session> {
-    let mut config: SessionConfig = read(
-        r#"{"run":{"deposits":[["USDT","100000"]],"features":["imbalance"],
-            "limits":{"max_position":"0.02"}},"foreign":"cancel"}"#,
-    )?;
-    let owner = adopts(seed);
-    if let Some(owner) = owner {
-        config.foreign = ForeignOrders::Adopt { owner: owner.to_owned() };
-    }
-    if seed % 3 == 2 {
-        // Every other of these counts requests as a venue does that takes five at once.
-        let batch =
-            if seed.is_multiple_of(2) { r#""batch":5,"requests""# } else { r#""requests""# };
-        config.run.reconcile = Some(read(&RULES.replace(r#""requests""#, batch))?);
-    }
-    let native: NativeConfig =
-        read(r#"{"kind":"touch_maker","size":"0.003","max_position":"0.05"}"#)?;
-    let mut hosts = vec![native.build(BookTrigger::Message)?];
-    if seed % 2 == 1 {
-        hosts.push(Box::new(Worker::default()));
-    }
-    if owner == Some(ACCOUNT) {
-        hosts.push(Box::new(Silent::new(ACCOUNT)));
-    }
-    Session::new(config, vec![instrument()?], hosts)
-}
-
-/// Who owns what is traded by hand, in the seeds that adopt it.
-const fn adopts(seed: u64) -> Option<&'static str> {
-    match seed % 4 {
-        1 => Some(ACCOUNT),
-        2 => Some("touch_maker"),
-        _ => None,
-    }
-}
-
-fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))
 }

@@ -124,7 +124,7 @@ class OrdersSection(Section):
     """How often a connected venue is asked for fills, open orders and positions."""
     foreign: Literal["report", "cancel", "adopt"] = "report"
     """What is done with an order that was not placed here: adopted, it counts in limits, can be
-    cancelled, and its fills are booked."""
+    cancelled and amended, and its fills are booked."""
     foreign_owner: str = "account"
     """Who owns what is adopted: a strategy by its name, or the account itself."""
 

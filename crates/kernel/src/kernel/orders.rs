@@ -15,6 +15,7 @@ use mainspring_trading::orders::{
 use mainspring_trading::risk::{ApprovedOrder, Gate, LimitKind, Situation};
 
 use crate::host::Fill;
+use crate::session::foreign::is_known_by_venue_id;
 use crate::session::mutant::{is_planted, Mutant};
 use crate::session::Event;
 
@@ -317,8 +318,12 @@ impl Kernel {
         let Some(order) = self.orders.get(id).filter(|o| o.strategy == strategy).copied() else {
             return self.note_strange("amend", id);
         };
-        if order.purpose == Purpose::Adopted {
-            let text = format!("amend of order {}: it was adopted and can be cancelled only", id.0);
+        if !Self::is_amendable(&order) {
+            let text = format!(
+                "amend of order {}: it was adopted under an id of ours, or without a price, and can be \
+                 cancelled only",
+                id.0
+            );
             return self.note(&text);
         }
         if !matches!(
@@ -431,7 +436,11 @@ impl Kernel {
     ) -> Result<()> {
         let sent_ns = self.now_ns + self.decision_ns;
         if let Some(outside) = self.outside.as_mut().filter(|outside| !outside.inside) {
-            return outside.send(VenueRequest { order, sent_ns, kind });
+            let request = VenueRequest { order, sent_ns, kind };
+            if is_known_by_venue_id(order) {
+                return self.send_by_venue_id(&request);
+            }
+            return outside.send(request);
         }
         if self.is_following() {
             return Ok(());

@@ -2,7 +2,8 @@
 //! account, or before a journal was lost.
 //!
 //! By policy they are reported, cancelled, or adopted. An adopted order is one of ours from then on: it
-//! has an id and an owner here, counts in limits, can be cancelled, and its fills are booked. That it was
+//! has an id and an owner here, counts in limits, can be cancelled and amended, and its fills are booked; the
+//! last door knows it, too, and cancels it when the kernel cannot. That it was
 //! adopted is an input of its own in the journal, before the statement that showed it: who follows the
 //! journal adopts what was adopted, whatever the policy is by then.
 //!
@@ -13,11 +14,11 @@ use mainspring_core::order::{OrderTerms, OrderType};
 use mainspring_core::report::Account;
 use mainspring_core::{
     ClientOrderId, Error, ErrorKind, ForeignReport, InstrumentId, Lots, OpenOrder, Report, Result,
-    Side, Ticks, TimeNs, VenueEvent, VenueEventKind,
+    Side, Ticks, TimeNs, VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
 };
 use mainspring_trading::orders::{Order, OrderEvent, Purpose, VenueOrderId};
 
-use super::outside::{ForeignOrders, Outside};
+use super::outside::ForeignOrders;
 use super::record::{AdoptedRecord, ForeignRecord, Kind, Terms};
 use super::{Event, Request, Session};
 use crate::intent::FIRST_ELSEWHERE;
@@ -245,19 +246,65 @@ fn statement_of(order: &Order, foreign: &ForeignReport) -> Report {
     report
 }
 
-impl Outside {
-    /// A cancel of an order that the venue knows by its own id.
-    pub(crate) fn cancel_by_venue_id(
-        &mut self,
-        order: ClientOrderId,
-        instrument: InstrumentId,
-    ) -> Result<()> {
-        let Some(id) = self.ids.venue_of(order) else { return Ok(()) };
-        self.push(Request::ForeignCancel { venue_order: id.id, instrument })
-    }
-}
-
 impl Kernel {
+    /// A request about an order that the venue knows by its own id.
+    #[cold]
+    pub(crate) fn send_by_venue_id(&mut self, request: &VenueRequest) -> Result<()> {
+        let Some(outside) = &mut self.outside else { return Ok(()) };
+        let order = request.order;
+        let Some(VenueOrderId { id: venue_order, .. }) = outside.ids.venue_of(order) else {
+            return Ok(());
+        };
+        match request.kind {
+            VenueRequestKind::Cancel { instrument } => {
+                outside.push(Request::ForeignCancel { venue_order, instrument })
+            }
+            VenueRequestKind::Amend { price, qty, .. } => {
+                let Some(Order { terms, filled, .. }) = self.orders.get(order).copied() else {
+                    return Ok(());
+                };
+                let standing = OpenOrder {
+                    order,
+                    venue_order,
+                    instrument: terms.instrument,
+                    side: terms.side,
+                    price: terms.price,
+                    qty: terms.qty,
+                    filled,
+                };
+                outside.push(Request::ForeignAmend { standing, price, qty })
+            }
+            VenueRequestKind::New(_) => Ok(()),
+        }
+    }
+
+    /// Names an adopted order to whoever cancels everything when the kernel cannot.
+    fn tell_adopted(&mut self, id: ClientOrderId, instrument: InstrumentId) -> Result<()> {
+        let Some(outside) = self.outside.as_mut().filter(|_| is_known_by_venue_id(id)) else {
+            return Ok(());
+        };
+        match outside.ids.venue_of(id) {
+            Some(VenueOrderId { id: venue_order, .. }) => {
+                outside.push(Request::ForeignAdopted { venue_order, instrument })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Self::tell_adopted`], of all that a restart found.
+    pub(super) fn tell_all_adopted(&mut self) -> Result<()> {
+        let live = self.orders.all_live().map(|order| (order.id, order.terms.instrument));
+        let known: Vec<_> = live.filter(|(id, _)| is_known_by_venue_id(*id)).collect();
+        known.into_iter().try_for_each(|(id, instrument)| self.tell_adopted(id, instrument))
+    }
+
+    /// Whether an adopted order can be changed: by the venue's id, when its price is known. One under an
+    /// id of ours that this session did not place cannot: its changes have a count that is not known.
+    pub(crate) fn is_amendable(order: &Order) -> bool {
+        order.purpose != Purpose::Adopted
+            || (is_known_by_venue_id(order.id) && order.terms.order_type != OrderType::Market)
+    }
+
     /// Whether the policy is to adopt.
     fn adopts(&self) -> bool {
         let outside = self.outside.as_ref();
@@ -323,6 +370,7 @@ impl Kernel {
             }
         }
         track_open(&mut self.gate, Lots::ZERO, &order);
+        self.tell_adopted(order.id, order.terms.instrument)?;
         if !self.is_following() {
             if let Some(ink) = self.recorder.ink() {
                 let (venue_order, strategy) = (adopted.venue_order, order.strategy);

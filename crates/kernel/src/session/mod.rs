@@ -218,6 +218,7 @@ impl Session {
         let now_ns = self.input_ns(now_ns);
         self.write(Kind::Resume, now_ns, &[facts])?;
         self.begin_again(now_ns)?;
+        self.kernel.tell_all_adopted()?;
         self.settle()
     }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::REMEMBERED_IN_SESSIONS;
 
 use super::changed::{Changed, Started};
-use super::foreign::{is_known_by_venue_id, FIRST_ADOPTED};
+use super::foreign::FIRST_ADOPTED;
 use super::rollout::Rollout;
 
 /// Requests that may wait to be taken by the egress.
@@ -281,9 +281,6 @@ impl Outside {
     /// Puts a request where the egress takes it.
     #[inline]
     pub(crate) fn send(&mut self, request: VenueRequest) -> Result<()> {
-        if is_known_by_venue_id(request.order) {
-            return self.cancel_by_venue_id(request.order, request.kind.instrument());
-        }
         self.push(Request::Order(request))
     }
 

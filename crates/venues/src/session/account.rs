@@ -260,6 +260,7 @@ impl VenueSession {
         let Some(mut gather) = self.gather.take() else { return };
         gather.account.fills.sort_by_key(|fill| fill.event.exch_ns);
         gather.account.foreign.sort_by_key(|fill| fill.report.event.exch_ns);
+        self.ours.listed(&gather.account);
         out.tell(Told::Account(gather.account));
     }
 }

@@ -94,6 +94,8 @@ pub(super) struct Ours {
     pub(super) signals: Vec<Signal>,
     /// Open orders that are not ours: the number they are told by, and the venue's text.
     foreign: BTreeMap<u64, String>,
+    /// Those of them that the kernel has adopted, and since when it is known.
+    adopted: BTreeMap<u64, (InstrumentId, TimeNs)>,
     /// Fees taken in the base currency, by instrument.
     base_fees: BTreeMap<InstrumentId, Decimal>,
     fees_seen: BTreeSet<(InstrumentId, u64)>,
@@ -112,6 +114,7 @@ impl Ours {
             ended: VecDeque::new(),
             signals: Vec::new(),
             foreign: BTreeMap::new(),
+            adopted: BTreeMap::new(),
             base_fees: BTreeMap::new(),
             fees_seen: BTreeSet::new(),
             fees_order: VecDeque::new(),
@@ -169,6 +172,32 @@ impl Ours {
     /// The venue's text of an order that is not ours.
     pub(super) fn foreign(&self, venue_order: u64) -> Option<String> {
         self.foreign.get(&venue_order).cloned()
+    }
+
+    /// The kernel has adopted an order that is not ours.
+    pub(super) fn note_adopted(
+        &mut self,
+        venue_order: u64,
+        instrument: InstrumentId,
+        now_ns: TimeNs,
+    ) {
+        if self.adopted.len() >= REMEMBERED_FOREIGN {
+            self.adopted.pop_first();
+        }
+        self.adopted.insert(venue_order, (instrument, now_ns));
+    }
+
+    /// Adopted orders that may be open.
+    pub(super) fn adopted(&self) -> Vec<(u64, InstrumentId)> {
+        self.adopted.iter().map(|(id, (instrument, _))| (*id, *instrument)).collect()
+    }
+
+    /// A complete list of open orders: what was adopted before it was asked for, and is not in it, is
+    /// over.
+    pub(super) fn listed(&mut self, account: &Account) {
+        self.adopted.retain(|id, (_, noted_ns)| {
+            *noted_ns >= account.as_of_ns || account.open.iter().any(|open| open.venue_order == *id)
+        });
     }
 
     /// Takes a fact of the user stream, or of the answer to an order request.
@@ -326,7 +355,11 @@ impl Ours {
         now_ns: TimeNs,
         out: &mut Outbox,
     ) {
-        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        let kind = VenueEventKind::AmendRejected(reason.unwrap_or(RejectReason::VenueRule));
+        let Some(tracked) = self.orders.get_mut(&id) else {
+            // An adopted one: the venue's id is all that is known of it here.
+            return refuse(id, kind, now_ns, out);
+        };
         tracked.replacing = None;
         let held = tracked.held_end.take();
         if let Some(mut report) = held {
@@ -334,7 +367,6 @@ impl Ours {
             out.tell(Told::Report(report));
             return self.end(id);
         }
-        let kind = VenueEventKind::AmendRejected(reason.unwrap_or(RejectReason::VenueRule));
         refuse(id, kind, now_ns, out);
     }
 
@@ -401,6 +433,10 @@ impl Ours {
     /// Tells of an order that is not ours, and remembers its text so that it can be cancelled.
     fn tell_foreign(&mut self, foreign: Option<ForeignReport>, venue_id: &str, out: &mut Outbox) {
         let Some(foreign) = foreign else { return };
+        let kind = foreign.report.event.kind;
+        if matches!(kind, VenueEventKind::Cancelled(_) | VenueEventKind::Rejected(_)) {
+            self.adopted.remove(&foreign.venue_order);
+        }
         self.remember_foreign(foreign.venue_order, venue_id);
         out.tell(Told::Foreign(foreign));
     }
@@ -519,9 +555,20 @@ impl Ours {
             None if open.order.0 == 0 => {
                 self.remember_foreign(open.venue_order, fact.venue_id);
             }
-            None => {}
+            None => self.track_listed(&open, fact, out),
         }
         Some(open)
+    }
+
+    /// An order of ours that is not known here: it can be cancelled by the text of its version.
+    fn track_listed(&mut self, open: &OpenOrder, fact: &OrderFact<'_>, out: &mut Outbox) {
+        let terms = OrderTerms::limit(open.instrument, open.side, open.price, open.qty);
+        let version = self.clients.version(fact.client).unwrap_or(0);
+        let tracked = Tracked { adopted: true, version, ..Tracked::new(terms) };
+        self.orders.insert(open.order, tracked);
+        self.name(open.order, fact.venue_id, out);
+        // By policy it may be cancelled as one of others.
+        self.remember_foreign(open.venue_order, fact.venue_id);
     }
 
     /// Takes a fill of a list into the answer about the account.

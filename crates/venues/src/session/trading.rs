@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use mainspring_core::order::OrderTerms;
 use mainspring_core::{
-    ClientOrderId, InstrumentId, Lots, RejectReason, Request, Ticks, TimeNs, VenueEventKind,
-    VenueRequest, VenueRequestKind,
+    ClientOrderId, InstrumentId, Lots, OpenOrder, RejectReason, Request, Ticks, TimeNs,
+    VenueEventKind, VenueRequest, VenueRequestKind,
 };
 
 use super::calls::{About, Later, Query, Replacing};
@@ -40,6 +41,12 @@ impl VenueSession {
             }
             Request::ForeignCancel { venue_order, instrument } => {
                 self.cancel_foreign(venue_order, instrument, now_ns, out);
+            }
+            Request::ForeignAmend { standing, price, qty } => {
+                self.amend_foreign(&standing, price, qty, now_ns, out);
+            }
+            Request::ForeignAdopted { venue_order, instrument } => {
+                self.ours.note_adopted(venue_order, instrument, now_ns);
             }
             Request::AccountQuery { since_ns, .. } => self.ask_account(since_ns, now_ns, out),
         }
@@ -245,6 +252,56 @@ impl VenueSession {
         not_sent(sent)
     }
 
+    /// Changes an order that was adopted, by the venue's id of it, where the venue changes in place.
+    fn amend_foreign(
+        &mut self,
+        standing: &OpenOrder,
+        price: Ticks,
+        qty: Lots,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let listings = Arc::clone(&self.listings);
+        let Some(listing) = listings.of_id(standing.instrument) else { return };
+        let tried = self.try_amend_foreign(listing, standing, price, qty, now_ns, out);
+        if let Err((reason, why)) = tried {
+            note(out, Level::Warning, "order", format!("{}: {why}", listing.symbol()));
+            refuse(standing.order, VenueEventKind::AmendRejected(reason), now_ns, out);
+        }
+    }
+
+    fn try_amend_foreign(
+        &mut self,
+        listing: &Listing,
+        standing: &OpenOrder,
+        price: Ticks,
+        qty: Lots,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) -> Result<(), (RejectReason, String)> {
+        let OpenOrder { order, venue_order, side, filled, .. } = *standing;
+        let mut terms = OrderTerms::limit(standing.instrument, side, standing.price, standing.qty);
+        if let Some(closed) = self.closed_for(listing, false) {
+            return Err(closed);
+        }
+        let shrinks = price == terms.price && qty < terms.qty;
+        if self.venue.rules().amend.replaces(shrinks) {
+            let why = format!(
+                "order {} was not placed here, and the venue puts another in the place of one that is \
+                 changed: cancel it and place a new one",
+                order.0
+            );
+            return Err((RejectReason::VenueRule, why));
+        }
+        // As with orders of an earlier life: what else was asked is not known, and it must not take.
+        terms.flags = terms.flags.with(mainspring_core::OrderFlags::POST_ONLY);
+        let text = self.ours.foreign(venue_order).unwrap_or_else(|| venue_order.to_string());
+        let key = OrderKey::Venue(&text);
+        let amend = Amend { listing, order: key, side, terms, price, qty, filled, client: "" };
+        let about = About::Amend { order, version: None };
+        not_sent(self.send(&Operation::Amend(amend), about, false, now_ns, out))
+    }
+
     /// The version of an order that a question has to be about: the newest that may be there.
     pub(super) fn version_to_ask(&self, order: ClientOrderId) -> u32 {
         self.ours.get(order).map_or(0, |one| {
@@ -290,6 +347,9 @@ impl VenueSession {
                 .copied()
                 .collect();
             self.cancel_together(&left, 1, now_ns, out);
+            for (venue_order, instrument) in self.ours.adopted() {
+                self.cancel_foreign(venue_order, instrument, now_ns, out);
+            }
             for (order, instrument) in live {
                 if self.ours.get(order).is_some_and(|one| one.replacing.is_some()) {
                     // Which version is there is not known yet: the newest is cancelled then.

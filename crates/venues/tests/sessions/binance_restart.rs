@@ -83,6 +83,66 @@ fn the_account_of_futures_is_gathered_from_its_parts() {
     assert_eq!(play.take("DELETE", "/fapi/v1/order").param("orderId").as_deref(), Some("77"));
 }
 
+/// A change of order 77, which somebody else placed and the kernel has adopted.
+fn amend_adopted(play: &mut Play) {
+    let instrument = InstrumentId(0);
+    play.request(Request::ForeignAdopted { venue_order: 77, instrument });
+    let standing = OpenOrder { order: ClientOrderId(1 << 56), ..open_order(77) };
+    play.request(Request::ForeignAmend { standing, price: Ticks(617_000), qty: Lots(8) });
+}
+
+fn refusals(play: &mut Play) -> Vec<ClientOrderId> {
+    let refused = |told: Told| match told {
+        Told::Report(report) => match report.event.kind {
+            VenueEventKind::AmendRejected(_) => Some(report.event.order),
+            _ => None,
+        },
+        _ => None,
+    };
+    play.others().into_iter().filter_map(refused).collect()
+}
+
+#[test]
+fn an_adopted_order_is_changed_by_the_venues_id_where_that_is_in_place() {
+    let (mut play, _) = usdm(|_| {});
+    amend_adopted(&mut play);
+    let asked = play.take("PUT", "/fapi/v1/order");
+    assert_eq!(asked.param("orderId").as_deref(), Some("77"));
+    assert_eq!(asked.param("price").as_deref(), Some("61700.0"));
+    assert_eq!(asked.param("quantity").as_deref(), Some("0.008"));
+    play.answer(&asked, 400, &[], r#"{"code":-4028,"msg":"Price or quantity not changed."}"#);
+    assert_eq!(refusals(&mut play), [ClientOrderId(1 << 56)], "the kernel is told at once");
+}
+
+#[test]
+fn an_adopted_order_is_not_changed_where_another_would_take_its_place() {
+    let (mut play, _) = spot(&Account::default());
+    amend_adopted(&mut play);
+    assert_eq!(refusals(&mut play), [ClientOrderId(1 << 56)]);
+    assert!(play.asked.iter().all(|one| one.method == "GET"), "{:?}", play.asked);
+    assert!(play.notes.iter().any(|note| note.text.contains("cancel it and place a new one")));
+}
+
+#[test]
+fn a_lost_venue_cancels_what_was_adopted_until_it_is_over() {
+    let (mut play, [books, _, user]) = usdm(|_| {});
+    play.request(Request::ForeignAdopted { venue_order: 77, instrument: InstrumentId(0) });
+    play.request(Request::ForeignAdopted { venue_order: 78, instrument: InstrumentId(0) });
+    play.wait(MS);
+    query_account(&mut play);
+    play.ok("GET", "/fapi/v1/userTrades", "[]");
+    let open = format!("[{}]", order("by-hand", 77, "NEW", "0"));
+    play.ok("GET", "/fapi/v1/openOrders", &open);
+    play.ok("GET", "/fapi/v3/positionRisk", "[]");
+    play.ok("GET", "/fapi/v3/account", r#"{"assets":[],"positions":[]}"#);
+    assert_eq!(account_of(&mut play).open.len(), 1);
+    play.close(books);
+    play.close(user);
+    let cancels: Vec<_> = play.asked.iter().filter(|one| one.method == "DELETE").collect();
+    let [cancel] = cancels[..] else { panic!("{cancels:?}") };
+    assert_eq!(cancel.param("orderId").as_deref(), Some("77"), "78 was not in the list");
+}
+
 #[test]
 fn a_part_that_fails_is_asked_for_again_with_all_the_others() {
     let (mut play, _) = usdm(|_| {});
