@@ -1,5 +1,7 @@
 //! Faults on demand: what can go wrong between a client and a venue.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 /// How often things go wrong. Shares are of one; all zero by default.
@@ -32,6 +34,8 @@ pub struct Faults {
     pub clock_skew_ms: i64,
     /// All requests are answered with 503: maintenance.
     pub maintenance: bool,
+    /// Members are not told what becomes of their orders: they have to ask.
+    pub user_gap: bool,
 }
 
 /// Longest delay that a draw may come to.
@@ -74,7 +78,8 @@ impl Dice {
 }
 
 /// What happens to a request instead of, or after, being carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RequestFault {
     /// 429.
     TooManyRequests,
@@ -91,6 +96,57 @@ impl RequestFault {
     #[must_use]
     pub const fn is_carried_out(self) -> bool {
         matches!(self, Self::UnknownOutcome)
+    }
+}
+
+/// A fault of the next requests about orders: placing, changing and cancelling them, whichever way they
+/// come. What is not about orders goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planned {
+    /// What happens.
+    pub fault: RequestFault,
+    /// To how many.
+    pub count: u32,
+}
+
+/// Most requests that faults may be planned for.
+const MAX_PLANNED: u32 = 1_000_000;
+
+/// Faults that are planned, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Plan(VecDeque<Planned>);
+
+impl Plan {
+    /// Plans a fault, behind those that are planned.
+    pub fn add(&mut self, planned: Planned) {
+        let room = MAX_PLANNED.saturating_sub(self.left());
+        let count = planned.count.min(room);
+        if count > 0 {
+            self.0.push_back(Planned { count, ..planned });
+        }
+    }
+
+    /// Forgets what is planned.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// How many requests are still to suffer.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        self.0.iter().map(|planned| planned.count).sum()
+    }
+
+    /// The fault of the next request about orders.
+    pub fn take(&mut self) -> Option<RequestFault> {
+        let first = self.0.front_mut()?;
+        let fault = first.fault;
+        first.count -= 1;
+        if first.count == 0 {
+            self.0.pop_front();
+        }
+        Some(fault)
     }
 }
 

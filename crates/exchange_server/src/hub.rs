@@ -95,9 +95,16 @@ pub struct Hub {
     streams: HashMap<(Product, String), Vec<Connection>>,
     users: HashMap<(Product, AccountId), Vec<(Connection, UserFeed)>>,
     next_id: u64,
+    /// Members are told nothing.
+    users_withheld: bool,
 }
 
 impl Hub {
+    /// Whether members' own events are left out from now on.
+    pub fn withhold_users(&mut self, withheld: bool) {
+        self.users_withheld = withheld;
+    }
+
     /// A number no other connection has.
     pub fn next_id(&mut self) -> u64 {
         self.next_id += 1;
@@ -219,8 +226,16 @@ impl Hub {
         }
     }
 
-    /// Sends to all listeners of a topic, whatever the faults: members' own events.
+    /// Sends a member's own events to those who listen to its topic. They are never left out one by one
+    /// or doubled.
     pub fn send(&mut self, product: Product, topic: &str, message: &str) {
+        if !self.users_withheld {
+            self.announce(product, topic, message);
+        }
+    }
+
+    /// Sends to all listeners of a topic, whatever the faults.
+    pub fn announce(&mut self, product: Product, topic: &str, message: &str) {
         let key = (product, topic.to_owned());
         let Some(listeners) = self.streams.get_mut(&key) else { return };
         let message = Utf8Bytes::from(message);
@@ -236,8 +251,11 @@ impl Hub {
         self.users.get(&(product, account)).is_some_and(|listeners| !listeners.is_empty())
     }
 
-    /// Tells a member. Its events are never left out or doubled.
+    /// Tells a member. Its events are never left out one by one or doubled.
     pub fn tell(&mut self, product: Product, account: AccountId, event: &str) {
+        if self.users_withheld {
+            return;
+        }
         let Some(listeners) = self.users.get_mut(&(product, account)) else { return };
         listeners.retain(|(connection, feed)| {
             let message = match feed {

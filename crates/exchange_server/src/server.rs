@@ -105,6 +105,23 @@ impl Server {
         Ok(())
     }
 
+    /// Plans faults of the next requests about orders, from their JSON; `null` forgets those planned.
+    ///
+    /// # Errors
+    /// When it is not such a fault.
+    pub fn plan_fault(&self, json: &str) -> Result<()> {
+        let planned = serde_json::from_str(json)
+            .map_err(|e| Error::new(ErrorKind::Value, format!("a planned fault: {e}")))?;
+        self.shared.floor().venue.plan_fault(planned);
+        Ok(())
+    }
+
+    /// How many requests about orders are still to suffer by plan.
+    #[must_use]
+    pub fn planned_left(&self) -> u32 {
+        self.shared.floor().venue.plan.left()
+    }
+
     /// Halts all markets, or opens them.
     pub fn set_halted(&self, halts: bool) {
         let mut floor = self.shared.floor();
@@ -209,7 +226,8 @@ async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequestIn) -> Re
     };
     let (fault, delay) = {
         let mut floor = shared.floor();
-        (floor.venue.draw_fault(), floor.venue.draw_delay())
+        let is_order = floor.venue.plan.left() > 0 && floor.dialect.is_order(&request);
+        (floor.venue.draw_fault(is_order), floor.venue.draw_delay())
     };
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
@@ -232,8 +250,8 @@ fn response(answer: HttpAnswer) -> Response {
     response
 }
 
-/// Faults, halts and liquidations, for tests: `GET|POST /simulator/faults`, `POST /simulator/halt`,
-/// `open`, and `liquidate` with a member's key as its body.
+/// Faults, halts and liquidations, for tests: `GET|POST /simulator/faults`, `GET|POST
+/// /simulator/planned` for faults of the next requests about orders, `POST /simulator/halt`, `open`, and `liquidate` with a member's key as its body.
 fn control(shared: &Shared, method: &Method, path: &str, body: &Bytes) -> Response {
     let mut floor = shared.floor();
     match (method.as_str(), path) {
@@ -243,6 +261,14 @@ fn control(shared: &Shared, method: &Method, path: &str, body: &Bytes) -> Respon
         ("POST", "/simulator/faults") => match serde_json::from_slice(body) {
             Ok(faults) => {
                 floor.venue.set_faults(faults);
+                StatusCode::NO_CONTENT.into_response()
+            }
+            Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+        },
+        ("GET", "/simulator/planned") => floor.venue.plan.left().to_string().into_response(),
+        ("POST", "/simulator/planned") => match serde_json::from_slice(body) {
+            Ok(planned) => {
+                floor.venue.plan_fault(planned);
                 StatusCode::NO_CONTENT.into_response()
             }
             Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),

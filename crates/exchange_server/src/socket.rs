@@ -123,7 +123,7 @@ async fn answer(
     while let Some(text) = rest.as_slice().first() {
         let delay = {
             let mut floor = shared.floor();
-            if !floor.venue.faults.touch_requests() {
+            if !floor.venue.faults.touch_requests() && floor.venue.plan.left() == 0 {
                 for text in rest.by_ref() {
                     talk.hear(&mut floor.venue, connection, text, None, &mut replies);
                 }
@@ -134,7 +134,8 @@ async fn answer(
         };
         tokio::time::sleep(delay).await;
         let mut floor = shared.floor();
-        let fault = floor.venue.draw_fault();
+        let is_order = floor.venue.plan.left() > 0 && talk.is_order(text);
+        let fault = floor.venue.draw_fault(is_order);
         talk.hear(&mut floor.venue, connection, text, fault, &mut replies);
         floor.tell();
         rest.next();

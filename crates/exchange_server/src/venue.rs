@@ -9,7 +9,7 @@ use mainspring_venues::secp256k1::Secp256k1Key;
 
 use crate::config::{Limits, ServerConfig};
 use crate::dialects::Listing;
-use crate::faults::{Dice, Faults, RequestFault};
+use crate::faults::{Dice, Faults, Plan, Planned, RequestFault};
 use crate::hub::Hub;
 use crate::limits::Usage;
 use crate::proof::Secret;
@@ -78,6 +78,8 @@ pub struct Venue {
     pub faults: Faults,
     /// Draws for them.
     pub dice: Dice,
+    /// Faults of the next requests about orders.
+    pub plan: Plan,
     /// Limits.
     pub limits: Limits,
     now: TimeNs,
@@ -117,6 +119,7 @@ impl Venue {
             listen_keys: HashMap::new(),
             faults: config.faults,
             dice: Dice::new(config.seed),
+            plan: Plan::default(),
             limits: config.limits,
             now,
         };
@@ -191,8 +194,17 @@ impl Venue {
     /// Sets what goes wrong from now on.
     pub fn set_faults(&mut self, faults: Faults) {
         self.faults = faults;
+        self.hub.withhold_users(faults.user_gap);
         for section in &mut self.sections {
             section.partial_fill = faults.partial_fill;
+        }
+    }
+
+    /// Plans a fault, or forgets those that are planned.
+    pub fn plan_fault(&mut self, planned: Option<Planned>) {
+        match planned {
+            Some(planned) => self.plan.add(planned),
+            None => self.plan.clear(),
         }
     }
 
@@ -210,8 +222,11 @@ impl Venue {
         Duration::from_secs_f64(self.dice.delay_ms(median, log_sd) * 1e-3)
     }
 
-    /// The fault of the next request, if any.
-    pub fn draw_fault(&mut self) -> Option<RequestFault> {
+    /// The fault of the next request, if any: a planned one where it is about orders.
+    pub fn draw_fault(&mut self, is_order: bool) -> Option<RequestFault> {
+        if let Some(planned) = is_order.then(|| self.plan.take()).flatten() {
+            return Some(planned);
+        }
         self.faults.of_request(&mut self.dice)
     }
 

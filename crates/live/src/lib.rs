@@ -14,6 +14,7 @@ mod egress;
 mod engine;
 pub mod exchange;
 pub mod feed;
+mod heartbeat;
 pub mod latency;
 pub mod link;
 mod matched;

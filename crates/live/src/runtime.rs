@@ -18,6 +18,7 @@ use mainspring_memory::{ring, seqlock, SnapshotReader};
 use crate::clock::WallClock;
 use crate::egress::Egress;
 use crate::engine::{Engine, Habits, LinkEnd, Pulse};
+use crate::heartbeat::{End, Heartbeat};
 use crate::latency::Latency;
 use crate::link::{Desk, Link};
 use crate::message::{Account, Inbound, NewHost, Order};
@@ -99,12 +100,14 @@ pub struct Handle {
     report: RecoveryReport,
     image: Mutex<Option<Image>>,
     ended: Arc<AtomicBool>,
+    lease: Arc<End>,
     threads: Mutex<Option<Threads>>,
 }
 
 struct Threads {
     kernel: JoinHandle<Option<String>>,
     supervisor: JoinHandle<()>,
+    heartbeat: Option<JoinHandle<()>>,
     links: Vec<JoinHandle<()>>,
     end_links: Arc<AtomicBool>,
 }
@@ -189,6 +192,15 @@ impl Handle {
             link.adopt(&account);
             threads.push(spawn(&format!("venue-{}", link.venue()), move || link.run(desk))?);
         }
+        let lease = Arc::new(End::default());
+        let heartbeat = plan.watch.lease_file.clone().map(|path| Heartbeat {
+            path,
+            pulse: Arc::clone(&pulse),
+            clock,
+            stuck_ns: plan.watch.stuck_ns,
+            end: Arc::clone(&lease),
+        });
+        let heartbeat = heartbeat.map(|one| spawn("lease", move || one.run())).transpose()?;
         let watcher = Supervisor {
             watch: plan.watch,
             shared: Arc::clone(&supervisor),
@@ -216,9 +228,11 @@ impl Handle {
             report: begun.report,
             image: Mutex::new(Some(begun.image)),
             ended,
+            lease,
             threads: Mutex::new(Some(Threads {
                 kernel,
                 supervisor: watcher,
+                heartbeat,
                 links: threads,
                 end_links,
             })),
@@ -378,7 +392,13 @@ impl Handle {
         }
         self.supervisor.end();
         let _ = threads.supervisor.join();
-        Some(Outcome { status: self.status(), broken, stop_ns })
+        let status = self.status();
+        // What a session could not cancel is for who watches its lease.
+        self.lease.set(broken.is_none() && (!cancel || status.open_orders == 0));
+        if let Some(heartbeat) = threads.heartbeat {
+            let _ = heartbeat.join();
+        }
+        Some(Outcome { status, broken, stop_ns })
     }
 }
 

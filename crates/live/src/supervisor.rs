@@ -42,6 +42,8 @@ pub struct Watch {
     pub kill_file: Option<PathBuf>,
     /// Whether a halt closes positions too.
     pub flatten: bool,
+    /// The file by which a lease is renewed, for a process that watches this one.
+    pub lease_file: Option<PathBuf>,
     /// SIGUSR1 halts trading; SIGTERM ends the session, a second one at once.
     pub signals: bool,
 }
@@ -53,6 +55,7 @@ impl Default for Watch {
             strategy_ns: 5_000_000_000,
             kill_file: None,
             flatten: false,
+            lease_file: None,
             signals: false,
         }
     }

@@ -313,6 +313,15 @@ impl PyVenueServer {
         py.detach(|| self.server().set_faults(faults)).into_py()
     }
 
+    fn plan_fault(&self, py: Python<'_>, planned: &str) -> PyResult<()> {
+        py.detach(|| self.server().plan_fault(planned)).into_py()
+    }
+
+    #[getter]
+    fn planned_left(&self, py: Python<'_>) -> u32 {
+        py.detach(|| self.server().planned_left())
+    }
+
     fn set_halted(&self, py: Python<'_>, halts: bool) {
         py.detach(|| self.server().set_halted(halts));
     }

@@ -15,6 +15,7 @@ pub mod follower;
 pub mod host;
 pub mod import;
 pub mod journal;
+pub mod lease;
 pub mod live;
 pub mod models;
 pub mod order_bench;
@@ -80,6 +81,8 @@ mod _core {
         journal_kinds, journal_recover, journal_sources, journal_state, journal_verify,
         PyJournalReader, PyJournalWriter,
     };
+    #[pymodule_export]
+    use crate::lease::{clear_venue, is_being_written};
     #[pymodule_export]
     use crate::live::{rerun_session, start_paper, time_event_to_order, PyLiveSession};
     #[pymodule_export]

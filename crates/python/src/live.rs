@@ -45,6 +45,8 @@ pub(crate) struct KeepText {
     stuck_ns: i64,
     strategy_ns: i64,
     kill_file: Option<PathBuf>,
+    #[serde(default)]
+    lease_file: Option<PathBuf>,
     flatten_on_kill: bool,
     signals: bool,
     pub(crate) busy_poll: bool,
@@ -157,6 +159,7 @@ pub(crate) fn plan(
             strategy_ns: keep.strategy_ns,
             kill_file: keep.kill_file,
             flatten: keep.flatten_on_kill,
+            lease_file: keep.lease_file,
             signals: keep.signals,
         },
         busy_poll: keep.busy_poll,

@@ -9,8 +9,7 @@ use mainspring_core::{
 use mainspring_live::WallClock;
 use mainspring_transport::ask::moved;
 use mainspring_transport::connect::Route;
-use mainspring_transport::copies::binance_mark;
-use mainspring_transport::driver::{group, Copying, Driver, Ear, Group, LinkConfig, Shown};
+use mainspring_transport::driver::{group, Driver, Ear, Group, LinkConfig, Shown};
 use mainspring_transport::io::{Io, IoConfig};
 use mainspring_transport::proxy::Proxy;
 use mainspring_transport::tls::Tls;
@@ -36,9 +35,9 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// A venue as Python names it. Secrets come apart.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct VenueText {
-    name: String,
-    symbols: Vec<String>,
+pub(crate) struct VenueText {
+    pub(crate) name: String,
+    pub(crate) symbols: Vec<String>,
     /// Another place than the venue's own: scheme, host and port.
     url: Option<String>,
     test: bool,
@@ -46,13 +45,14 @@ struct VenueText {
     account_number: u64,
     ed25519: bool,
     recv_window_ms: u32,
-    tag: u32,
+    pub(crate) tag: u32,
     on_disconnect: Disconnect,
     countdown_ms: u64,
     stale_ms: u64,
     reserve_percent: u32,
     orders_by_socket: bool,
     cancel_all: bool,
+    short_term: bool,
     proxy: Option<String>,
 }
 
@@ -64,10 +64,10 @@ enum Disconnect {
 }
 
 /// Key, secret and passphrase, where there are any.
-type Secrets = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
+pub(crate) type Secrets = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 impl VenueText {
-    fn opening(&self, (key, secret, passphrase): &Secrets) -> Opening {
+    pub(crate) fn opening(&self, (key, secret, passphrase): &Secrets) -> Opening {
         let hidden =
             |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| Secret::new(bytes.clone()));
         Opening {
@@ -80,18 +80,14 @@ impl VenueText {
             recv_window_ms: self.recv_window_ms,
             network: if self.test { Network::Test } else { Network::Main },
             tag: self.tag,
+            short_term: self.short_term,
         }
     }
 
-    const fn network(&self) -> Network {
-        if self.test {
-            Network::Test
-        } else {
-            Network::Main
-        }
-    }
-
-    fn addresses(&self, venue: &dyn mainspring_venues::venue::Venue) -> Result<Addresses> {
+    pub(crate) fn addresses(
+        &self,
+        venue: &dyn mainspring_venues::venue::Venue,
+    ) -> Result<Addresses> {
         let network = if self.test { Network::Test } else { Network::Main };
         match &self.url {
             Some(url) => moved(venue.endpoints(network), url),
@@ -115,7 +111,7 @@ impl VenueText {
         }
     }
 
-    fn io(&self, busy_poll: bool) -> Result<IoConfig> {
+    pub(crate) fn io(&self, busy_poll: bool) -> Result<IoConfig> {
         Ok(IoConfig {
             route: Route {
                 tls: Tls::new(None)?,
@@ -193,7 +189,7 @@ fn look(
     let ours = Shared(std::sync::Arc::clone(&check));
     let clock = WallClock::new();
     let mut io = Io::new(text.io(false)?, clock)?;
-    let mut driver = Driver::new(Box::new(Shared(check)), 0, None);
+    let mut driver = Driver::new(Box::new(Shared(check)), 0, 1);
     let until = Instant::now() + patience;
     driver.start(&mut io, &mut Deaf, clock.now_ns());
     while !ours.with(|check| check.is_done()) {
@@ -233,21 +229,18 @@ fn report_json(report: &CheckReport) -> Result<Value> {
     Ok(value)
 }
 
-/// How streams of market data are copied: of venues whose messages have update ids that tell copies.
-fn copying(texts: &[VenueText], count: u8) -> Result<Option<Copying>> {
-    if count <= 1 {
-        return Ok(None);
+/// Refuses several connections to each stream where no venue's messages tell copies.
+fn check_copies(texts: &[VenueText], copies: u8) -> Result<()> {
+    if copies <= 1 {
+        return Ok(());
     }
-    let mut addresses = Vec::new();
-    for text in texts.iter().filter(|text| text.name.starts_with("binance")) {
-        let opening = Opening { network: text.network(), ..Opening::default() };
-        addresses.extend(text.addresses(open(&text.name, &opening)?.as_ref())?.market);
+    for text in texts {
+        if open(&text.name, &Opening::default())?.marks().is_some() {
+            return Ok(());
+        }
     }
-    if addresses.is_empty() {
-        let what = "several copies of a stream are there for Binance only".to_owned();
-        return Err(Error::new(ErrorKind::Config, what));
-    }
-    Ok(Some(Copying { count, addresses, mark: binance_mark }))
+    let what = "the venue numbers its messages by connection: nothing tells copies of a stream";
+    Err(Error::new(ErrorKind::Config, what.to_owned()))
 }
 
 /// Starts a session on venues outside. Each is looked at first, and the session does not start when a
@@ -275,11 +268,9 @@ pub fn start_live(
             .first()
             .ok_or_else(|| Error::new(ErrorKind::Config, "name a venue to trade on".to_owned()))?;
         let how: KeepText = parse(keep, "how the session is kept")?;
-        let link = LinkConfig {
-            io: first.io(how.busy_poll)?,
-            core: how.io_core,
-            copying: copying(&texts, how.copies)?,
-        };
+        check_copies(&texts, how.copies)?;
+        let io = first.io(how.busy_poll)?;
+        let link = LinkConfig { io, core: how.io_core, copies: how.copies };
         let Group { links, states } = group(link, sessions);
         let mut config: Value = parse(config, "the session's configuration")?;
         if cash_of_venues {
@@ -370,6 +361,7 @@ pub(crate) fn shown_json(shown: &Shown) -> Value {
         "messages": shown.messages,
         "rows": shown.rows,
         "lost": shown.lost,
+        "copies_dropped": shown.copies_dropped,
         "closed": shown.closed,
         "last_closed": shown.last_closed,
         "notes": notes.collect::<Vec<_>>(),

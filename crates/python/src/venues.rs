@@ -110,6 +110,7 @@ impl PyVenueCodec {
             recv_window_ms: settings.recv_window_ms,
             network: if settings.test { Network::Test } else { Network::Main },
             tag: settings.tag,
+            short_term: false,
         };
         Ok(Self {
             venue: open(name, &opening).map_err(to_py)?,
@@ -155,6 +156,7 @@ impl PyVenueCodec {
             .iter()
             .map(|one| {
                 json!({"name": one.name, "limit": one.limit, "per_ms": one.per_ms,
+                       "slides": one.slides,
                        "header": one.header, "header_is_left": one.header_is_left})
             })
             .collect();

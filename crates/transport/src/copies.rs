@@ -1,30 +1,47 @@
 //! Several copies of one stream: the first copy of each message wins.
 //!
 //! A second connection to the same stream hides the late and lost messages of the first. Which copies
-//! are the same message is told by the venue's own update id, never by time or content.
+//! are the same message is told by the venue's own number, never by time or content. Where a venue
+//! begins its numbers anew, each connection hears of it by itself, in its own order: messages are
+//! compared by how often that happened on their connection, and then by number.
 
 use hashbrown::HashMap;
+use mainspring_venues::mark::{Mark, Step};
 
 /// Streams that are told apart; beyond that the one heard longest ago is forgotten, and a copy of an
 /// old message of it would pass once.
 const MAX_STREAMS: usize = 4_096;
 
-/// A message as its copies have it in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// Which stream: a hash of kind and symbol.
-    pub stream: u64,
-    /// The venue's id, which grows along the stream.
-    pub id: i64,
+/// Most connections to one stream.
+pub const MAX_COPIES: usize = 8;
+
+/// A place in a stream: how often its numbers began anew, and the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct At {
+    begun: u32,
+    id: i64,
+}
+
+impl At {
+    /// Before the first number.
+    const fn before(begun: u32) -> Self {
+        Self { begun, id: i64::MIN }
+    }
+
+    const fn is_before(self) -> bool {
+        self.id == i64::MIN
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Last {
-    id: i64,
+    at: At,
+    /// Where each connection is.
+    own: [At; MAX_COPIES],
     heard: u64,
 }
 
-/// The newest id of each stream.
+/// The newest number of each stream.
 #[derive(Clone, Debug, Default)]
 pub struct Copies {
     last: HashMap<u64, Last, std::hash::BuildHasherDefault<AsIs>>,
@@ -39,26 +56,46 @@ impl Copies {
         Self::default()
     }
 
-    /// Whether a message is the first of its copies. One that is older than what was passed on is
-    /// none: it would be out of order.
-    pub fn is_first(&mut self, mark: Mark) -> bool {
+    /// Whether a message of a connection (below [`MAX_COPIES`]) is the first of its copies. One that is
+    /// older than what was passed on is none: it would be out of order. The whole state passes again
+    /// when it is as new as what was passed on: it was asked for.
+    pub fn is_first(&mut self, copy: usize, mark: Mark) -> bool {
         self.heard += 1;
-        let heard = self.heard;
-        if let Some(last) = self.last.get_mut(&mark.stream) {
-            last.heard = heard;
-            let first = mark.id > last.id;
-            if first {
-                last.id = mark.id;
-            } else {
-                self.dropped += 1;
-            }
-            return first;
-        }
-        if self.last.len() >= MAX_STREAMS {
+        if self.last.len() >= MAX_STREAMS && !self.last.contains_key(&mark.stream) {
             self.forget_oldest();
         }
-        self.last.insert(mark.stream, Last { id: mark.id, heard });
-        true
+        let nothing =
+            Last { at: At::before(0), own: [At::before(0); MAX_COPIES], heard: self.heard };
+        let last = self.last.entry(mark.stream).or_insert(nothing);
+        last.heard = self.heard;
+        let own = &mut last.own[copy.min(MAX_COPIES - 1)];
+        let anew = mark.step != Step::Next && mark.id < own.id;
+        *own = At { begun: own.begun + u32::from(anew), id: mark.id };
+        let first = *own > last.at || mark.step == Step::Whole && *own == last.at;
+        if first {
+            last.at = *own;
+        } else {
+            self.dropped += 1;
+        }
+        first
+    }
+
+    /// A connection ended: what it was ahead of the others by is no measure for them.
+    pub fn left(&mut self, copy: usize) {
+        for last in self.last.values_mut() {
+            last.own[copy.min(MAX_COPIES - 1)] = At::before(0);
+            let rest = last.own.iter().filter(|own| !own.is_before()).max();
+            if let Some(rest) = rest.filter(|rest| rest.begun < last.at.begun) {
+                last.at = *rest;
+            }
+        }
+    }
+
+    /// A connection stands: it hears numbers as they are now.
+    pub fn joined(&mut self, copy: usize) {
+        for last in self.last.values_mut() {
+            last.own[copy.min(MAX_COPIES - 1)] = At::before(last.at.begun);
+        }
     }
 
     /// Messages that were not the first of their copies.
@@ -95,75 +132,56 @@ impl std::hash::Hasher for AsIs {
     }
 }
 
-/// The mark of a message of Binance's market data: event, symbol and the last update id of the book, the
-/// id of the trade, or the id of the best prices. `None` for everything else, which always passes.
-#[must_use]
-pub fn binance_mark(text: &[u8]) -> Option<Mark> {
-    // A combined stream wraps its message; the keys are looked for inside.
-    let from = find(text, b"\"data\":").unwrap_or(0);
-    let text = &text[from..];
-    let symbol = word(text, b"\"s\":\"")?;
-    let event = word(text, b"\"e\":\"").unwrap_or(b"bookTicker");
-    let key: &[u8] = match event {
-        b"depthUpdate" | b"bookTicker" => b"\"u\":",
-        b"trade" => b"\"t\":",
-        b"aggTrade" => b"\"a\":",
-        _ => return None,
-    };
-    let digits = &text[find(text, key)? + key.len()..];
-    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let id = std::str::from_utf8(&digits[..length]).ok()?.parse().ok()?;
-    Some(Mark { stream: hash(event, symbol), id })
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    // Keys stand in the first part of a message: levels follow.
-    let near = &text[..text.len().min(256)];
-    near.windows(what.len()).position(|window| window == what)
-}
-
-fn word<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let rest = &text[find(text, key)? + key.len()..];
-    Some(&rest[..rest.iter().position(|byte| *byte == b'"')?])
-}
-
-/// FNV-1a of both (Fowler, Noll and Vo).
-fn hash(event: &[u8], symbol: &[u8]) -> u64 {
-    let bytes = event.iter().chain(b"@").chain(symbol);
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn messages_are_known_by_event_symbol_and_id() {
-        let depth =
-            br#"{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":5,"u":9,"pu":4,"b":[],"a":[]}"#;
-        let trade =
-            br#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":77}}"#;
-        let best = br#"{"u":400900217,"s":"BNBUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"}"#;
-        assert_eq!(binance_mark(depth).unwrap().id, 9);
-        assert_eq!(binance_mark(trade).unwrap().id, 77);
-        assert_eq!(binance_mark(best).unwrap().id, 400_900_217);
-        assert_ne!(binance_mark(depth).unwrap().stream, binance_mark(trade).unwrap().stream);
-        assert_eq!(binance_mark(br#"{"result":null,"id":1}"#), None);
-        assert_eq!(binance_mark(br#"{"e":"markPriceUpdate","s":"BTCUSDT","p":"1"}"#), None);
+    fn next(stream: u64, id: i64) -> Mark {
+        Mark { stream, id, step: Step::Next }
+    }
+
+    fn whole(id: i64) -> Mark {
+        Mark { stream: 1, id, step: Step::Whole }
     }
 
     #[test]
     fn memory_is_bounded_by_forgetting_the_oldest() {
         let mut copies = Copies::new();
         for stream in 0..10_000 {
-            assert!(copies.is_first(Mark { stream, id: 1 }));
+            assert!(copies.is_first(0, next(stream, 1)));
         }
         assert_eq!(copies.last.len(), MAX_STREAMS);
-        assert!(!copies.is_first(Mark { stream: 9_999, id: 1 }));
-        assert!(copies.is_first(Mark { stream: 0, id: 1 }));
+        assert!(!copies.is_first(1, next(9_999, 1)));
+        assert!(copies.is_first(1, next(0, 1)));
+    }
+
+    #[test]
+    fn a_state_that_was_asked_for_passes_though_nothing_new_happened() {
+        let mut copies = Copies::new();
+        assert!(copies.is_first(0, whole(5)) && copies.is_first(0, next(1, 6)));
+        assert!(!copies.is_first(1, whole(5)), "the other connection began a little earlier");
+        assert!(copies.is_first(0, whole(6)), "asked for again in a quiet market");
+        assert!(!copies.is_first(1, next(1, 6)) && copies.is_first(1, next(1, 7)));
+    }
+
+    #[test]
+    fn numbers_that_begin_anew_do_not_shut_anybody_out() {
+        let mut copies = Copies::new();
+        let reset = Mark { stream: 1, id: 1, step: Step::Reset };
+        assert!(copies.is_first(0, next(1, 900)) && !copies.is_first(1, next(1, 900)));
+        assert!(copies.is_first(0, reset) && copies.is_first(0, next(1, 2)));
+        assert!(!copies.is_first(1, next(1, 901)), "from before the restart");
+        assert!(!copies.is_first(1, reset) && !copies.is_first(1, next(1, 2)));
+        assert!(copies.is_first(1, next(1, 3)) && !copies.is_first(0, next(1, 3)));
+        // One that joins now, and one that was left behind alone.
+        copies.left(0);
+        copies.joined(0);
+        assert!(copies.is_first(0, next(1, 4)) && !copies.is_first(1, next(1, 4)));
+        assert!(copies.is_first(0, whole(1)), "a state with an old number is a restart, too");
+        assert!(!copies.is_first(1, next(1, 5)));
+        copies.left(0);
+        assert!(copies.is_first(1, next(1, 6)), "nobody else is there to say otherwise");
     }
 
     proptest! {
@@ -178,33 +196,80 @@ mod tests {
             let mut ids = [0_i64; 3];
             let messages: Vec<Mark> = sent.iter().map(|(stream, step)| {
                 ids[*stream as usize] += step;
-                Mark { stream: *stream, id: ids[*stream as usize] }
+                next(*stream, ids[*stream as usize])
             }).collect();
-            // Each connection keeps its order; the second lags by a varying number of messages.
-            let mut arrivals: Vec<(usize, usize, Mark)> = Vec::new();
-            let mut late = 0;
-            for (at, mark) in messages.iter().enumerate() {
-                if !lost[at].0 { arrivals.push((at * 2, 0, *mark)); }
-                late = late.max(at * 2 + lag[at] * 2 + 1);
-                if !lost[at].1 { arrivals.push((late, 1, *mark)); }
-            }
-            arrivals.sort_by_key(|(time, copy, mark)| (*time, *copy, mark.id));
+            let arrivals = arrivals(&messages, &lost, &lag);
             let mut copies = Copies::new();
-            let passed: Vec<Mark> =
-                arrivals.iter().filter(|(_, _, mark)| copies.is_first(*mark)).map(|a| a.2).collect();
+            let passed: Vec<Mark> = arrivals
+                .iter()
+                .filter(|(_, copy, at)| copies.is_first(*copy, messages[*at]))
+                .map(|(.., at)| messages[*at])
+                .collect();
             // Oracle: an arrival passes exactly when it is the greatest of its stream so far.
             let mut expected = Vec::new();
-            for (at, (_, _, mark)) in arrivals.iter().enumerate() {
-                let before = arrivals[..at].iter().filter(|(_, _, m)| m.stream == mark.stream);
-                if before.map(|(_, _, m)| m.id).max().is_none_or(|most| mark.id > most) {
-                    expected.push(*mark);
+            for (at, (.., message)) in arrivals.iter().enumerate() {
+                let mark = messages[*message];
+                let before = arrivals[..at].iter().map(|(.., other)| messages[*other]);
+                let before = before.filter(|other| other.stream == mark.stream);
+                if before.map(|other| other.id).max().is_none_or(|most| mark.id > most) {
+                    expected.push(mark);
                 }
             }
+            prop_assert_eq!(copies.dropped() as usize, arrivals.len() - passed.len());
             prop_assert_eq!(passed, expected);
-            prop_assert_eq!(copies.dropped() as usize, arrivals.len() - {
-                let mut seen = Copies::new();
-                arrivals.iter().filter(|(_, _, mark)| seen.is_first(*mark)).count()
-            });
         }
+
+        /// The same where the venue begins its numbers anew now and then, which every connection hears:
+        /// the oracle knows the true order, the copies see numbers alone.
+        #[test]
+        fn first_copies_pass_in_order_over_restarts(
+            sent in prop::collection::vec((1_i64..4, prop::bool::weighted(0.1)), 1..80),
+            lost in prop::collection::vec(any::<(bool, bool)>(), 80),
+            lag in prop::collection::vec(0_usize..6, 80),
+        ) {
+            let (mut id, mut messages) = (1_000_000, Vec::new());
+            for (step, anew) in &sent {
+                id += if *anew { -1_000 } else { *step };
+                let step = if *anew { Step::Reset } else { Step::Next };
+                messages.push(Mark { stream: 1, id, step });
+            }
+            let lost: Vec<(bool, bool)> = lost
+                .iter()
+                .enumerate()
+                .map(|(at, lost)| match messages.get(at).map(|mark| mark.step) {
+                    // Each connection begins with something, and hears of restarts.
+                    Some(Step::Next) if at > 0 => *lost,
+                    _ => (false, false),
+                })
+                .collect();
+            let mut copies = Copies::new();
+            let mut newest = None;
+            for (_, copy, at) in arrivals(&messages, &lost, &lag) {
+                let expected = newest.is_none_or(|newest| at > newest);
+                prop_assert_eq!(copies.is_first(copy, messages[at]), expected);
+                newest = newest.max(Some(at));
+            }
+        }
+    }
+
+    /// When which connection brings which message: each keeps its order; the second lags by a varying
+    /// number of messages.
+    fn arrivals(
+        messages: &[Mark],
+        lost: &[(bool, bool)],
+        lag: &[usize],
+    ) -> Vec<(usize, usize, usize)> {
+        let (mut arrivals, mut late) = (Vec::new(), 0);
+        for at in 0..messages.len() {
+            if !lost[at].0 {
+                arrivals.push((at * 2, 0, at));
+            }
+            late = late.max(at * 2 + lag[at] * 2 + 1);
+            if !lost[at].1 {
+                arrivals.push((late, 1, at));
+            }
+        }
+        arrivals.sort_unstable();
+        arrivals
     }
 }

@@ -9,6 +9,7 @@
 pub mod address;
 pub mod ask;
 pub mod backoff;
+pub mod clear;
 pub mod connect;
 pub mod copies;
 pub mod driver;

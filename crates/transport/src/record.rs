@@ -15,15 +15,12 @@ use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result, RowKin
 use mainspring_data::{ClockState, EventWriter, Provenance, Schema, Summary};
 use mainspring_live::WallClock;
 use mainspring_venues::listing::Listings;
-use mainspring_venues::session::{
-    Addresses, Session, SessionSettings, SocketId, Told, VenueSession,
-};
+use mainspring_venues::session::{Session, SessionSettings, SocketId, Told, VenueSession};
 use mainspring_venues::table::{self, Opening};
-use mainspring_venues::venue::{Network, Stream};
+use mainspring_venues::venue::{Network, Stream, Venue};
 
 use crate::ask;
-use crate::copies::binance_mark;
-use crate::driver::{Copying, Driver, Ear, Shown, VenueState};
+use crate::driver::{Driver, Ear, Shown, VenueState};
 use crate::io::{Bell, Io, IoConfig, IoEvent};
 
 /// Longest sleep of the recording thread.
@@ -86,6 +83,7 @@ impl Recorder {
     pub fn start(config: RecordConfig) -> Result<Self> {
         let opening = Opening { network: config.network, ..Opening::default() };
         let mut venue = table::open(&config.venue, &opening)?;
+        check_copies(&config, venue.as_ref())?;
         let ends = venue.endpoints(config.network);
         let addresses = match &config.url {
             Some(url) => ask::moved(ends, url)?,
@@ -95,7 +93,6 @@ impl Recorder {
         let mut io = Io::new(config.io.clone(), clock)?;
         let listed = ask::instruments(&mut io, venue.as_mut(), &addresses.rest)?;
         let listings = ask::choose(&listed, &config.venue, &config.symbols)?;
-        let copying = copying(&config, &addresses)?;
         let state = Arc::new(VenueState::new(&config.venue));
         let tape = Tape::create(&config, &listings, Arc::clone(&state), clock)?;
         let mut settings = SessionSettings::new(addresses, 0, false);
@@ -105,8 +102,9 @@ impl Recorder {
         let (end, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let bell = io.bell();
         let (ends, is_over) = (Arc::clone(&end), Arc::clone(&over));
+        let copies = config.copies;
         let thread = thread::Builder::new().name("record".to_owned()).spawn(move || {
-            let recorded = run(io, Driver::new(session, 0, copying), tape, clock, &ends);
+            let recorded = run(io, Driver::new(session, 0, copies), tape, clock, &ends);
             is_over.store(true, Ordering::Release);
             recorded
         })?;
@@ -153,18 +151,16 @@ impl Drop for Recorder {
     }
 }
 
-/// How streams are copied.
-fn copying(config: &RecordConfig, addresses: &Addresses) -> Result<Option<Copying>> {
-    if config.copies <= 1 {
-        return Ok(None);
+/// Refuses copies where nothing tells them.
+fn check_copies(config: &RecordConfig, venue: &dyn Venue) -> Result<()> {
+    if config.copies <= 1 || venue.marks().is_some() {
+        return Ok(());
     }
-    if !config.venue.starts_with("binance") {
-        let what =
-            format!("several copies of a stream are there for Binance, not for {}", config.venue);
-        return Err(Error::new(ErrorKind::Config, what));
-    }
-    let addresses = addresses.market.to_vec();
-    Ok(Some(Copying { count: config.copies, addresses, mark: binance_mark }))
+    let what = format!(
+        "{} numbers its messages by connection: nothing tells copies of a stream, so take one",
+        config.venue
+    );
+    Err(Error::new(ErrorKind::Config, what))
 }
 
 fn run(

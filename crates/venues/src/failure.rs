@@ -83,6 +83,12 @@ impl Failure {
         Self::new(FailureClass::Unknown, "", format!("the answer cannot be read: {what}"))
     }
 
+    /// Whether the HTTP status alone says so, not the venue's own code.
+    #[must_use]
+    pub fn is_of_http(&self) -> bool {
+        self.code.starts_with("HTTP ")
+    }
+
     /// A failure by the HTTP status alone, for answers without the venue's own code.
     #[must_use]
     pub fn of_status(status: u16, wait_ms: Option<u64>, message: impl Into<String>) -> Self {

@@ -24,6 +24,7 @@ pub mod json;
 pub mod kraken;
 pub mod level;
 pub mod listing;
+pub mod mark;
 mod numerals;
 pub mod okx;
 pub mod operation;

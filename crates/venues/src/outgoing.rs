@@ -65,6 +65,16 @@ pub struct Cost {
     pub weight: u32,
     /// Orders counted by the venue.
     pub orders: u32,
+    /// Of them those that a chain keeps in its state, and counts apart.
+    pub lasting: u32,
+}
+
+impl Cost {
+    /// Of a request with orders, none of which is counted apart.
+    #[must_use]
+    pub const fn of(weight: u32, orders: u32) -> Self {
+        Self { weight, orders, lasting: 0 }
+    }
 }
 
 /// A request ready to be sent. Encoding reuses its buffers.
@@ -101,7 +111,7 @@ impl Outgoing {
         self.asked = asked;
         self.method = Method::Get;
         self.host = Host::Rest;
-        self.cost = Cost { weight: 1, orders: 0 };
+        self.cost = Cost::of(1, 0);
         self.target.clear();
         self.body.clear();
         self.used = 0;

@@ -56,6 +56,8 @@ pub enum Counted {
     Weight,
     /// New and changed orders.
     Orders,
+    /// New and changed orders that a chain keeps in its state.
+    Lasting,
     /// Requests of these kinds.
     Of(&'static [Asked]),
 }
@@ -69,6 +71,8 @@ pub struct Budget {
     pub limit: u32,
     /// In how many milliseconds.
     pub per_ms: u64,
+    /// Whether any span of that length counts, instead of those that begin at its multiples.
+    pub slides: bool,
     /// The header that tells what is used or left of it; empty where none does.
     pub header: &'static str,
     /// Whether the header tells what is left instead of what is used.

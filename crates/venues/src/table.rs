@@ -33,6 +33,8 @@ pub struct Opening {
     pub network: Network,
     /// Tells sessions on one account apart (dYdX; elsewhere it is in the client ids).
     pub tag: u32,
+    /// Resting orders are short-term: not limited by the block, and over after some twenty (dYdX).
+    pub short_term: bool,
 }
 
 /// A row of the table.
@@ -149,6 +151,7 @@ fn dydx_of(opening: &Opening) -> Result<Box<dyn Venue>> {
         address: opening.account.clone(),
         account_number: opening.account_number,
         metadata: opening.tag,
+        short_term: opening.short_term,
         ..dydx::Settings::default()
     };
     if opening.network == Network::Test {

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::feed::{OnEvent, Sides};
 use crate::json::Scan;
 use crate::listing::Listing;
+use crate::mark::MarkOf;
 use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
 use crate::rows::RowSink;
@@ -91,6 +92,12 @@ pub trait Venue: Send {
     /// lost one, whatever it was about.
     fn counted(&self, frame: &[u8]) -> Option<i64> {
         let _ = frame;
+        None
+    }
+
+    /// How copies of messages of market data are told, where the venue numbers them for all connections
+    /// alike. Venues that count per connection, or not at all, have none.
+    fn marks(&self) -> Option<MarkOf> {
         None
     }
 

@@ -37,6 +37,7 @@ VERBS = {
     "paper": Verb("paper", "Trade a strategy on the built-in venue in real time"),
     "connect": Verb("connect", "Look at a venue before trading there: clock, key, rules, fees"),
     "live": Verb("live", "Trade a strategy on a venue, with real orders"),
+    "lease": Verb("lease", "Cancel what a session left once it gives no sign of life"),
     "kill": Verb("kill", "Halt a running session: no new orders, everything open is cancelled"),
     "journal": Verb("journal", "Check, print and export the journal of a session"),
     "recover": Verb("recover", "Bring a session's journal to its last good record, and tell of it"),

@@ -29,6 +29,7 @@ def live(
     url: Annotated[list[str] | None, Parameter(negative="")] = None,
     test: bool = False,
     account_number: int = 0,
+    short_term: Annotated[bool, Parameter(negative="")] = False,
     proxy: str | None = None,
     on_disconnect: Literal["cancel", "keep"] = "cancel",
     hedge: Annotated[list[str] | None, Parameter(negative="")] = None,
@@ -41,6 +42,7 @@ def live(
     words: Annotated[list[str] | None, Parameter(name=("--set", "-e"))] = None,
     rearm: str | None = None,
     keep_orders: Annotated[bool, Parameter(negative="")] = False,
+    lease: str | None = None,
     output: Output | None = None,
 ) -> int:
     """Trade a strategy on venues with real orders, until Ctrl-C or for some seconds.
@@ -71,6 +73,8 @@ def live(
         The venues' test networks.
     account_number
         Number of the account on the chain (dYdX).
+    short_term
+        Resting orders at dYdX are short-term: many more a second, gone after some twenty blocks.
     proxy
         `http://host:port` or `socks5://host:port`; `MAINSPRING_PROXY` without it, which is also
         where a password belongs.
@@ -97,6 +101,9 @@ def live(
         Lifts the halt of an earlier session, with this reason.
     keep_orders
         Leaves open orders open at the end; the next start goes on with them.
+    lease
+        Starts a process that cancels our orders once this one gave no sign of life for so long,
+        such as `10s`: for spot venues, which have no countdown.
     output
         Flags of every verb.
     """
@@ -111,28 +118,29 @@ def live(
         known_venue(name)
     proxy = proxy_of(proxy)
     hedges = _hedge(hedge, venue)
-    urls = _by_venue(url, venue, "the address")
-    keys = _by_venue(credentials, venue, "credentials")
+    urls = by_venue(url, venue, "the address")
+    keys = by_venue(credentials, venue, "credentials")
     places = [
         LiveVenue(
             name, symbols, credentials=find(name, keys.get(name, "env")), url=urls.get(name),
-            test=test, account_number=account_number, proxy=proxy, cancel_all=cancel_all,
+            test=test, account_number=account_number, short_term=short_term and name == "dydx",
+            proxy=proxy, cancel_all=cancel_all,
             on_disconnect=Hedge(hedges[name]) if name in hedges else on_disconnect,
             countdown=countdown, stale=stale,
         )
-        for name, symbols in _of_venues(venue, symbol).items()
+        for name, symbols in of_venues(venue, symbol).items()
     ]  # fmt: skip
     session_config.import_all()
     loaded = load(config, words=words or ())
     session = start(
         session_config.strategy_of(strategy, loaded), out, venues=places, size=size, signals=True,
-        cash=cash or loaded.config.run.cash, **session_config.settings(loaded),
+        cash=cash or loaded.config.run.cash, lease=lease, **session_config.settings(loaded),
     )  # fmt: skip
     how = session_run.Ending("live", seconds, rearm, keep_orders)
     return session_run.run(session, loaded, how, output)
 
 
-def _of_venues(venues: list[str], symbols: list[str]) -> dict[str, list[str]]:
+def of_venues(venues: list[str], symbols: list[str]) -> dict[str, list[str]]:
     """Symbols by venue, in the order of the venues."""
     found: dict[str, list[str]] = {venue: [] for venue in venues}
     if len(found) < len(venues):
@@ -149,7 +157,7 @@ def _of_venues(venues: list[str], symbols: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _by_venue(texts: list[str] | None, venues: list[str], what: str) -> dict[str, str]:
+def by_venue(texts: list[str] | None, venues: list[str], what: str) -> dict[str, str]:
     """`VENUE=VALUE` for some venues; a value alone is for the only one, or for all."""
     found: dict[str, str] = {}
     for text in texts or ():

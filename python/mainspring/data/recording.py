@@ -94,7 +94,8 @@ class Recorder:
         proxy: `http://[user:password@]host:port` or `socks5://...`; `MAINSPRING_PROXY` without it.
         raw: keep the messages as they came, too: gzipped lines `<receive ns> <message>`.
         copies: connections to each stream; the first copy of a message counts, by the venue's
-            update ids, so that what one of them loses is not lost (Binance; at most 8).
+            own numbers, so that what one of them loses is not lost (at most 8; dYdX numbers
+            messages by connection and has none).
         replace: replace a file of that name.
 
     Raises:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, get_args
 from mainspring.errors import InvalidValue
 
 Dialect = Literal["binance", "okx", "bybit", "hyperliquid", "dydx"]
+RequestFault = Literal["too_many_requests", "banned", "server_error", "unknown_outcome"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Faults:
         disconnect: market messages after which the connection is cut.
         clock_skew_ms: what the venue's clock is ahead of this machine's.
         maintenance: every request is answered with 503.
+        user_gap: members are not told what becomes of their orders.
     """
 
     latency_ms: float = 0.0
@@ -67,6 +69,7 @@ class Faults:
     disconnect: float = 0.0
     clock_skew_ms: int = 0
     maintenance: bool = False
+    user_gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,26 @@ class VenueServer:
         wanted = replace(faults or self._faults, **changes)
         self._core.set_faults(json.dumps(asdict(wanted)))
         self._faults = wanted
+
+    def fail_next(self, fault: RequestFault, count: int = 1) -> None:
+        """The next requests about orders (placing, changing, cancelling) suffer, by any way.
+
+        Other requests go on, so that what is met by a fault does not depend on chance. Faults are
+        planned one behind another; `planned_faults` tells how many requests are still to suffer.
+
+        Raises:
+            InvalidValue: there is no such fault.
+        """
+        self._core.plan_fault(json.dumps({"fault": fault, "count": count}))
+
+    @property
+    def planned_faults(self) -> int:
+        """How many requests about orders are still to suffer by `fail_next`."""
+        return int(self._core.planned_left)
+
+    def forget_planned(self) -> None:
+        """Forgets the faults of `fail_next` that nothing met yet."""
+        self._core.plan_fault("null")
 
     def halt(self) -> None:
         """Halts all markets: orders are refused, and those that rest stay."""

@@ -157,7 +157,8 @@ class Keep:
         stop: How long the answers to the last cancels are waited for.
         io_core: The core that the thread of venues outside is tied to.
         copies: Connections to each stream of market data of venues outside, at most 8: the first
-            copy of a message counts, so that what one of them loses is not lost (Binance).
+            copy of a message counts, so that what one of them loses is not lost. dYdX numbers its
+            messages by connection and has one.
     """
 
     sync: Sync = "100ms"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from mainspring import _core
-from mainspring.backtesting.config import Fees, Limits, RunSettings
+from mainspring.backtesting.config import Fees, Limits, RunSettings, Span
 from mainspring.backtesting.engine import (
     as_strategies,
     engine_form,
@@ -21,8 +22,9 @@ from mainspring.backtesting.engine import (
 from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError
-from mainspring.live.config import Keep, Rollout
-from mainspring.live.owner import with_owner
+from mainspring.live import lease as leases
+from mainspring.live.config import Keep, Rollout, span_ns
+from mainspring.live.owner import orders_form, with_owner
 from mainspring.live.session import SETTLEMENT, LiveSession, check_state, rolled
 from mainspring.live.venue import LiveVenue
 from mainspring.risk import Margin, PositionStates, Stop, Validator
@@ -46,11 +48,12 @@ def live(
     position_states: PositionStates | None = None,
     stops: Sequence[Stop] = (),
     validator: Validator | None = None,
-    orders: Mapping[str, Any] | None = None,
+    orders: Mapping[str, Any] | str | None = None,
     rollouts: Sequence[Rollout] = (),
     cash: float | str | Decimal | None = None,
     features: Sequence[str] = (),
     signals: bool = False,
+    lease: Span | None = None,
 ) -> LiveSession:
     """Trades on venues with real orders, or goes on with the session in `folder`.
 
@@ -74,13 +77,16 @@ def live(
         stops: Stops that the engine holds for the strategies.
         validator: Who is asked about every order that the limits let through, as in `paper`.
         orders: How long answers are waited for and what is done with orders and fills that were
-            not placed here (reported, cancelled or adopted), in the engine's form:
-            `mainspring.config.Config().orders.to_engine()`.
+            not placed here: `"report"`, `"cancel"` or `"adopt"` (for the account itself), or all
+            of it in the engine's form, `mainspring.config.Config().orders.to_engine()`.
         rollouts: Which strategies are two versions of one and share its size.
         cash: Money at the start, in the first instrument's settlement currency; without it what
             each venue says the account has.
         features: Features of every instrument, beside those that strategies name.
         signals: SIGUSR1 halts trading, SIGTERM ends the session, a second one at once.
+        lease: Starts a process that cancels this session's orders at every venue when it has given
+            no sign of life for so long: killed, stopped, or a kernel that hangs. What a venue's own
+            countdown does, for venues that have none (spot) and for longer silences.
 
     Raises:
         ConfigError: A setting cannot be used, a venue's look did not pass, a key is missing, or a
@@ -92,7 +98,8 @@ def live(
     if not 0 < size <= 1:
         raise ConfigError(f"a size of {size}; give the share of quantities to trade, such as 0.1")
     _check_places(places)
-    strategies = with_owner(as_strategies(strategy), orders)
+    policy = orders_form(orders)
+    strategies = with_owner(as_strategies(strategy), policy)
     for one in strategies:
         check_state(one)
     settings = RunSettings(
@@ -110,21 +117,45 @@ def live(
     size_bps = max(1, round(size * 10_000))
     run = {**settings.to_engine(SETTLEMENT), "size_bps": size_bps}
     everyone = [*strategies, *_hedges(places, size_bps)]
-    tag = _tag(folder)
-    core = _core.start_live(
-        folder,
-        json.dumps({"run": run, **rolled(rollouts), **(orders or {})}),
-        json.dumps([place.to_engine(tag) for place in places]),
-        [place.credentials.parts() for place in places],
-        cash is None,
-        json.dumps((keep or Keep()).to_engine(folder, signals=signals)),
-        json.dumps([strategy_identity(one, one.trigger) for one in everyone], default=str),
-        [(engine_form(one), one.trigger) for one in everyone],
-        Strategy,
-    )
+    tag = tag_of(folder)
+    kept = (keep or Keep()).to_engine(folder, signals=signals)
+    with _leased(folder, places, tag, lease, kept):
+        core = _core.start_live(
+            folder,
+            json.dumps({"run": run, **rolled(rollouts), **policy}),
+            json.dumps([place.to_engine(tag) for place in places]),
+            [place.credentials.parts() for place in places],
+            cash is None,
+            json.dumps(kept),
+            json.dumps([strategy_identity(one, one.trigger) for one in everyone], default=str),
+            [(engine_form(one), one.trigger) for one in everyone],
+            Strategy,
+        )
     return LiveSession(
         core, folder, strategies, features=settings.features, bars=settings.bars, rollouts=rollouts
     )
+
+
+@contextlib.contextmanager
+def _leased(
+    folder: Path,
+    places: Sequence[LiveVenue],
+    tag: int,
+    after: Span | None,
+    kept: dict[str, Any],
+) -> Iterator[None]:
+    """Starts the watcher of a lease for a session that begins inside; it goes when none does."""
+    if after is None:
+        yield
+        return
+    after_s = leases.checked_lease(span_ns(after, "lease") / 1e9)
+    kept["lease_file"] = str(folder / leases.LEASE_FILE)
+    watcher = leases.spawn(folder, [leases.Place.of(place, tag) for place in places], after_s)
+    try:
+        yield
+    except BaseException:
+        watcher.kill()
+        raise
 
 
 def _check_places(places: Sequence[LiveVenue]) -> None:
@@ -158,7 +189,7 @@ def _hedges(places: Sequence[LiveVenue], size_bps: int) -> list[Native]:
     return [dataclasses.replace(hedges[0], pairs=pairs)]
 
 
-def _tag(folder: Path) -> int:
+def tag_of(folder: Path) -> int:
     """The tag in our order ids: drawn once, then the folder's."""
     path = folder / _TAG
     try:
@@ -188,6 +219,7 @@ class VenueStatus:
         messages: Messages of the venue.
         rows: Rows of market data.
         lost: Times that the kernel did not keep up and rows were dropped.
+        copies_dropped: Messages that another connection to the same stream had brought before.
         closed: Connections that ended.
         last_closed: Why the last one did.
         notes: The newest lines of the log: time, level, topic, text.
@@ -202,6 +234,7 @@ class VenueStatus:
     messages: int
     rows: int
     lost: int
+    copies_dropped: int
     closed: int
     last_closed: str
     notes: list[dict[str, Any]]

@@ -52,6 +52,8 @@ class LiveVenue:
             `mainspring venue serve`.
         test: The venue's test network.
         account_number: Number of the account on the chain (dYdX).
+        short_term: Resting orders are short-term (dYdX): thousands in five blocks instead of 20
+            lasting ones in a hundred, and gone some twenty blocks after they were placed.
         recv_window_ms: How late a signed request may come; 0 for the venue's usual.
         on_disconnect: What becomes of our orders when the venue cannot be heard: `cancel` them at
             once by what still works, and by the venue's countdown where it has one, or `keep` them;
@@ -74,6 +76,7 @@ class LiveVenue:
     url: str | None = None
     test: bool = False
     account_number: int = 0
+    short_term: bool = False
     recv_window_ms: int = 0
     on_disconnect: Literal["cancel", "keep"] | Hedge = "cancel"
     countdown: Span = "30s"
@@ -91,6 +94,8 @@ class LiveVenue:
         """
         if not self.symbols:
             raise ConfigError(f"{self.name}: name the symbols to trade")
+        if self.short_term and self.name != "dydx":
+            raise ConfigError(f"{self.name}: orders of dydx alone can be short-term")
         if not 0 <= self.reserve <= 0.9:
             raise ConfigError(f"{self.name}: a reserve of {self.reserve}; give 0 to 0.9")
         return {
@@ -100,6 +105,7 @@ class LiveVenue:
             "test": self.test,
             "account": self.credentials.account,
             "account_number": self.account_number,
+            "short_term": self.short_term,
             "ed25519": self.credentials.ed25519,
             "recv_window_ms": self.recv_window_ms,
             "tag": tag,

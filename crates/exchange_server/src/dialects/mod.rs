@@ -113,6 +113,9 @@ pub trait Dialect: Debug + Send {
     /// Carries a request out and answers it.
     fn http(&mut self, venue: &mut Venue, request: &HttpRequest<'_>) -> HttpAnswer;
 
+    /// Whether a request places, changes or cancels orders.
+    fn is_order(&self, request: &HttpRequest<'_>) -> bool;
+
     /// How the venue words a fault.
     fn failed(&self, fault: RequestFault) -> HttpAnswer;
 
@@ -133,6 +136,9 @@ pub trait Dialect: Debug + Send {
 pub trait Talk: Send {
     /// The connection is open.
     fn begin(&mut self, venue: &mut Venue, connection: &mut Connection);
+
+    /// Whether a message places, changes or cancels orders.
+    fn is_order(&self, text: &str) -> bool;
 
     /// A message of the client's. Replies go behind `replies`. A request that trades suffers `fault`.
     fn hear(

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use mainspring_venues::mark::MarkOf;
 use mainspring_venues::session::Message;
 
-use super::{Copying, COPY_BITS};
-use crate::copies::Copies;
+use super::COPY_BITS;
+use crate::copies::{Copies, MAX_COPIES};
 use crate::io::SocketKey;
 
 /// Messages that a connection which comes back is sent again: subscriptions. A session that sends more
@@ -50,7 +51,9 @@ impl Stream {
 }
 
 pub(super) struct Copied {
-    copying: Option<Copying>,
+    count: usize,
+    /// How copies are told; nothing is copied without it.
+    mark: Option<MarkOf>,
     streams: HashMap<SocketKey, Stream>,
     dropped: u64,
 }
@@ -69,27 +72,25 @@ const fn with_copy(key: SocketKey, copy: usize) -> SocketKey {
 }
 
 impl Copied {
-    pub(super) fn new(copying: Option<Copying>) -> Self {
-        let copying = copying.map(|mut copying| {
-            copying.count = copying.count.clamp(1, 8);
-            copying
-        });
-        Self { copying, streams: HashMap::new(), dropped: 0 }
+    pub(super) fn new(count: u8, mark: Option<MarkOf>) -> Self {
+        let count = usize::from(count).clamp(1, MAX_COPIES);
+        Self { count, mark, streams: HashMap::new(), dropped: 0 }
     }
 
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Connections to open for one that the session wants.
-    pub(super) fn open(&mut self, key: SocketKey, url: &str, headers: &Headers) -> Vec<SocketKey> {
-        let count = match &self.copying {
-            Some(copying) if copying.addresses.iter().any(|one| url.starts_with(one.as_str())) => {
-                usize::from(copying.count)
-            }
-            _ => 1,
-        };
-        if count == 1 {
+    /// Connections to open for one that the session wants; those for market data alone are copied.
+    pub(super) fn open(
+        &mut self,
+        key: SocketKey,
+        market: bool,
+        url: &str,
+        headers: &Headers,
+    ) -> Vec<SocketKey> {
+        let count = self.count;
+        if count == 1 || !market || self.mark.is_none() {
             return vec![key];
         }
         let stream = Stream {
@@ -124,7 +125,9 @@ impl Copied {
         message: &Message,
     ) -> (SocketKey, Vec<SocketKey>) {
         let Some(stream) = self.streams.get_mut(&key) else { return (key, Vec::new()) };
-        if !matches!(message, Message::Ping) && stream.sent.len() < MAX_REPLAY {
+        // Pings in words come again and again.
+        let again = matches!(message, Message::Ping) || stream.sent.last() == Some(message);
+        if !again && stream.sent.len() < MAX_REPLAY {
             stream.sent.push(message.clone());
         }
         let open = stream.links.iter().enumerate().filter(|(_, link)| **link == Link::Open);
@@ -137,6 +140,7 @@ impl Copied {
         let Some(copy) = copy(key) else { return Heard::Tell(Vec::new()) };
         let Some(stream) = self.streams.get_mut(&base(key)) else { return Heard::Nothing };
         stream.links[copy] = Link::Open;
+        stream.copies.joined(copy);
         if stream.told {
             return Heard::Replay(stream.sent.clone());
         }
@@ -149,6 +153,7 @@ impl Copied {
         // The other copies of a stream that ended say nothing.
         let Some(stream) = self.streams.get_mut(&base(key)) else { return Heard::Nothing };
         stream.links[copy] = Link::Gone;
+        stream.copies.left(copy);
         if stream.leader().is_some() {
             stream.links[copy] = Link::Connecting;
             return Heard::Again(stream.url.clone(), stream.headers.clone());
@@ -164,11 +169,11 @@ impl Copied {
 
     /// Whether the session is to see a message: the first of its copies.
     pub(super) fn passes(&mut self, key: SocketKey, bytes: &[u8]) -> bool {
-        let Some(copying) = &self.copying else { return true };
+        let (Some(mark), Some(from)) = (self.mark, copy(key)) else { return true };
         let Some(stream) = self.streams.get_mut(&base(key)) else { return true };
-        let passes = match (copying.mark)(bytes) {
-            Some(mark) => stream.copies.is_first(mark),
-            None => stream.leader() == copy(key),
+        let passes = match mark(bytes) {
+            Some(mark) => stream.copies.is_first(from, mark),
+            None => stream.leader() == Some(from),
         };
         self.dropped += u64::from(!passes);
         passes

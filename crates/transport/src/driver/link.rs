@@ -11,7 +11,7 @@ use mainspring_core::{ClientOrderId, InstrumentId, Request, Ticks, TimeNs, Venue
 use mainspring_live::{Bell, Desk, Link, Stage};
 use mainspring_venues::session::{Session, Told};
 
-use super::{session_of, Copying, Driver, Ear, VenueState};
+use super::{session_of, Driver, Ear, VenueState};
 use crate::io::{self, Io, IoConfig, IoEvent};
 use crate::pin;
 
@@ -37,8 +37,9 @@ pub struct LinkConfig {
     pub io: IoConfig,
     /// The core that the thread is tied to.
     pub core: Option<usize>,
-    /// Several connections to each stream of market data.
-    pub copying: Option<Copying>,
+    /// Connections to each stream of market data of venues whose messages tell copies; the first copy
+    /// of a message counts.
+    pub copies: u8,
 }
 
 /// Venue sessions that share one thread.
@@ -148,7 +149,7 @@ impl Leader {
             let Ok(seat) = self.joined.recv() else { break };
             waiting -= 1;
             let clock = seat.desk.clock();
-            let copying = self.config.copying.clone();
+            let copies = self.config.copies;
             if io.is_none() {
                 match Io::new(self.config.io.clone(), clock) {
                     Ok(made) => io = Some(made),
@@ -158,7 +159,7 @@ impl Leader {
                     }
                 }
             }
-            seats.push(Serving::new(seat, copying));
+            seats.push(Serving::new(seat, copies));
         }
         let Some(mut io) = io else { return };
         self.bell.connect(io.bell());
@@ -212,10 +213,10 @@ struct Serving {
 }
 
 impl Serving {
-    fn new(seat: Seat, copying: Option<Copying>) -> Self {
+    fn new(seat: Seat, copies: u8) -> Self {
         let Seat { session, desk, index, state, done } = seat;
         Self {
-            driver: Driver::new(session, index, copying),
+            driver: Driver::new(session, index, copies),
             ear: DeskEar { desk, state, sent: HashMap::new(), rows: 0, lost: 0 },
             index,
             ending: None,

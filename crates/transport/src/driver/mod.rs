@@ -15,7 +15,6 @@ use mainspring_venues::session::{
 };
 
 use crate::address::Url;
-use crate::copies::Mark;
 use crate::http::{self, Response};
 use crate::io::{CallKey, Io, IoEvent, SocketKey};
 use crate::websocket::Payload;
@@ -38,17 +37,6 @@ pub trait Ear {
 
     /// Anything else.
     fn told(&mut self, told: Told);
-}
-
-/// Several connections to each stream of market data.
-#[derive(Clone, Debug)]
-pub struct Copying {
-    /// How many; at most 8.
-    pub count: u8,
-    /// Addresses whose streams are copied begin with one of these.
-    pub addresses: Vec<String>,
-    /// What copies of a message have in common.
-    pub mark: fn(&[u8]) -> Option<Mark>,
 }
 
 /// Numbers of connections and requests begin with that of their session.
@@ -82,15 +70,17 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// For the session of this number (below 128) among those of the thread.
+    /// For the session of this number (below 128) among those of the thread, with so many connections
+    /// to each stream of market data, where the venue's messages tell copies.
     #[must_use]
-    pub fn new(session: Box<dyn Session>, index: u8, copying: Option<Copying>) -> Self {
+    pub fn new(session: Box<dyn Session>, index: u8, copies: u8) -> Self {
+        let marks = session.marks();
         Self {
             session,
             index: u64::from(index & 127),
             out: Outbox::new(),
             timers: Timers::default(),
-            copied: Copied::new(copying),
+            copied: Copied::new(copies, marks),
             untried: VecDeque::new(),
             lost: Vec::new(),
         }
@@ -244,9 +234,9 @@ impl Driver {
 
     fn carry_out(&mut self, io: &mut Io, effect: Effect) {
         match effect {
-            Effect::Open { socket, url, headers } => {
+            Effect::Open { socket, market, url, headers } => {
                 let key = self.key(socket);
-                for key in self.copied.open(key, &url, &headers) {
+                for key in self.copied.open(key, market, &url, &headers) {
                     io.open(key, &url, headers.clone());
                 }
             }

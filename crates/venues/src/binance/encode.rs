@@ -46,17 +46,11 @@ const fn route(
     weight: u32,
     orders: u32,
 ) -> Route {
-    Route { method, path, socket, access: Access::Signed, cost: Cost { weight, orders } }
+    Route { method, path, socket, access: Access::Signed, cost: Cost::of(weight, orders) }
 }
 
 const fn public(path: &'static str, socket: &'static str, weight: u32) -> Route {
-    Route {
-        method: Method::Get,
-        path,
-        socket,
-        access: Access::Public,
-        cost: Cost { weight, orders: 0 },
-    }
+    Route { method: Method::Get, path, socket, access: Access::Public, cost: Cost::of(weight, 0) }
 }
 
 pub(super) fn encode(

@@ -6,6 +6,7 @@ mod feed;
 mod frame;
 mod hot;
 mod instruments;
+mod mark;
 pub mod market;
 mod reply;
 mod rules;
@@ -25,6 +26,7 @@ use crate::failure::Failure;
 use crate::feed::{OnEvent, Sides};
 use crate::json::Scan;
 use crate::listing::Listing;
+use crate::mark::MarkOf;
 use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
 use crate::params::Params;
@@ -130,6 +132,10 @@ impl Venue for Binance {
     fn answered(&self, frame: &[u8]) -> Option<u64> {
         let frame = Object::read(frame).ok()?;
         frame.has("status").then(|| frame.word("id").ok().flatten()?.parse().ok()).flatten()
+    }
+
+    fn marks(&self) -> Option<MarkOf> {
+        Some(mark::mark)
     }
 
     fn subscribe(

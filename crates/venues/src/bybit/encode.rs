@@ -368,7 +368,7 @@ fn finish(
     out: &mut Outgoing,
 ) -> Result<()> {
     out.method = route.method;
-    out.cost = Cost { weight: 1, orders: route.orders };
+    out.cost = Cost::of(1, route.orders);
     if let Via::Socket { id } = out.via {
         return socket(venue, route, params, id, now_ms, out);
     }

@@ -4,6 +4,7 @@ mod account;
 mod encode;
 mod errors;
 mod instruments;
+mod mark;
 mod market;
 mod rules;
 
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 use crate::feed::{OnEvent, Sides};
 use crate::json::Scan;
 use crate::listing::Listing;
+use crate::mark::MarkOf;
 use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
 use crate::params::Params;
@@ -105,6 +107,10 @@ impl Venue for Bybit {
 
     fn answered(&self, frame: &[u8]) -> Option<u64> {
         Object::read(frame).ok()?.word("reqId").ok().flatten()?.parse().ok()
+    }
+
+    fn marks(&self) -> Option<MarkOf> {
+        Some(mark::mark)
     }
 
     fn subscribe(

@@ -303,10 +303,18 @@ fn transact_place(
         router: &venue.settings.router,
     };
     let message = place(&order);
-    out.cost = Cost { weight: 1, orders: 1 };
+    out.cost = cost_of(flags, 1);
     broadcast(venue, &message, now_ms, out)?;
     venue.remember(client_id, Placed { flags, good_till: end });
     Ok(())
+}
+
+/// What transactions with so many messages about orders of a kind take: nothing of the indexer's budget.
+const fn cost_of(flags: u32, count: u32) -> Cost {
+    match flags {
+        SHORT_TERM => Cost { weight: 0, orders: count, lasting: 0 },
+        _ => Cost { weight: 0, orders: 0, lasting: count },
+    }
 }
 
 /// What a cancel names: the kind of the order, as it was placed or as the caller says.
@@ -337,6 +345,8 @@ fn transact_cancel(
 ) -> Result<()> {
     let (order, good_till) = cancelled(venue, one)?;
     let message = cancel(&order, good_till);
+    // Cancels of lasting orders are not counted.
+    out.cost = cost_of(SHORT_TERM, u32::from(order.flags == SHORT_TERM));
     broadcast(venue, &message, now_ms, out)
 }
 
@@ -360,6 +370,7 @@ fn transact_cancels(
     let block = until_block(venue)?;
     let settings = &venue.settings;
     let message = batch_cancel(&settings.address, settings.subaccount, &books, block);
+    out.cost = cost_of(SHORT_TERM, u32::try_from(list.len()).unwrap_or(u32::MAX));
     broadcast(venue, &message, now_ms, out)
 }
 

@@ -5,6 +5,15 @@ use crate::rules::{AmendRule, Budget, Counted, Rules, Support, NATIVE};
 use crate::session::wiring::{UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
+/// Blocks come about every second; what is sent at once is told apart by a little more.
+const BLOCK_MS: u64 = 1_100;
+
+/// A budget that the chain counts over its last blocks.
+const fn chain(name: &'static str, limit: u32, blocks: u64, counts: Counted) -> Budget {
+    let per_ms = blocks * BLOCK_MS;
+    Budget { name, limit, per_ms, slides: true, header: "", header_is_left: false, counts }
+}
+
 pub(super) const RULES: Rules = Rules {
     order_types: [
         NATIVE,
@@ -31,26 +40,16 @@ pub(super) const RULES: Rules = Rules {
             name: "requests to the indexer",
             limit: 100,
             per_ms: 10_000,
+            slides: false,
             header: "RateLimit-Remaining",
             header_is_left: true,
             counts: Counted::Weight,
         },
-        Budget {
-            name: "short-term orders and cancels in five blocks",
-            limit: 4_000,
-            per_ms: 5_000,
-            header: "",
-            header_is_left: false,
-            counts: Counted::Orders,
-        },
-        Budget {
-            name: "long-term orders a block",
-            limit: 2,
-            per_ms: 1_000,
-            header: "",
-            header_is_left: false,
-            counts: Counted::Of(&[]),
-        },
+        chain("short-term orders and cancels in five blocks", 4_000, 5, Counted::Orders),
+        // A session that quotes with lasting orders has used these up after ten seconds at two a
+        // second, and waits for most of two minutes then: quote with short-term ones.
+        chain("long-term orders a block", 2, 1, Counted::Lasting),
+        chain("long-term orders in a hundred blocks", 20, 100, Counted::Lasting),
     ],
 };
 
@@ -62,6 +61,7 @@ pub(super) const WIRING: Wiring = Wiring {
     user: UserBy::Address,
     unsubscribe: ("\"type\":\"subscribe\"", "\"type\":\"unsubscribe\""),
     fills_page: 100,
+    orders_limited_apart: true,
     ..PLAIN
 };
 

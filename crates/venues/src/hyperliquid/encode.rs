@@ -59,14 +59,14 @@ pub(super) fn encode(
     }
     match request(venue, operation, now_ms)? {
         Request::Info(node, weight) => {
-            out.cost = Cost { weight, orders: 0 };
+            out.cost = Cost::of(weight, 0);
             let mut payload = String::new();
             node.push_json(&mut payload);
             send("info", "/info", &payload, out);
         }
         Request::Action(action, orders) => {
             // An action of n parts weighs 1 and one more for every forty.
-            out.cost = Cost { weight: 1 + orders / 40, orders };
+            out.cost = Cost::of(1 + orders / 40, orders);
             let payload = signed(venue, &action, now_ms)?;
             send("action", "/exchange", &payload, out);
         }

@@ -5,6 +5,7 @@ pub mod action;
 mod encode;
 mod errors;
 mod instruments;
+mod mark;
 mod market;
 mod rules;
 pub mod sign;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 use crate::feed::{OnEvent, Sides};
 use crate::json::Scan;
 use crate::listing::Listing;
+use crate::mark::MarkOf;
 use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
 use crate::rules::Rules;
@@ -108,6 +110,10 @@ impl Venue for Hyperliquid {
         }
         let id = frame.object("data").ok().flatten()?.integer("id").ok().flatten()?;
         u64::try_from(id).ok()
+    }
+
+    fn marks(&self) -> Option<MarkOf> {
+        Some(mark::mark)
     }
 
     fn subscribe(

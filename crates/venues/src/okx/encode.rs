@@ -403,7 +403,7 @@ fn finish(
 ) -> Result<()> {
     out.method = route.method;
     let orders = u32::from(matches!(route.op, "order" | "amend-order" | "batch-orders"));
-    out.cost = Cost { weight: 1, orders };
+    out.cost = Cost::of(1, orders);
     if let Via::Socket { id } = out.via {
         return socket(venue, route, params, bodies, id, now_ms, out);
     }

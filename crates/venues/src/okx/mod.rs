@@ -4,6 +4,7 @@ mod account;
 mod encode;
 mod errors;
 mod instruments;
+mod mark;
 mod market;
 mod rules;
 
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 use crate::feed::{OnEvent, Sides};
 use crate::json::Scan;
 use crate::listing::Listing;
+use crate::mark::MarkOf;
 use crate::operation::Operation;
 use crate::outgoing::{Outgoing, Reply, Via};
 use crate::params::Params;
@@ -106,6 +108,10 @@ impl Venue for Okx {
     fn answered(&self, frame: &[u8]) -> Option<u64> {
         let frame = Object::read(frame).ok()?;
         frame.has("op").then(|| frame.word("id").ok().flatten()?.parse().ok()).flatten()
+    }
+
+    fn marks(&self) -> Option<MarkOf> {
+        Some(mark::mark)
     }
 
     fn subscribe(

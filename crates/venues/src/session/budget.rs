@@ -1,5 +1,7 @@
 //! What may still be asked of a venue.
 
+use std::collections::VecDeque;
+
 use mainspring_core::TimeNs;
 
 use crate::operation::Asked;
@@ -15,12 +17,21 @@ pub enum Purpose {
     Other,
 }
 
+/// What was used at one millisecond.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    at_ms: i64,
+    count: u32,
+}
+
 #[derive(Clone, Debug)]
 struct Window {
     rule: Budget,
-    /// Number of the window by the venue's clock.
+    /// Number of the window by the venue's clock, where windows do not slide.
     number: i64,
     used: u32,
+    /// What makes up `used` in a window that slides; at most as many as its limit.
+    uses: VecDeque<Use>,
 }
 
 /// The budgets of one venue: what we sent is counted, and corrected by what the venue says.
@@ -29,23 +40,29 @@ pub struct Budgets {
     windows: Vec<Window>,
     reserve_percent: u32,
     blocked_until_ns: TimeNs,
+    orders_blocked_until_ns: TimeNs,
 }
 
 impl Budgets {
     /// By the venue's table.
     #[must_use]
     pub fn new(rules: &[Budget], reserve_percent: u32) -> Self {
-        let window = |rule: &Budget| Window { rule: *rule, number: 0, used: 0 };
         Self {
-            windows: rules.iter().map(window).collect(),
+            windows: rules.iter().map(Window::new).collect(),
             reserve_percent: reserve_percent.min(90),
             blocked_until_ns: 0,
+            orders_blocked_until_ns: 0,
         }
     }
 
     /// The venue takes nothing until then.
     pub fn block(&mut self, until_ns: TimeNs) {
         self.blocked_until_ns = self.blocked_until_ns.max(until_ns);
+    }
+
+    /// The venue takes no new or changed orders until then, and everything else.
+    pub fn block_orders(&mut self, until_ns: TimeNs) {
+        self.orders_blocked_until_ns = self.orders_blocked_until_ns.max(until_ns);
     }
 
     /// Until when the venue takes nothing.
@@ -62,31 +79,26 @@ impl Budgets {
         now_ns: TimeNs,
         venue_ms: i64,
     ) -> bool {
-        if now_ns < self.blocked_until_ns {
+        let orders = matches!(kind, Asked::Place | Asked::PlaceMany | Asked::Amend);
+        if now_ns < self.blocked_until_ns || orders && now_ns < self.orders_blocked_until_ns {
             return false;
         }
         let reserve = if purpose == Purpose::Cancel { 0 } else { self.reserve_percent };
         self.roll(venue_ms);
         let fits = self.windows.iter().all(|window| {
-            let most = u64::from(window.rule.limit) * u64::from(100 - reserve) / 100;
             let asked = window.asked(kind, cost);
-            asked == 0 || u64::from(window.used) + u64::from(asked) <= most.max(1)
+            asked == 0 || u64::from(window.used) + u64::from(asked) <= window.most(reserve)
         });
         if fits {
             for window in &mut self.windows {
-                window.used = window.used.saturating_add(window.asked(kind, cost));
+                window.add(window.asked(kind, cost), venue_ms);
             }
         }
         fits
     }
 
     fn roll(&mut self, venue_ms: i64) {
-        for window in &mut self.windows {
-            let number = venue_ms.div_euclid(window.rule.per_ms.max(1) as i64);
-            if number != window.number {
-                (window.number, window.used) = (number, 0);
-            }
-        }
+        self.windows.iter_mut().for_each(|window| window.roll(venue_ms));
     }
 
     /// Takes what an answer says of the budgets: the venue's count is the truth when it is higher.
@@ -99,7 +111,7 @@ impl Budgets {
                 true => window.rule.limit.saturating_sub(said),
                 false => said,
             };
-            window.used = window.used.max(used);
+            window.add(used.saturating_sub(window.used), venue_ms);
         }
     }
 
@@ -110,10 +122,56 @@ impl Budgets {
 }
 
 impl Window {
+    fn new(rule: &Budget) -> Self {
+        let most = if rule.slides { rule.limit as usize } else { 0 };
+        Self { rule: *rule, number: 0, used: 0, uses: VecDeque::with_capacity(most) }
+    }
+
+    fn roll(&mut self, venue_ms: i64) {
+        let per_ms = self.rule.per_ms.max(1) as i64;
+        if !self.rule.slides {
+            let number = venue_ms.div_euclid(per_ms);
+            if number != self.number {
+                (self.number, self.used) = (number, 0);
+            }
+            return;
+        }
+        // A clock that was set back leaves uses in the future: they count for no longer than a window.
+        let over = |one: &Use| (venue_ms - one.at_ms).abs() >= per_ms;
+        while let Some(first) = self.uses.front().copied().filter(over) {
+            self.used = self.used.saturating_sub(first.count);
+            self.uses.pop_front();
+        }
+    }
+
+    fn add(&mut self, count: u32, venue_ms: i64) {
+        if count == 0 {
+            return;
+        }
+        self.used = self.used.saturating_add(count);
+        if !self.rule.slides {
+            return;
+        }
+        let full = self.uses.len() >= self.rule.limit as usize;
+        match self.uses.back_mut() {
+            Some(last) if last.at_ms == venue_ms || full => {
+                last.count = last.count.saturating_add(count);
+            }
+            _ => self.uses.push_back(Use { at_ms: venue_ms, count }),
+        }
+    }
+
+    /// What may be used with a share kept back for cancels; none is where cancels do not count.
+    fn most(&self, reserve_percent: u32) -> u64 {
+        let reserve = if self.rule.counts == Counted::Lasting { 0 } else { reserve_percent };
+        (u64::from(self.rule.limit) * u64::from(100 - reserve) / 100).max(1)
+    }
+
     fn asked(&self, kind: Asked, cost: Cost) -> u32 {
         match self.rule.counts {
             Counted::Weight => cost.weight,
             Counted::Orders => cost.orders,
+            Counted::Lasting => cost.lasting,
             Counted::Of(kinds) if kinds.contains(&kind) => cost.orders.max(1),
             Counted::Of(_) => 0,
         }
@@ -123,7 +181,7 @@ impl Window {
     fn is_told_by(&self, kind: Asked) -> bool {
         let counted = match self.rule.counts {
             Counted::Of(kinds) => kinds.contains(&kind),
-            Counted::Weight | Counted::Orders => true,
+            Counted::Weight | Counted::Orders | Counted::Lasting => true,
         };
         counted && !self.rule.header.is_empty()
     }
@@ -138,6 +196,7 @@ mod tests {
             name: "request weight",
             limit: 100,
             per_ms: 60_000,
+            slides: false,
             header: "X-USED",
             header_is_left: false,
             counts: Counted::Weight,
@@ -146,6 +205,7 @@ mod tests {
             name: "orders",
             limit: 10,
             per_ms: 10_000,
+            slides: false,
             header: "",
             header_is_left: false,
             counts: Counted::Orders,
@@ -154,14 +214,15 @@ mod tests {
             name: "cancels",
             limit: 6,
             per_ms: 10_000,
+            slides: false,
             header: "",
             header_is_left: false,
             counts: Counted::Of(&[Asked::Cancel]),
         },
     ];
 
-    const ORDER: (Asked, Cost) = (Asked::Place, Cost { weight: 1, orders: 1 });
-    const CANCEL: (Asked, Cost) = (Asked::Cancel, Cost { weight: 1, orders: 0 });
+    const ORDER: (Asked, Cost) = (Asked::Place, Cost::of(1, 1));
+    const CANCEL: (Asked, Cost) = (Asked::Cancel, Cost::of(1, 0));
 
     #[test]
     fn orders_leave_a_reserve_that_cancels_may_use() {
@@ -184,5 +245,38 @@ mod tests {
         budgets.block(50);
         assert!(!budgets.take(Purpose::Cancel, CANCEL, 49, 0));
         assert!(budgets.take(Purpose::Cancel, CANCEL, 50, 0));
+    }
+
+    #[test]
+    fn a_window_that_slides_is_free_when_what_was_used_is_old_enough() {
+        let rule = Budget {
+            name: "lasting orders",
+            limit: 3,
+            per_ms: 1_000,
+            slides: true,
+            header: "",
+            header_is_left: false,
+            counts: Counted::Lasting,
+        };
+        let mut budgets = Budgets::new(&[rule], 20);
+        let order = (Asked::Place, Cost { weight: 0, orders: 0, lasting: 1 });
+        let mut may = |at_ms: i64| budgets.take(Purpose::Other, order, 0, at_ms);
+        assert!(
+            may(900) && may(900) && may(1_500),
+            "no share is kept back for what does not count"
+        );
+        assert!(!may(1_899), "a second has not gone by since the first two");
+        assert!(may(1_900) && may(1_901));
+        assert!(!may(2_499) && may(2_500));
+    }
+
+    #[test]
+    fn a_block_of_orders_lets_everything_else_go() {
+        let mut budgets = Budgets::new(RULES, 20);
+        budgets.block_orders(50);
+        assert!(!budgets.take(Purpose::Other, ORDER, 49, 0));
+        assert!(budgets.take(Purpose::Cancel, CANCEL, 49, 0));
+        assert!(budgets.take(Purpose::Other, (Asked::Query, Cost::of(1, 0)), 49, 0));
+        assert!(budgets.take(Purpose::Other, ORDER, 50, 0));
     }
 }

@@ -12,6 +12,7 @@ use super::ours::{refuse, Signal};
 use super::told::{Level, Told};
 use crate::fact::{Fact, Notice, OrderStatus};
 use crate::failure::{Failure, FailureClass, Partial};
+use crate::operation::Asked;
 use crate::outgoing::Reply;
 
 /// Before a request without an answer is asked about: its statement may be on its way.
@@ -139,7 +140,7 @@ impl VenueSession {
 
     /// A request was not done, or nobody knows.
     fn failed(&mut self, call: Call, failure: Failure, now_ns: TimeNs, out: &mut Outbox) {
-        self.learn_of(&failure, now_ns, out);
+        self.learn_of(&failure, call.shape.asked, now_ns, out);
         if let (About::Stream, Some(socket)) = (&call.about, call.socket) {
             note(out, Level::Error, "user_stream", failure.to_string());
             out.ask(super::Effect::Close { socket });
@@ -183,8 +184,21 @@ impl VenueSession {
     }
 
     /// What a failure says about all requests.
-    pub(super) fn learn_of(&mut self, failure: &Failure, now_ns: TimeNs, out: &mut Outbox) {
+    pub(super) fn learn_of(
+        &mut self,
+        failure: &Failure,
+        asked: Asked,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let orders = matches!(asked, Asked::Place | Asked::PlaceMany | Asked::Amend);
         match failure.class {
+            FailureClass::RateLimited { wait_ms: None, banned: false }
+                if orders && self.wiring.orders_limited_apart && !failure.is_of_http() =>
+            {
+                self.budgets.block_orders(now_ns + AGAIN_NS);
+                note(out, Level::Warning, "rate_limit", format!("{failure}; cancels go on"));
+            }
             FailureClass::RateLimited { wait_ms, banned } => {
                 let wait_ms = wait_ms.unwrap_or(if banned { 120_000 } else { 1_000 });
                 let until_ns = now_ns + (wait_ms.min(86_400_000) as i64) * MS;
@@ -412,7 +426,7 @@ impl VenueSession {
             Ok(()) => found.unwrap_or(Answer::NotFound),
             Err(failure) if is_not_found(&failure) => Answer::NotFound,
             Err(failure) => {
-                self.learn_of(&failure, now_ns, out);
+                self.learn_of(&failure, call.shape.asked, now_ns, out);
                 note(out, Level::Warning, "order", format!("order {}: {failure}", query.order.0));
                 return self.query_failed(query, now_ns);
             }

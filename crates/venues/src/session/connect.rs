@@ -70,7 +70,8 @@ impl VenueSession {
             },
         };
         let socket = self.wires.add(role, successor, now_ns);
-        out.ask(Effect::Open { socket, url, headers: Vec::new() });
+        let market = matches!(role, Role::Market(_));
+        out.ask(Effect::Open { socket, market, url, headers: Vec::new() });
     }
 
     pub(super) fn opened(&mut self, socket: SocketId, now_ns: TimeNs, out: &mut Outbox) {

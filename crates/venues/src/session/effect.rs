@@ -55,6 +55,8 @@ pub enum Effect {
     Open {
         /// By this number.
         socket: SocketId,
+        /// Whether it is for market data alone: several connections may stand for it.
+        market: bool,
         /// Where to. It may hold a secret (the key of a user stream).
         url: String,
         /// Headers of the handshake.
@@ -204,6 +206,7 @@ mod tests {
         let key = "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1";
         let open = Effect::Open {
             socket: SocketId(1),
+            market: false,
             url: format!("wss://fstream.binance.com/private/ws/{key}"),
             headers: Vec::new(),
         };

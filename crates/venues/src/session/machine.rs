@@ -20,6 +20,7 @@ use super::wiring::{SnapshotBy, UserBy, Wiring};
 use super::Session;
 use crate::client_id::ClientIds;
 use crate::listing::Listings;
+use crate::mark::MarkOf;
 use crate::outgoing::{Outgoing, Reply};
 use crate::venue::Venue;
 
@@ -277,6 +278,10 @@ impl VenueSession {
 impl Session for VenueSession {
     fn venue(&self) -> &str {
         self.venue.name()
+    }
+
+    fn marks(&self) -> Option<MarkOf> {
+        self.venue.marks()
     }
 
     fn adopt(&mut self, account: &Account) {

@@ -40,6 +40,8 @@ pub mod wiring;
 use mainspring_core::report::Account;
 use mainspring_core::{Request, TimeNs};
 
+use crate::mark::MarkOf;
+
 pub use book::MarketCounts;
 pub use effect::{Addresses, Effect, Message, Outbox};
 pub use input::{CallId, Input, Sent, SocketId, TimerId};
@@ -51,6 +53,11 @@ pub use told::{Balance, Level, Note, Told};
 pub trait Session: Send {
     /// The venue's name, as instruments have it.
     fn venue(&self) -> &str;
+
+    /// How copies of messages of market data are told, where the venue's messages tell them.
+    fn marks(&self) -> Option<MarkOf> {
+        None
+    }
 
     /// What we have at the venue by our own books; told once, before [`Self::start`].
     fn adopt(&mut self, account: &Account);

@@ -21,7 +21,7 @@ use super::told::Level;
 use crate::fact::Fact;
 use crate::failure::{Failure, FailureClass};
 use crate::listing::Listings;
-use crate::operation::{Cancel, Operation, OrderKey, Place};
+use crate::operation::{Asked, Cancel, Operation, OrderKey, Place};
 use crate::outgoing::{Reply, Via};
 use crate::rules::Support;
 
@@ -257,7 +257,7 @@ impl VenueSession {
             fact => ours.take(&fact, now_ns, out),
         });
         if let Err(failure) = result {
-            self.learn_of(&failure, now_ns, out);
+            self.learn_of(&failure, call.shape.asked, now_ns, out);
             for item in items {
                 self.not_done(item.clone(), &failure, now_ns, out);
             }
@@ -266,7 +266,7 @@ impl VenueSession {
         for (at, item) in items.iter().enumerate() {
             match failures.iter().find(|(place, _)| *place == at) {
                 Some((_, failure)) => {
-                    self.learn_of(failure, now_ns, out);
+                    self.learn_of(failure, call.shape.asked, now_ns, out);
                     self.not_done(item.clone(), failure, now_ns, out);
                 }
                 None => self.ask_if_unnamed(item, now_ns),
@@ -357,7 +357,7 @@ impl VenueSession {
         now_ns: TimeNs,
         out: &mut Outbox,
     ) {
-        self.learn_of(failure, now_ns, out);
+        self.learn_of(failure, Asked::CancelAll, now_ns, out);
         let nothing_there = failure.reason == Some(mainspring_core::RejectReason::UnknownOrder);
         if !nothing_there {
             let text = format!("cancelling everything failed: {failure}");

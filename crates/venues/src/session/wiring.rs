@@ -45,6 +45,9 @@ pub struct Wiring {
     pub fills_page: u32,
     /// Whether the countdown that cancels is set for each instrument, or for all at once.
     pub countdown_each: bool,
+    /// Whether a refusal of too many orders without a time to wait is about new orders alone: cancels
+    /// and questions go on.
+    pub orders_limited_apart: bool,
 }
 
 /// Wiring by HTTP and a stream that needs nothing special.
@@ -57,4 +60,5 @@ pub const PLAIN: Wiring = Wiring {
     positions: true,
     fills_page: 100,
     countdown_each: false,
+    orders_limited_apart: false,
 };

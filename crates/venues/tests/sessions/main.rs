@@ -4,6 +4,7 @@ mod binance_market;
 mod binance_orders;
 mod binance_restart;
 mod check;
+mod dydx_orders;
 mod others;
 mod play;
 mod rounds;

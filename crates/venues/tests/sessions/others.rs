@@ -13,7 +13,7 @@ use mainspring_venues::table::Opening;
 use crate::play::{client, listings, Play, KEY, MS, SECOND, SECRET, TAG};
 
 /// An instrument of a venue with its own symbol and number.
-fn one(venue: &str, symbol: &str, code: Code) -> Listings {
+pub fn one(venue: &str, symbol: &str, code: Code) -> Listings {
     let mut listing: Listing = listings("binance_usdm").all()[0].clone();
     listing.instrument.venue = venue.to_owned();
     listing.instrument.symbol = symbol.to_owned();

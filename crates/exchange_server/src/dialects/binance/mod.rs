@@ -57,6 +57,12 @@ impl Dialect for Binance {
         handle(venue, &asked).over_http(request.path)
     }
 
+    fn is_order(&self, request: &HttpRequest<'_>) -> bool {
+        let mut parts = request.path.split('/').filter(|part| !part.is_empty());
+        let is_it = |part: &str| part.starts_with("order") || part.ends_with("Order");
+        request.method != "GET" && parts.any(|part| is_it(part) || part.ends_with("Orders"))
+    }
+
     fn failed(&self, fault: RequestFault) -> HttpAnswer {
         Answer::failed(fault).over_http("")
     }

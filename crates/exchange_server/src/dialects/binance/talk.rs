@@ -83,6 +83,11 @@ impl Talk for Session {
         }
     }
 
+    fn is_order(&self, text: &str) -> bool {
+        ["\"order.", "\"openOrders.cancelAll", "\"algoOrder."].iter().any(|one| text.contains(one))
+            && !text.contains("\"order.status\"")
+    }
+
     fn hear(
         &mut self,
         venue: &mut Venue,

@@ -62,6 +62,12 @@ impl Dialect for Bybit {
         rest::answer(venue, request)
     }
 
+    fn is_order(&self, request: &HttpRequest<'_>) -> bool {
+        request.method == "POST"
+            && request.path.starts_with("/v5/order/")
+            && request.path != "/v5/order/disconnected-cancel-all"
+    }
+
     fn failed(&self, fault: RequestFault) -> HttpAnswer {
         let refusal = Refusal::of_fault(fault);
         HttpAnswer::new(refusal.status, rest::body(&refusal.outcome(), 0))

@@ -38,6 +38,10 @@ impl Session {
 impl Talk for Session {
     fn begin(&mut self, _: &mut Venue, _: &mut Connection) {}
 
+    fn is_order(&self, text: &str) -> bool {
+        text.contains("\"order.")
+    }
+
     fn hear(
         &mut self,
         venue: &mut Venue,

@@ -95,6 +95,10 @@ impl Dialect for Dydx {
         indexer::answer(venue, request)
     }
 
+    fn is_order(&self, request: &HttpRequest<'_>) -> bool {
+        request.path.starts_with("/broadcast_tx") || request.path == "/cosmos/tx/v1beta1/txs"
+    }
+
     fn failed(&self, fault: RequestFault) -> HttpAnswer {
         let (status, text) = failed(fault);
         HttpAnswer::new(status, text)

@@ -186,6 +186,9 @@ fn place(chain: &mut Dydx, venue: &mut Venue, member: usize, order: &ChainOrder)
     }
     let known = named(venue, member, &order.key).filter(|known| known.status.is_open());
     if let Some((id, till)) = known.map(|known| (known.id, known.chain.good_till)) {
+        if !is_short {
+            chain.pace_stateful(member, height(venue))?;
+        }
         replace(venue, member, (id, till, is_short), (good_till, &terms))?;
         chain.end_at(venue, id);
         return Ok(());

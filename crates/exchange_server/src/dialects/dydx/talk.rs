@@ -26,6 +26,11 @@ impl Talk for Session {
         connection.tell(&json!({"type": "connected"}).to_string());
     }
 
+    fn is_order(&self, _: &str) -> bool {
+        // Transactions go to a node.
+        false
+    }
+
     fn hear(
         &mut self,
         venue: &mut Venue,
@@ -153,7 +158,7 @@ pub fn tell(chain: &mut Dydx, venue: &mut Venue) {
         chain.forget_cancels(now);
         let contents = json!({"blockHeight": now.to_string(), "time": show::iso(venue.now_ms())});
         let message = data("v4_block_height", "v4_block_height", &contents);
-        venue.hub.send(OF, "v4_block_height", &message);
+        venue.hub.announce(OF, "v4_block_height", &message);
     }
     // Nothing trades on the other product here.
     venue.sections[Product::Spot as usize].desk.events.clear();

@@ -32,6 +32,13 @@ struct Envelope<'a> {
     expires: Option<u64>,
 }
 
+/// Whether an action, in a body or a message, places, changes or cancels orders.
+pub fn is_order(text: &str) -> bool {
+    let kinds = ["order", "cancel", "cancelByCloid", "modify", "batchModify"];
+    let text = text.replace(' ', "");
+    kinds.iter().any(|kind| text.contains(&format!("\"type\":\"{kind}\"")))
+}
+
 /// Answers an action; what is none has no answer.
 pub fn answer(venue: &mut Venue, body: &str) -> Option<Value> {
     let envelope: Envelope<'_> = serde_json::from_str(body).ok()?;

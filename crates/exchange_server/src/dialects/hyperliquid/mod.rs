@@ -84,6 +84,10 @@ impl Dialect for Hyperliquid {
         )
     }
 
+    fn is_order(&self, request: &HttpRequest<'_>) -> bool {
+        request.path == "/exchange" && action::is_order(request.body)
+    }
+
     fn failed(&self, fault: RequestFault) -> HttpAnswer {
         let (status, text) = failed(fault);
         HttpAnswer::new(status, text)

@@ -18,6 +18,10 @@ pub struct Session;
 impl Talk for Session {
     fn begin(&mut self, _: &mut Venue, _: &mut Connection) {}
 
+    fn is_order(&self, text: &str) -> bool {
+        text.contains("\"post\"") && action::is_order(text)
+    }
+
     fn hear(
         &mut self,
         venue: &mut Venue,

@@ -70,6 +70,12 @@ impl Dialect for Okx {
         rest::answer(venue, request)
     }
 
+    fn is_order(&self, request: &HttpRequest<'_>) -> bool {
+        request.method == "POST"
+            && request.path.starts_with("/api/v5/trade/")
+            && request.path != "/api/v5/trade/cancel-all-after"
+    }
+
     fn failed(&self, fault: RequestFault) -> HttpAnswer {
         Refusal::of_fault(fault).over_http()
     }

@@ -25,6 +25,12 @@ pub struct Session {
 impl Talk for Session {
     fn begin(&mut self, _: &mut Venue, _: &mut Connection) {}
 
+    fn is_order(&self, text: &str) -> bool {
+        let ops = ["order", "cancel-order", "amend-order"];
+        let named = |op: &str| text.contains(&format!("\"{op}\""));
+        ops.iter().any(|op| named(op)) || text.contains("\"batch-")
+    }
+
     fn hear(
         &mut self,
         venue: &mut Venue,

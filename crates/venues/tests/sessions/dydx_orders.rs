@@ -1,0 +1,126 @@
+//! dYdX: lasting orders are few, short-term ones many, and cancels wait for neither.
+
+use mainspring_core::report::Account;
+use mainspring_core::{RejectReason, Side, VenueEventKind};
+use mainspring_venues::listing::Code;
+use mainspring_venues::secret::Secret;
+use mainspring_venues::table::Opening;
+
+use crate::others::one;
+use crate::play::{Play, MS, SECOND, TAG};
+
+const MARKETS: &str = r#"{"markets":{"BTC-USD":{"ticker":"BTC-USD","status":"ACTIVE",
+"clobPairId":"0","atomicResolution":-10,"quantumConversionExponent":-9,"tickSize":"0.1",
+"stepSize":"0.001","stepBaseQuantums":10000000,"subticksPerTick":100000}}}"#;
+
+const DONE: &str = r#"{"jsonrpc":"2.0","id":-1,"result":{"code":0,"codespace":"","log":""}}"#;
+const TOO_MANY: &str = r#"{"jsonrpc":"2.0","id":-1,"result":{"code":5001,"codespace":"clob",
+"log":"Rate limit exceeded: Block rate limit exceeded"}}"#;
+
+fn dydx(short_term: bool) -> Play {
+    let code = Code::Dydx {
+        clob_pair_id: 0,
+        atomic_resolution: -10,
+        quantum_conversion_exponent: -9,
+        step_base_quantums: 10_000_000,
+        subticks_per_tick: 100_000,
+    };
+    let opening = Opening {
+        secret: Some(Secret::new(
+            "0x0123456789012345678901234567890123456789012345678901234567890123",
+        )),
+        account: "dydx1abc".to_owned(),
+        tag: TAG,
+        short_term,
+        ..Opening::default()
+    };
+    let mut play = Play::of("dydx", &opening, one("dydx", "BTC-USD", code), |_| {});
+    play.start(&Account::default());
+    play.ok("GET", "/v4/height", r#"{"height":"1000","time":"2026-11-21T10:00:00.000Z"}"#);
+    play.ok("GET", "/v4/perpetualMarkets", MARKETS);
+    let market = play.connect("/v4/ws");
+    let user = play.connect("/v4/ws");
+    play.frame(market, r#"{"type":"connected","connection_id":"a","message_id":0}"#);
+    play.frame(user, r#"{"type":"connected","connection_id":"b","message_id":0}"#);
+    assert!(play.session.is_up(), "{:?}", play.notes);
+    play
+}
+
+/// Places an order; whether it left.
+fn quote(play: &mut Play, id: u64) -> bool {
+    play.place(id, Side::Buy, 618_000, 5);
+    match play.find("GET", "/broadcast_tx_sync") {
+        Some(asked) => {
+            play.answer(&asked, 200, &[], DONE);
+            true
+        }
+        None => {
+            assert_eq!(play.kinds(id), [VenueEventKind::Rejected(RejectReason::Overloaded)]);
+            false
+        }
+    }
+}
+
+#[test]
+fn a_session_that_quotes_too_fast_knows_it_before_the_chain_refuses() {
+    let mut play = dydx(false);
+    let mut left = Vec::new();
+    for id in 1..=1_200 {
+        if quote(&mut play, id) {
+            left.push(play.now_ns);
+        }
+        play.wait(100 * MS);
+    }
+    let since = left[0];
+    let within = |span: i64| left.iter().filter(|at| **at - since < span).count();
+    assert_eq!(within(SECOND), 2, "two lasting orders a block");
+    assert_eq!((within(12 * SECOND), within(100 * SECOND)), (20, 20), "twenty in a hundred blocks");
+    assert!(left.len() > 20, "the oldest are forgotten one by one: {}", left.len());
+    assert!(!play.noted("rate_limit"), "{:?}", play.notes);
+    // What is used up is for new orders alone.
+    play.cancel(1);
+    play.take("GET", "/broadcast_tx_sync");
+}
+
+#[test]
+fn short_term_orders_are_not_limited_by_those_that_last() {
+    let mut play = dydx(true);
+    let mut left = 0;
+    for id in 1..=200 {
+        left += i32::from(quote(&mut play, id));
+        play.wait(50 * MS);
+    }
+    assert_eq!(left, 200, "twenty a second, and nothing of the indexer's budget");
+    assert!(play.session.budget_usage().all(|(name, used, _)| !name.contains("long") || used == 0));
+}
+
+#[test]
+fn a_refusal_for_too_many_orders_does_not_hold_back_cancels() {
+    let mut play = dydx(false);
+    assert!(quote(&mut play, 1));
+    play.place(2, Side::Buy, 618_000, 5);
+    let asked = play.take("GET", "/broadcast_tx_sync");
+    play.answer(&asked, 200, &[], TOO_MANY);
+    assert_eq!(play.kinds(2), [VenueEventKind::Rejected(RejectReason::Overloaded)]);
+    assert!(play.noted("rate_limit"));
+    // At once, not after the second for which nothing new is sent.
+    play.cancel(1);
+    let cancel = play.take("GET", "/broadcast_tx_sync");
+    play.answer(&cancel, 200, &[], DONE);
+    assert!(!quote(&mut play, 3));
+    play.wait(1_200 * MS);
+    assert!(quote(&mut play, 4));
+}
+
+#[test]
+fn a_node_that_takes_nothing_is_left_alone_by_cancels_too() {
+    let mut play = dydx(false);
+    assert!(quote(&mut play, 1));
+    play.place(2, Side::Buy, 618_000, 5);
+    let asked = play.take("GET", "/broadcast_tx_sync");
+    play.answer(&asked, 429, &[("Retry-After", "2")], "");
+    play.cancel(1);
+    assert!(play.find("GET", "/broadcast_tx_sync").is_none());
+    play.wait(2_200 * MS);
+    play.take("GET", "/broadcast_tx_sync");
+}
