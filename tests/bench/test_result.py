@@ -1,8 +1,14 @@
 """What a benchmark prints."""
 
+import json
+
 import pytest
 from mainspring.bench import Measurement, benchmarks, find
-from mainspring.bench.timing import in_turn
+from mainspring.bench.registry import Benchmark
+from mainspring.bench.timing import BenchmarkFailed, in_turn
+from mainspring.cli.bench import bench
+from mainspring.cli.exits import Exit
+from mainspring.cli.output import Output
 from mainspring.errors import NotFoundError
 
 
@@ -43,3 +49,21 @@ def test_every_benchmark_can_be_found_and_an_unknown_one_lists_them():
     assert [find(one.name) for one in benchmarks()] == list(benchmarks())
     with pytest.raises(NotFoundError, match="replay_mm"):
         find("speed")
+
+
+def test_one_that_fails_does_not_lose_the_others(monkeypatch, capsys):
+    def breaks(_session):
+        raise BenchmarkFailed("the peer was killed")
+        yield
+
+    def works(_session):
+        yield Measurement("scan", "bytes_per_s", "bytes/s", 2.0)
+
+    runs = {"router": breaks, "scan": works}
+    monkeypatch.setattr(Benchmark, "run", lambda self, session: runs[self.name](session))
+    assert bench("router", "scan", output=Output(json=True)) == Exit.PARTIAL
+    said = capsys.readouterr()
+    assert json.loads(said.out)["name"] == "scan"
+    assert "router failed: the peer was killed" in said.err
+    with pytest.raises(BenchmarkFailed):
+        bench("router", output=Output(json=True))

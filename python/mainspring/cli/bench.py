@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from mainspring.cli.app import Flag, verb_app
+from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output, cell, table
-from mainspring.errors import InvalidValue
+from mainspring.errors import InvalidValue, MainspringError
 
 app = verb_app("bench", "[NAME...]")
 
@@ -23,10 +24,11 @@ def bench(
     smoke: Flag = False,
     peers: Annotated[bool, Parameter(negative="--no-peers")] = True,
     output: Output | None = None,
-) -> None:
+) -> int:
     """Measure this engine, beside its peers where they are installed (`make bench` installs them).
 
-    With `--json` each figure is one JSON object on a line of its own, as soon as it is known.
+    With `--json` each figure is one JSON object on a line of its own, as soon as it is known. A
+    benchmark that fails is told, and the others go on (exit 7).
 
     Parameters
     ----------
@@ -52,17 +54,25 @@ def bench(
     if list_:
         listed = [{"name": b.name, "metrics": list(b.metrics), "what": b.summary} for b in chosen]
         output.result(listed, lambda: _list_table(listed))
-        return
+        return Exit.OK
     session = Session.open(repeats=repeats, smoke=smoke, with_peers=peers)
-    measured = []
+    measured: list[dict[str, Any]] = []
+    failed = 0
     for benchmark in chosen:
         output.note(f"{benchmark.name}: {benchmark.summary}")
-        for measurement in benchmark.run(session):
-            measured.append(measurement.document())
-            if output.json:
-                sys.stdout.write(json.dumps(measured[-1]) + "\n")
-                sys.stdout.flush()
+        try:
+            for measurement in benchmark.run(session):
+                measured.append(measurement.document())
+                if output.json:
+                    sys.stdout.write(json.dumps(measured[-1]) + "\n")
+                    sys.stdout.flush()
+        except MainspringError as error:
+            if len(chosen) == 1:
+                raise
+            failed += 1
+            output.warn(f"{benchmark.name} failed: {error}")
     output.show(_figures_table(measured))
+    return Exit.PARTIAL if failed else Exit.OK
 
 
 def _list_table(listed: list[dict[str, Any]]) -> Any:
