@@ -6,12 +6,13 @@ import os
 import signal
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Machines are shared: how long an example takes says nothing about the code. The same commit tries
 # the same examples wherever it is tested; `make test-long` searches anew each time.
-settings.register_profile("mainspring", deadline=None, derandomize=True)
-settings.register_profile("search", deadline=None)
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("mainspring", deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.register_profile("search", deadline=None, suppress_health_check=SLOW)
 settings.load_profile("search" if os.environ.get("MAINSPRING_SEARCH") else "mainspring")
 
 
