@@ -32,7 +32,7 @@ def place(server: VenueServer, venue: str, **settings: Any) -> LiveVenue:
     return there
 
 
-def until(what: str, check: Callable[[], bool], session: LiveSession, seconds: float = 30) -> None:
+def until(what: str, check: Callable[[], bool], session: LiveSession, seconds: float = 60) -> None:
     """Waits; what did not come is told with what the session went through."""
     begun = time.monotonic()
     while not check():

@@ -115,7 +115,7 @@ def test_an_order_lives_from_place_to_kill(server: VenueServer, venue: str, tmp_
         step(TWO)
         until("two orders", lambda: len(side.open_orders()) == 2, session)
         session.kill("the test ends")
-        until("cancels of the kill", lambda: side.open_orders() == [], session, 2.0)
+        until("cancels of the kill", lambda: side.open_orders() == [], session)
         until("the same position", lambda: same_position(session, side), session)
         outcome = session.stop()
     assert (outcome.broken, outcome.status.open_orders) == (None, 0)
