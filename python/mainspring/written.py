@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from mainspring.errors import ConfigError
 from mainspring.strategy.time_text import duration_ns
 
 Number = str | int | float | Decimal
+_PLACES = 18
+"""As many as the engine's decimals have."""
 Span = str | int
 """A span of time: text such as ``"1.5ms"``, or nanoseconds."""
 
 
 def decimal_text(value: Number, what: str) -> str:
-    """A number as exact decimal text.
+    """A number as exact decimal text; a float by its shortest digits, cut after 18 places.
 
     Raises:
         ConfigError: When it is not a finite number.
@@ -24,6 +26,8 @@ def decimal_text(value: Number, what: str) -> str:
         raise ConfigError(f"{what} is {value!r}; give a number such as '0.0002'") from None
     if not number.is_finite():
         raise ConfigError(f"{what} is {value!r}; it must be finite")
+    if isinstance(value, float) and number.as_tuple().exponent < -_PLACES:  # type: ignore[operator]
+        number = number.quantize(Decimal(1).scaleb(-_PLACES), ROUND_DOWN)
     return format(number, "f")
 
 

@@ -177,6 +177,7 @@ def config_of(config: RunConfig) -> dict[str, Any]:
         "latency": latency_of(config.latency),
         "decision_ns": config.decision_ns,
         "deposits": [list(item) for item in config.deposits.items()],
+        "stops": [stop.to_engine() for stop in config.stops],
         "sample_ns": 10**15,
     }
 

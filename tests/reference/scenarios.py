@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -18,11 +19,13 @@ from mainspring.reference import (
     TableLatency,
     VenueConfig,
 )
+from mainspring.risk import Stop
 from mainspring.strategy import Strategy
 
 START_NS = 1_000_000
 STEP_NS = 100
 MID = 1_000
+HALF_TICK = Decimal(Instrument().tick) / 2
 
 
 @dataclass
@@ -169,6 +172,28 @@ UNPRICED = st.fixed_dictionaries(
     },
 )
 SIDES = st.sampled_from(["buy", "sell"])
+
+
+def stop_of(kind: str, figures: tuple[int, int, int]) -> Stop:
+    """A stop whose figures are small multiples of the feed's own steps."""
+    first, second, third = figures
+    distance, step = first * HALF_TICK, second * HALF_TICK
+    makers = {
+        "fixed": lambda: Stop.fixed(distance),
+        "trailing": lambda: Stop.trailing(distance),
+        "atr": lambda: Stop.atr(Decimal(first) / 4, 1 + third, (1 + second) * STEP_NS),
+        "step": lambda: Stop.step(distance, step),
+        "break_even": lambda: Stop.break_even(distance, step, third % second * HALF_TICK),
+        "time": lambda: Stop.time(first * second * STEP_NS),
+        "equity": lambda: Stop.equity(LOSSES[third]),
+    }
+    return makers[kind]()
+
+
+STOP_KINDS = ["fixed", "trailing", "atr", "step", "break_even", "time", "equity"]
+LOSSES = ["0.0000001", "0.0001", "0.0005", "0.002"]
+FIGURES = st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(0, 3))
+STOPS = st.builds(stop_of, st.sampled_from(STOP_KINDS), FIGURES)
 ACTIONS = st.one_of(
     st.just(("nothing",)),
     st.tuples(st.just("limit"), SIDES, st.integers(-3, 3), st.integers(1, 9), PRICED),
@@ -183,6 +208,8 @@ ACTIONS = st.one_of(
     st.tuples(st.just("cancel_all")),
     st.tuples(st.just("amend"), st.integers(0, 5), st.integers(-3, 3), st.integers(1, 9)),
     st.tuples(st.just("timer"), st.integers(0, 10)),
+    st.tuples(st.just("stop"), STOPS),
+    st.tuples(st.just("remove_stops")),
 )
 SCRIPTS = st.lists(st.lists(ACTIONS, max_size=2), min_size=1, max_size=40)
 
@@ -247,6 +274,10 @@ class Scripted(Strategy):
             m.target_position(target * m.lot, price)
         elif what == "cancel_all":
             m.cancel_all()
+        elif what == "stop":
+            m.stop(*values)
+        elif what == "remove_stops":
+            m.remove_stops()
         elif what == "timer":
             m.set_timer(m.time_ns + values[0] * STEP_NS, values[0])
         elif what in ("cancel", "amend") and self.ids:
@@ -341,6 +372,7 @@ CONFIGS = st.builds(
     latency=LATENCIES,
     decision_ns=st.sampled_from([0, 50]),
     deposits=st.just({"USDT": "1000000", "BTC": "1000000"}),
+    stops=st.one_of(st.just(()), st.lists(STOPS, max_size=2).map(tuple)),
 )
 INSTRUMENTS = st.builds(
     Instrument,
@@ -387,6 +419,9 @@ def dense_script(random: Random, count: int) -> list[Any]:
 
 
 def _dense_action(random: Random) -> tuple[Any, ...]:
+    if random.random() < 0.06:
+        figures = (random.randint(1, 9), random.randint(1, 5), random.randint(0, 3))
+        return ("stop", stop_of(random.choice(STOP_KINDS), figures))
     what = random.random()
     side = random.choice(["buy", "sell"])
     if what < 0.40:

@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 import mainspring as ms
+from mainspring.risk import Stop
 
 LEVELS = 3
+WIDE = Stop.trailing("12.5")
 
 
 class Everything:
@@ -138,6 +140,53 @@ class EveryOrder:
             self._last = m.buy(self.size, m.bid, exact=True, post_only=True, tif="gtc")
 
 
+class Stopped:
+    """Trades both ways with one stop after another, of every kind."""
+
+    NEAR = Stop.fixed(1.25)
+
+    size: ms.Qty = ms.Qty("0.01")
+    distance: float = 2.5
+    patience_ns: int = 1_500_000_000
+    _calls: int = 0
+    _turn: int = 0
+
+    def on_book(self, m: Any) -> None:
+        self._calls += 1
+        if self._calls % 40 != 1:
+            return
+        self._turn += 1
+        self.guard(m, self._turn % 10)
+        if m.position == 0.0:
+            if self._turn % 2 == 0:
+                m.buy(self.size)
+            else:
+                m.sell(self.size)
+
+    def guard(self, m: Any, kind: int) -> None:
+        if kind == 0:
+            m.stop(Stop.trailing(self.distance))
+        elif kind == 1:
+            m.stop(Stop.fixed(self.distance + 3 * m.tick))
+        elif kind == 2:
+            m.stop(Stop.step("1.5", 5 * m.tick))
+        elif kind == 3:
+            m.stop(Stop.break_even(distance=3, trigger=1.2, offset=m.tick))
+        elif kind == 4:
+            m.stop(ms.risk.Stop.time("2s"))
+        elif kind == 5:
+            m.stop(Stop.time(self.patience_ns))
+        elif kind == 6:
+            m.stop(Stop.equity(self.distance / 300))
+        elif kind == 7:
+            m.stop(Stop.atr(2.5, 3, bar="250ms"))
+        elif kind == 8:
+            m.remove_stops()
+            m.stop(WIDE if m.position > 0 else self.NEAR)
+        else:
+            m.remove_stops()
+
+
 class Fails:
     """Fails in the way and at the call that it is told."""
 
@@ -175,6 +224,10 @@ class Fails:
             m.target_position(math.sqrt(-1.0 * self.at))
         elif self.how == 10:
             m.buy(0.0)
+        elif self.how == 11:
+            m.stop(Stop.trailing(self.at - 50.0))
+        elif self.how == 12:
+            m.stop(Stop.fixed(math.nan))
 
 
 class Large:

@@ -37,6 +37,8 @@ SAYS = {
     8: ("bid above ask", "assert m.bid > m.ask"),
     9: ("ValueError", "math.sqrt"),
     10: ("must be positive", "m.buy(0.0)"),
+    11: ("must be positive", "m.stop(Stop.trailing(self.at - 50.0))"),
+    12: ("must be finite", "m.stop(Stop.fixed(math.nan))"),
 }
 
 

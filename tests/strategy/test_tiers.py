@@ -11,6 +11,9 @@ import mainspring.strategies.compiled as machine
 import pytest
 import subjects
 from mainspring.data.dataset import Dataset
+from mainspring.errors import StrategyError
+from mainspring.risk import Stop
+from mainspring.strategy.loading import load_strategy
 
 pytest.importorskip("numba")
 
@@ -42,6 +45,15 @@ class EveryOrder(subjects.EveryOrder, ms.Strategy):
 
 
 class PlainEveryOrder(subjects.EveryOrder, ms.Strategy):
+    """Plain."""
+
+
+@ms.compiled
+class Stopped(subjects.Stopped):
+    """Compiled."""
+
+
+class PlainStopped(subjects.Stopped, ms.Strategy):
     """Plain."""
 
 
@@ -114,6 +126,59 @@ def test_every_kind_of_order_is_the_same_compiled(market: Dataset) -> None:
     same(*runs)
     kinds = set(runs[0].orders.to_numpy()["order_type"])
     assert len(kinds) == 8, kinds
+
+
+def stopped_out(run: ms.Run) -> dict[str, int]:
+    """How often stops of each kind closed a position."""
+    words = [text.split(" by ")[1] for _, text in run.messages if "stopped out" in text]
+    kinds = [word.split("{")[0].strip() for word in words]
+    return {kind: kinds.count(kind) for kind in set(kinds)}
+
+
+def test_stops_that_strategies_ask_for_are_the_same_compiled(market: Dataset) -> None:
+    runs = [ms.backtest(one, market, latency="2ms") for one in (PlainStopped(), Stopped())]
+    same(*runs)
+    fired = stopped_out(runs[0])
+    assert set(fired) == {"Fixed", "Trailing", "Atr", "Step", "BreakEven", "Time", "Equity"}, fired
+    assert stopped_out(runs[1]) == fired
+
+
+def test_stops_that_a_run_holds_are_the_same_in_three_tiers(market: Dataset) -> None:
+    stops = [Stop.trailing("1.5"), Stop.time("4s"), Stop.break_even("2", "0.5")]
+    tiers = [place.TouchMaker(**SIZES) for place in (ms.native, ms.strategies, machine)]
+    runs = [ms.backtest(one, market, latency="5ms", stops=stops) for one in tiers]
+    same(*runs)
+    assert sum(stopped_out(runs[0]).values()) > 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ("m.stop(5)", "write the stop here"),
+        ("m.stop(Stop.trailing())", "distance is missing"),
+        ("m.stop(Stop.trailing('far'))", "give a number"),
+        ("m.stop(Stop.fixed(1, strategy='me'))", "has no option strategy"),
+        ("m.stop(Stop.time(m.spread))", "after is text"),
+        ("m.stop(Stop.atr(2, m.position_lots))", "period is a whole number"),
+        ("m.stop(Stop.equity('0.1234567890123456789'))", "more digits"),
+        ("m.remove_stops(1)", "takes nothing"),
+    ],
+)
+def test_stops_that_cannot_be_compiled_are_refused_with_their_line(
+    market: Dataset, tmp_path: Path, asked: str, why: str
+) -> None:
+    path = tmp_path / "asks.py"
+    path.write_text(
+        "import mainspring as ms\n"
+        "from mainspring.risk import Stop\n\n\n"
+        "@ms.compiled\n"
+        "class Asks(ms.Strategy):\n"
+        "    def on_book(self, m):\n"
+        f"        {asked}\n"
+    )
+    strategy = load_strategy(str(path))()
+    with pytest.raises(StrategyError, match=rf"asks\.py:8.*{why}"):
+        ms.backtest(strategy, market)
 
 
 def test_what_compiled_code_leaves_to_python_is_the_same(market: Dataset) -> None:

@@ -122,10 +122,46 @@ impl Decimal {
         self.mantissa as f64 / 10_f64.powi(i32::from(self.scale))
     }
 
+    /// A float by the fewest digits that tell it from every other, as people see it, cut after
+    /// [`MAX_SCALE`] places; `None` when it is not finite or too large. Allocates nothing.
+    #[must_use]
+    pub fn of_f64(value: f64) -> Option<Self> {
+        let mut digits = Digits { bytes: [0; 64], len: 0 };
+        fmt::Write::write_fmt(&mut digits, format_args!("{value}")).ok()?;
+        Self::from_ascii(digits.text())
+    }
+
     /// `count * self` as decimal text, the exact value of `count` units.
     #[must_use]
     pub fn times(self, count: i64) -> String {
         format_scaled(i128::from(self.mantissa) * i128::from(count), self.scale)
+    }
+}
+
+/// A float as text, in fixed room.
+struct Digits {
+    bytes: [u8; 64],
+    len: usize,
+}
+
+impl Digits {
+    /// As many places as a decimal has.
+    fn text(&self) -> &[u8] {
+        let text = &self.bytes[..self.len];
+        let point = text.iter().position(|byte| *byte == b'.').unwrap_or(self.len);
+        &text[..self.len.min(point.saturating_add(1 + usize::from(MAX_SCALE)))]
+    }
+}
+
+impl fmt::Write for Digits {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = &mut self.bytes[self.len..];
+        let fits = room.len().min(text.len());
+        room[..fits].copy_from_slice(&text.as_bytes()[..fits]);
+        self.len += fits;
+        // What does not fit must be behind all places that count.
+        let is_read = fits == text.len() || self.bytes[..32].contains(&b'.');
+        is_read.then_some(()).ok_or(fmt::Error)
     }
 }
 
@@ -266,6 +302,26 @@ mod tests {
         }
         for text in ["", "-", ".5", "1e3", "+1", "1.2.3", "NaN", "0x1", "9223372036854775808"] {
             assert_eq!(Decimal::from_ascii(text.as_bytes()), None, "{text} was accepted");
+        }
+    }
+
+    #[test]
+    fn floats_are_read_by_their_shortest_digits() {
+        for (value, text) in [
+            (0.5, "0.5"),
+            (5.0, "5"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (0.001_234_567_890_123_456_7, "0.001234567890123456"),
+            (1e-20, "0"),
+            (1e-200, "0"),
+            (-2.25, "-2.25"),
+            (1e15, "1000000000000000"),
+            (123_456_789_012.345_67, "123456789012.34567"),
+        ] {
+            assert_eq!(Decimal::of_f64(value).unwrap().to_string(), text, "{value:e}");
+        }
+        for value in [f64::NAN, f64::INFINITY, -f64::INFINITY, 1e19, 1e300, f64::MIN] {
+            assert_eq!(Decimal::of_f64(value), None, "{value:e}");
         }
     }
 

@@ -152,13 +152,22 @@ impl PythonHost {
     }
 }
 
-/// `file:line in function: Type: message` of the innermost frame.
+/// `file:line in function: Type: message` of the innermost frame that is not ours: an argument that one
+/// of our functions refuses is the fault of the line that gave it.
 fn describe(py: Python<'_>, error: &PyErr) -> PyResult<String> {
     let kind = error.get_type(py).name()?.to_string();
     let text = error.value(py).str()?.to_string();
     let Some(traceback) = error.traceback(py) else { return Ok(format!("{kind}: {text}")) };
     let frames = py.import("traceback")?.call_method1("extract_tb", (traceback,))?;
-    let frame = frames.get_item(-1)?;
+    let package: String = py.import("mainspring")?.getattr("__path__")?.get_item(0)?.extract()?;
+    let mut frame = frames.get_item(-1)?;
+    for one in frames.try_iter()? {
+        let one = one?;
+        let file: String = one.getattr("filename")?.extract()?;
+        if !std::path::Path::new(&file).starts_with(&package) {
+            frame = one;
+        }
+    }
     let file: String = frame.getattr("filename")?.extract()?;
     let line: Option<u32> = frame.getattr("lineno")?.extract()?;
     let function: String = frame.getattr("name")?.extract()?;

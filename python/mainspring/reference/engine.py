@@ -20,6 +20,7 @@ from mainspring.reference.latency import ConstantLatency, Latency
 from mainspring.reference.ledger import Ledger, Position, Totals
 from mainspring.reference.orders import IllegalEventError, Order, OrderState
 from mainspring.reference.reconciler import Action, reconcile_quotes, reconcile_target
+from mainspring.reference.stops import Configured, Rule, Stop, Stops, closing_order
 from mainspring.reference.venue import Venue
 from mainspring.reference.view import Fill, Market, MarketState, Trade, Wish
 from mainspring.reference.vocabulary import (
@@ -47,12 +48,14 @@ class RunConfig:
         latency: Of requests and answers.
         decision_ns: Time a strategy takes to decide, in front of the entry latency.
         deposits: Money at the start: exact decimal text by currency.
+        stops: Held from the start, for every strategy.
     """
 
     venue: VenueConfig = field(default_factory=VenueConfig)
     latency: Latency = field(default_factory=ConstantLatency)
     decision_ns: int = 0
     deposits: dict[str, str] = field(default_factory=dict)
+    stops: tuple[Configured, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +209,7 @@ class Engine:
         self.markets = [MarketState(i, instrument) for i, instrument in enumerate(instruments)]
         self.venues = [Venue(i, inst, config.venue) for i, inst in enumerate(instruments)]
         self.ledger = Ledger(instruments, config.deposits)
+        self.stops = Stops(config.stops, instruments, len(strategies))
         self.orders: dict[int, Order] = {}
         self.requests: Waiting[Request] = Waiting()
         self.answers: Waiting[VenueEvent] = Waiting()
@@ -295,10 +299,29 @@ class Engine:
         for row in message:
             _apply(market, row)
         market.feed_latency_ns = message[-1].recv_ns - message[-1].exch_ns
+        self._watch_stops(market)
         funding = [row.qty_lots for row in message if row.kind is RowKind.FUNDING]
         if funding:
             self._settle_funding(market, funding[-1])
         self._tell_market(market, message)
+
+    def _watch_stops(self, market: MarketState) -> None:
+        for stop in self.stops.all:
+            if stop.instrument != market.index:
+                continue
+            held = self.ledger.positions[stop.strategy, market.index]
+            mark = market.valuation
+            gain = 0
+            if mark is not None:
+                gain = held.unrealised(market.instrument, Fraction(mark, RATE_UNITS))
+            if stop.see(self.now_ns, held.lots, market.book.mid2, -gain):
+                self._stop_out(stop, held.lots)
+
+    def _stop_out(self, stop: Stop, lots: int) -> None:
+        self.result.notices.append(f"stopped out of {lots} lots by {stop.rule}")
+        self._cancel_all(stop.strategy, stop.instrument)
+        terms = closing_order(stop.instrument, lots)
+        self._place(stop.strategy, self.next_order_id(), terms)
 
     def _settle_funding(self, market: MarketState, rate: int) -> None:
         mark = market.mark if market.mark is not None else market.valuation
@@ -473,6 +496,13 @@ class Engine:
         at = order.terms.instrument
         self._send(Request(RequestKind.AMEND, order_id, at, price=price, qty=qty))
 
+    def _hold_stop(self, strategy: int, instrument: int, rule: Rule) -> None:
+        self.stops.hold(strategy, instrument, rule)
+        self._watch_stops(self.markets[instrument])
+
+    def _remove_stops(self, strategy: int, instrument: int) -> None:
+        self.stops.let_go(strategy, instrument)
+
     def _set_timer(self, strategy: int, at_ns: int, tag: int) -> None:
         self.timers.push(max(at_ns, self.now_ns), Timer(strategy, tag))
 
@@ -525,6 +555,8 @@ class Engine:
         "cancel_all": _cancel_all,
         "amend": _amend,
         "set_timer": _set_timer,
+        "stop": _hold_stop,
+        "remove_stops": _remove_stops,
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.reference.book import Book
 from mainspring.reference.orders import Order
+from mainspring.reference.stops import Configured, rule_of
 from mainspring.reference.vocabulary import (
     RATE_UNITS,
     Instrument,
@@ -292,6 +293,14 @@ class Market:
         order = self._engine.orders.get(order_id)
         side = order.terms.side if order is not None else Side.BUY
         self._wish("amend", order_id, self._state.ticks(side, price), self._state.lots(qty))
+
+    def stop(self, stop: Configured) -> None:
+        """Has the engine hold a stop for this strategy's position in the instrument."""
+        self._wish("stop", self._state.index, rule_of(stop, self._state.instrument))
+
+    def remove_stops(self) -> None:
+        """Lets go of every stop that this strategy asked for in the instrument."""
+        self._wish("remove_stops", self._state.index)
 
     def set_timer(self, at_ns: int, tag: int = 0) -> None:
         """Calls `on_timer(m, tag)` at this logical time."""

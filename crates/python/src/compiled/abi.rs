@@ -9,7 +9,7 @@ use mainspring_core::limits::{MAX_INTENTS_PER_CALL, MAX_QUOTE_LEVELS};
 use pyo3::prelude::*;
 
 /// Changes with every change of the structs below.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 /// Where there is no price.
 pub const NONE: i64 = i64::MIN;
 /// Words that describe the event.
@@ -120,6 +120,10 @@ pub mod request {
     pub const AMEND: i64 = 6;
     /// time, tag.
     pub const TIMER: i64 = 7;
+    /// As in `requests::stop`.
+    pub const STOP: i64 = 8;
+    /// Nothing more.
+    pub const REMOVE_STOPS: i64 = 9;
 }
 
 /// Which callback the entry point runs.

@@ -3,9 +3,10 @@
 use mainspring_core::limits::MAX_QUOTE_LEVELS;
 use mainspring_core::order::OrderFlags;
 use mainspring_core::{
-    ClientOrderId, Error, ErrorKind, Lots, OrderType, Result, Side, Ticks, TimeInForce,
+    ClientOrderId, Decimal, Error, ErrorKind, Lots, OrderType, Result, Side, Ticks, TimeInForce,
 };
 use mainspring_kernel::intent::Intent;
+use mainspring_kernel::stops::RuleConfig;
 use mainspring_kernel::View;
 use mainspring_trading::execution::Level;
 
@@ -31,6 +32,8 @@ pub fn carry_over(requests: &Requests, view: &mut View<'_>) -> Result<()> {
             request::TIMER => {
                 view.intents.push(Intent::Timer { at_ns: words[1], tag: words[2] })?;
             }
+            request::STOP => stop(words, view)?,
+            request::REMOVE_STOPS => view.stop(view.instrument, None)?,
             other => {
                 return Err(Error::new(
                     ErrorKind::Internal,
@@ -149,4 +152,35 @@ fn order_type(code: i64) -> Result<OrderType> {
     .into_iter()
     .find(|one| *one as i64 == code)
     .ok_or_else(|| Error::new(ErrorKind::Internal, format!("order kind {code}")))
+}
+
+/// Words: 1 kind, 2 to 4 numbers, 5 bars, 6 time.
+fn stop(words: &Words, view: &mut View<'_>) -> Result<()> {
+    let number = |word: usize| decimal(float(words[word]));
+    let rule = match words[1] {
+        0 => RuleConfig::Fixed { distance: number(2)? },
+        1 => RuleConfig::Trailing { distance: number(2)? },
+        2 => RuleConfig::Atr {
+            multiple: number(2)?,
+            period: u32::try_from(words[5]).unwrap_or(0),
+            bar_ns: words[6],
+        },
+        3 => RuleConfig::Step { distance: number(2)?, step: number(3)? },
+        4 => {
+            RuleConfig::BreakEven { distance: number(2)?, trigger: number(3)?, offset: number(4)? }
+        }
+        5 => RuleConfig::Time { after_ns: words[6] },
+        6 => RuleConfig::Equity { loss: number(2)? },
+        kind => return Err(Error::new(ErrorKind::Internal, format!("a stop of kind {kind}"))),
+    };
+    let instrument = view.instrument;
+    let rule = rule.rule(&view.markets[instrument.index()].instrument)?;
+    view.stop(instrument, Some(rule))
+}
+
+/// A number by the digits that Python writes it with.
+fn decimal(value: f64) -> Result<Decimal> {
+    Decimal::of_f64(value).ok_or_else(|| {
+        Error::new(ErrorKind::Value, format!("a stop at {value}: it is not a usable number"))
+    })
 }

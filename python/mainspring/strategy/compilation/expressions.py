@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.errors import StrategyError
 from mainspring.strategy.compilation.kernels import NONE
+from mainspring.strategy.compilation.stops import stop_request
 from mainspring.strategy.compilation.vocabulary import (
     ARITHMETIC,
     BUILTINS,
@@ -317,6 +318,8 @@ class Expressions(ast.NodeTransformer):
                 "amend", call, "ri", "rf", *self.named(call, "order_id", "price", "qty")
             ),
             "set_timer": self.timer,
+            "stop": lambda call: stop_request(self, call),
+            "remove_stops": lambda call: self.call("remove_stops", call, "ri", *self.named(call)),
         }
         if name not in makers:
             raise self.refusal(node, f"m.{name}() is not available in compiled code")
@@ -402,6 +405,18 @@ class Expressions(ast.NodeTransformer):
         return ast.Constant(codes[value.value])
 
     # -- names -----------------------------------------------------------------------------------
+
+    def outside(self, node: ast.expr) -> object:
+        """What a name stands for outside of the method, such as `ms.Stop`; `None` for nothing."""
+        match node:
+            case ast.Name(id=name) if name not in self.locals:
+                return _lookup(self.python, name, None)
+            case ast.Attribute(value=owner, attr=name) if self.is_self(owner):
+                return None if name in self.of.kinds else getattr(self.of.cls, name, None)
+            case ast.Attribute(value=owner, attr=name):
+                found = self.outside(owner)
+                return None if found is None else getattr(found, name, None)
+        return None
 
     def is_self(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Name) and node.id == self.self_name

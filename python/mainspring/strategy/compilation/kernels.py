@@ -29,7 +29,7 @@ REQUEST_WORDS: int = _SIZES["request_words"]
 MAX_LEVELS: int = _SIZES["levels"]
 LADDER_WORDS: int = _SIZES["ladder_words"]
 LADDER_LEVELS: int = _SIZES["ladder_levels"]
-QUOTE, TARGET, PLACE, CANCEL, CANCEL_ALL, AMEND, TIMER = 1, 2, 3, 4, 5, 6, 7
+QUOTE, TARGET, PLACE, CANCEL, CANCEL_ALL, AMEND, TIMER, STOP, REMOVE_STOPS = range(1, 10)
 
 # The signatures below are those of generated calls; types are numba's business.
 
@@ -156,6 +156,24 @@ def set_timer(ri: Any, at_ns: int, tag: int) -> None:
     base = request(ri, TIMER)
     ri[base + 1] = at_ns
     ri[base + 2] = tag
+
+
+def stop(
+    ri: Any, rf: Any, kind: int, first: float, second: float, third: float, bars: int, span_ns: int
+) -> None:
+    """Wants a stop."""
+    base = request(ri, STOP)
+    ri[base + 1] = kind
+    rf[base + 2] = first
+    rf[base + 3] = second
+    rf[base + 4] = third
+    ri[base + 5] = bars
+    ri[base + 6] = span_ns
+
+
+def remove_stops(ri: Any) -> None:
+    """Lets go of every stop."""
+    request(ri, REMOVE_STOPS)
 
 
 def ticks(value: int) -> int:
