@@ -28,7 +28,7 @@ from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError, MainspringError, StrategyError
 from mainspring.live.config import KILL_FILE, Keep, PaperVenue, Recording, Rollout
-from mainspring.live.owner import with_owner
+from mainspring.live.owner import orders_form, with_owner
 from mainspring.risk import Margin, PositionStates, Stop, Validator
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
@@ -464,7 +464,7 @@ def paper(
     position_states: PositionStates | None = None,
     stops: Sequence[Stop] = (),
     validator: Validator | None = None,
-    orders: Mapping[str, Any] | None = None,
+    orders: Mapping[str, Any] | str | None = None,
     rollouts: Sequence[Rollout] = (),
     cash: float | str | Decimal = 100_000,
     features: Sequence[str] = (),
@@ -492,8 +492,8 @@ def paper(
             a function of yours in a thread of its own (`mainspring.risk.CallbackServer`). The
             kernel waits for its answer, at most for its timeout, and takes silence for a no.
         orders: How long answers are waited for and what is done with orders and fills that were
-            not placed here (reported, cancelled or adopted), in the engine's form:
-            `mainspring.config.Config().orders.to_engine()`.
+            not placed here: `"report"`, `"cancel"` or `"adopt"` (for the account itself), or all
+            of it in the engine's form, `mainspring.config.Config().orders.to_engine()`.
         rollouts: Which strategies are two versions of one and share its size.
         cash: Money at the start, in the first instrument's settlement currency.
         features: Features of every instrument, beside those that strategies name.
@@ -504,7 +504,8 @@ def paper(
         MismatchError: The folder is in use, or its journal is of another session.
     """
     folder = Path(folder)
-    strategies = with_owner(as_strategies(strategy), orders)
+    policy = orders_form(orders)
+    strategies = with_owner(as_strategies(strategy), policy)
     for one in strategies:
         check_state(one)
     feeds = _feeds(venue)
@@ -530,7 +531,7 @@ def paper(
                 "paper": True,
                 "run": settings.to_engine(SETTLEMENT),
                 **rolled(rollouts),
-                **(orders or {}),
+                **policy,
             }
         ),
         json.dumps([feed.to_feed() for feed in feeds]),
