@@ -4,6 +4,7 @@ use mainspring_core::report::Account;
 use mainspring_core::{RejectReason, Side, VenueEventKind};
 use mainspring_venues::listing::Code;
 use mainspring_venues::secret::Secret;
+use mainspring_venues::session::SocketId;
 use mainspring_venues::table::Opening;
 
 use crate::others::one;
@@ -17,7 +18,7 @@ const DONE: &str = r#"{"jsonrpc":"2.0","id":-1,"result":{"code":0,"codespace":""
 const TOO_MANY: &str = r#"{"jsonrpc":"2.0","id":-1,"result":{"code":5001,"codespace":"clob",
 "log":"Rate limit exceeded: Block rate limit exceeded"}}"#;
 
-fn dydx(short_term: bool) -> Play {
+fn dydx(short_term: bool) -> (Play, [SocketId; 2]) {
     let code = Code::Dydx {
         clob_pair_id: 0,
         atomic_resolution: -10,
@@ -43,7 +44,7 @@ fn dydx(short_term: bool) -> Play {
     play.frame(market, r#"{"type":"connected","connection_id":"a","message_id":0}"#);
     play.frame(user, r#"{"type":"connected","connection_id":"b","message_id":0}"#);
     assert!(play.session.is_up(), "{:?}", play.notes);
-    play
+    (play, [market, user])
 }
 
 /// Places an order; whether it left.
@@ -63,13 +64,13 @@ fn quote(play: &mut Play, id: u64) -> bool {
 
 #[test]
 fn a_session_that_quotes_too_fast_knows_it_before_the_chain_refuses() {
-    let mut play = dydx(false);
+    let (mut play, sockets) = dydx(false);
     let mut left = Vec::new();
     for id in 1..=1_200 {
         if quote(&mut play, id) {
             left.push(play.now_ns);
         }
-        play.wait(100 * MS);
+        play.wait_alive(100 * MS, &sockets);
     }
     let since = left[0];
     let within = |span: i64| left.iter().filter(|at| **at - since < span).count();
@@ -84,11 +85,11 @@ fn a_session_that_quotes_too_fast_knows_it_before_the_chain_refuses() {
 
 #[test]
 fn short_term_orders_are_not_limited_by_those_that_last() {
-    let mut play = dydx(true);
+    let (mut play, sockets) = dydx(true);
     let mut left = 0;
     for id in 1..=200 {
         left += i32::from(quote(&mut play, id));
-        play.wait(50 * MS);
+        play.wait_alive(50 * MS, &sockets);
     }
     assert_eq!(left, 200, "twenty a second, and nothing of the indexer's budget");
     assert!(play.session.budget_usage().all(|(name, used, _)| !name.contains("long") || used == 0));
@@ -96,7 +97,7 @@ fn short_term_orders_are_not_limited_by_those_that_last() {
 
 #[test]
 fn a_refusal_for_too_many_orders_does_not_hold_back_cancels() {
-    let mut play = dydx(false);
+    let (mut play, sockets) = dydx(false);
     assert!(quote(&mut play, 1));
     play.place(2, Side::Buy, 618_000, 5);
     let asked = play.take("GET", "/broadcast_tx_sync");
@@ -108,19 +109,19 @@ fn a_refusal_for_too_many_orders_does_not_hold_back_cancels() {
     let cancel = play.take("GET", "/broadcast_tx_sync");
     play.answer(&cancel, 200, &[], DONE);
     assert!(!quote(&mut play, 3));
-    play.wait(1_200 * MS);
+    play.wait_alive(1_200 * MS, &sockets);
     assert!(quote(&mut play, 4));
 }
 
 #[test]
 fn a_node_that_takes_nothing_is_left_alone_by_cancels_too() {
-    let mut play = dydx(false);
+    let (mut play, sockets) = dydx(false);
     assert!(quote(&mut play, 1));
     play.place(2, Side::Buy, 618_000, 5);
     let asked = play.take("GET", "/broadcast_tx_sync");
     play.answer(&asked, 429, &[("Retry-After", "2")], "");
     play.cancel(1);
     assert!(play.find("GET", "/broadcast_tx_sync").is_none());
-    play.wait(2_200 * MS);
+    play.wait_alive(2_200 * MS, &sockets);
     play.take("GET", "/broadcast_tx_sync");
 }
