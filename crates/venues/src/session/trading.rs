@@ -348,7 +348,9 @@ impl VenueSession {
                 .collect();
             self.cancel_together(&left, 1, now_ns, out);
             for (venue_order, instrument) in self.ours.adopted() {
-                self.cancel_foreign(venue_order, instrument, now_ns, out);
+                if !self.calls.is_open(&About::ForeignCancel(venue_order)) {
+                    self.cancel_foreign(venue_order, instrument, now_ns, out);
+                }
             }
             for (order, instrument) in live {
                 if self.ours.get(order).is_some_and(|one| one.replacing.is_some()) {

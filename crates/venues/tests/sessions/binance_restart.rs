@@ -91,15 +91,10 @@ fn amend_adopted(play: &mut Play) {
     play.request(Request::ForeignAmend { standing, price: Ticks(617_000), qty: Lots(8) });
 }
 
-fn refusals(play: &mut Play) -> Vec<ClientOrderId> {
-    let refused = |told: Told| match told {
-        Told::Report(report) => match report.event.kind {
-            VenueEventKind::AmendRejected(_) => Some(report.event.order),
-            _ => None,
-        },
-        _ => None,
-    };
-    play.others().into_iter().filter_map(refused).collect()
+/// How often the kernel was told that its change was refused.
+fn refusals(play: &mut Play) -> usize {
+    let reports = play.reports(1 << 56);
+    reports.iter().filter(|r| matches!(r.event.kind, VenueEventKind::AmendRejected(_))).count()
 }
 
 #[test]
@@ -108,17 +103,17 @@ fn an_adopted_order_is_changed_by_the_venues_id_where_that_is_in_place() {
     amend_adopted(&mut play);
     let asked = play.take("PUT", "/fapi/v1/order");
     assert_eq!(asked.param("orderId").as_deref(), Some("77"));
-    assert_eq!(asked.param("price").as_deref(), Some("61700.0"));
+    assert_eq!(asked.param("price").as_deref(), Some("61700"));
     assert_eq!(asked.param("quantity").as_deref(), Some("0.008"));
     play.answer(&asked, 400, &[], r#"{"code":-4028,"msg":"Price or quantity not changed."}"#);
-    assert_eq!(refusals(&mut play), [ClientOrderId(1 << 56)], "the kernel is told at once");
+    assert_eq!(refusals(&mut play), 1, "the kernel is told at once");
 }
 
 #[test]
 fn an_adopted_order_is_not_changed_where_another_would_take_its_place() {
     let (mut play, _) = spot(&Account::default());
     amend_adopted(&mut play);
-    assert_eq!(refusals(&mut play), [ClientOrderId(1 << 56)]);
+    assert_eq!(refusals(&mut play), 1);
     assert!(play.asked.iter().all(|one| one.method == "GET"), "{:?}", play.asked);
     assert!(play.notes.iter().any(|note| note.text.contains("cancel it and place a new one")));
 }
