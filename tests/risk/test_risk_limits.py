@@ -116,6 +116,23 @@ def test_leverage_bounds_and_margin_that_runs_out_closes(market: Dataset) -> Non
     assert run.fills["position_lots"][-1] == 0
 
 
+def test_a_ceiling_is_seen_at_samples_and_a_ladder_of_ones_own_at_once(market: Dataset) -> None:
+    ladder = DrawdownLadder(reduce=None, stop=None, close=0.1499)
+    halted: list[tuple[float, float]] = []
+    for limits in (ms.Limits(), ms.Limits(drawdown=ladder)):
+        free = ms.Fees(maker="0", taker="0")
+        run = ms.backtest(
+            BuyOnce(size="1"), market, cash=550, limits=limits, fees=free, sample="60s"
+        )
+        told = [(at, text) for at, text in run.messages if "trading halted: drawdown" in text]
+        begun = run.equity["time_ns"][0]
+        halted.append(((told[0][0] - begun) / 6e10, float(told[0][1].split()[4])))
+    (by_ceiling, fallen), (by_ladder, fallen_less) = halted
+    assert by_ceiling == round(by_ceiling), "at a sample"
+    assert by_ladder < by_ceiling
+    assert 14.99 <= fallen_less < 15.5 < fallen
+
+
 def test_the_engine_holds_a_stop(market: Dataset) -> None:
     run = ms.backtest(BuyOnce(size="0.01"), market, stops=[Stop.time("30s")])
     assert len(run.fills) == 2
