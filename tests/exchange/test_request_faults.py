@@ -86,7 +86,7 @@ def test_orders_are_the_venues_whatever_became_of_a_request(
         if wanted == 0:
             again = itertools.count(REST + 2, 2)
             until("an order", lambda: placed(session, next(again), step), session)
-        until("the order", lambda: len(side.open_orders()) == 1 and agree(), session)
+        until("the order", lambda: len(side.open_orders()) >= 1 and agree(), session)
 
         server.fail_next(fault)
         step(1_000)

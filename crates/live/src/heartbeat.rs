@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use mainspring_core::{Error, Result};
+
 use crate::clock::WallClock;
 use crate::engine::Pulse;
 
@@ -50,6 +52,16 @@ pub(crate) struct Heartbeat {
 }
 
 impl Heartbeat {
+    /// Gives the first sign of life: before anything can leave, so that nothing is left unwatched.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn begin(&self) -> Result<()> {
+        let written = File::create(&self.path)
+            .and_then(|mut file| writeln!(file, "process {}", std::process::id()));
+        written.map_err(|e| Error::from(e).at(self.path.display().to_string()))
+    }
+
     pub(crate) fn run(self) {
         let mut file = None;
         while !self.end.is_over() {
@@ -75,11 +87,7 @@ impl Heartbeat {
 
     /// Gives the file the time of now. One that cannot be renewed grows old, which is what it is for.
     fn renew(&self, file: Option<File>) -> Option<File> {
-        let file = file.or_else(|| {
-            let mut file = File::create(&self.path).ok()?;
-            writeln!(file, "process {}", std::process::id()).ok()?;
-            Some(file)
-        })?;
+        let file = file.or_else(|| File::options().append(true).open(&self.path).ok())?;
         file.set_modified(SystemTime::now()).ok()?;
         Some(file)
     }
@@ -117,8 +125,8 @@ mod tests {
         assert!(!one.kernel_lives(), "it has not gone round yet");
         let clock = WallClock::new();
         pulse.beat_ns.store(clock.now_ns() + 60_000_000_000, Ordering::Release);
+        one.begin().unwrap();
         let thread = thread::spawn(move || one.run());
-        until(|| path.exists());
         let first = std::fs::metadata(&path).unwrap().modified().unwrap();
         until(|| std::fs::metadata(&path).unwrap().modified().unwrap() > first);
         end.set(true);
@@ -132,8 +140,8 @@ mod tests {
         let (pulse, end) = (Arc::new(Pulse::default()), Arc::new(End::default()));
         pulse.beat_ns.store(WallClock::new().now_ns() + 60_000_000_000, Ordering::Release);
         let one = heartbeat(&path, &pulse, &end);
+        one.begin().unwrap();
         let thread = thread::spawn(move || one.run());
-        until(|| path.exists());
         end.set(false);
         thread.join().unwrap();
         assert!(path.exists());

@@ -171,6 +171,15 @@ impl Handle {
         let begun: Ready = begun?;
         let account = account_of(&begun.image);
         let instruments = plan.instruments.len();
+        let lease = Arc::new(End::default());
+        let heartbeat = plan.watch.lease_file.clone().map(|path| Heartbeat {
+            path,
+            pulse: Arc::clone(&pulse),
+            clock,
+            stuck_ns: plan.watch.stuck_ns,
+            end: Arc::clone(&lease),
+        });
+        heartbeat.as_ref().map(Heartbeat::begin).transpose()?;
         let mut threads = Vec::new();
         for (link, rings) in links.iter_mut().zip(desks) {
             let Some(mut link) = link.take() else { continue };
@@ -192,14 +201,6 @@ impl Handle {
             link.adopt(&account);
             threads.push(spawn(&format!("venue-{}", link.venue()), move || link.run(desk))?);
         }
-        let lease = Arc::new(End::default());
-        let heartbeat = plan.watch.lease_file.clone().map(|path| Heartbeat {
-            path,
-            pulse: Arc::clone(&pulse),
-            clock,
-            stuck_ns: plan.watch.stuck_ns,
-            end: Arc::clone(&lease),
-        });
         let heartbeat = heartbeat.map(|one| spawn("lease", move || one.run())).transpose()?;
         let watcher = Supervisor {
             watch: plan.watch,

@@ -29,7 +29,7 @@ LEASE_FILE = "LEASE"
 LEAST_S = 1.0
 """The shortest lease: the session renews five times a second."""
 
-_CLEAR_S = 10.0
+_CLEAR_S = 5.0
 _PAUSE_S = 2.0
 _BEGIN_S = 120.0
 _ARMED = "armed"
@@ -104,6 +104,7 @@ def watch(
     from mainspring import _core
 
     sign = _Sign(folder / LEASE_FILE, after_s, fresh=fresh)
+    given_up = False
     while True:
         state = sign.look()
         if state == "gone":
@@ -112,10 +113,14 @@ def watch(
             return LeaseEnd("never_begun")
         if state == "expired":
             say(f"no sign of life for {after_s:g} s: its orders are cancelled")
-            cleared = clear(places, say)
+            cleared = clear(places, say, until=sign.is_renewed)
             if not _core.is_being_written(folder):
                 return LeaseEnd("expired", cleared)
             sign.wait_for_life()
+            given_up = True
+        elif given_up and sign.is_alive:
+            say("it gives signs of life again: watched on")
+            given_up = False
         time.sleep(min(0.2, after_s / 10))
 
 
@@ -149,21 +154,36 @@ class _Sign:
         expired = self._alive and now - self._changed > self._after_s
         return "expired" if expired else "alive"
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether there was a sign of life since the last one was given up."""
+        return self._alive
+
+    def is_renewed(self) -> bool:
+        """Whether there was a sign of life since the last look."""
+        return self._time() != self._last
+
     def wait_for_life(self) -> None:
         """Nothing expires before the session gave another sign of life."""
         self._alive = False
 
 
-def clear(places: Sequence[Place], say: Callable[[str], None] = print) -> tuple[Cleared, ...]:
+def clear(
+    places: Sequence[Place],
+    say: Callable[[str], None] = print,
+    *,
+    until: Callable[[], bool] = lambda: False,
+) -> tuple[Cleared, ...]:
     """Cancels the session's orders at every venue, all of them at once, until none is listed.
 
-    A venue that does not answer is asked again and again, for an hour.
+    A venue that does not answer is asked again and again, for an hour, or `until` something: a
+    session that is back places orders that nobody is to cancel.
     """
     with ThreadPoolExecutor(max_workers=max(1, len(places))) as pool:
-        return tuple(pool.map(lambda place: _clear_one(place, say), places))
+        return tuple(pool.map(lambda place: _clear_one(place, say, until), places))
 
 
-def _clear_one(place: Place, say: Callable[[str], None]) -> Cleared:
+def _clear_one(place: Place, say: Callable[[str], None], is_enough: Callable[[], bool]) -> Cleared:
     from mainspring import _core
 
     name = str(place.venue["name"])
@@ -176,7 +196,7 @@ def _clear_one(place: Place, say: Callable[[str], None]) -> Cleared:
             told = {"cancelled": [], "left": None, "others": 0, "notes": [str(error)]}
         cancelled.update(told["cancelled"])
         done = Cleared(name, len(cancelled), told["left"], told["others"], tuple(told["notes"]))
-        if done.left == 0 or time.monotonic() > until:
+        if done.left == 0 or time.monotonic() > until or is_enough():
             say(f"{name}: {done.cancelled} orders cancelled, {done.left} left")
             return done
         say(f"{name}: {done.left} orders left: {'; '.join(done.notes[-3:])}")
@@ -206,7 +226,7 @@ def spawn(folder: Path, places: Sequence[Place], after_s: float) -> subprocess.P
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lease.log").open("a") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "mainspring.live.lease"],
+            [sys.executable, "-c", f"from {__name__} import main; raise SystemExit(main())"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
             start_new_session=True,
         )  # fmt: skip
@@ -232,7 +252,8 @@ def _message(folder: Path, places: Sequence[Place], after_s: float) -> str:
     return json.dumps({"folder": str(folder.resolve()), "after_s": after_s, "places": told})
 
 
-def _main() -> int:
+def main() -> int:
+    """The watcher's process: what to watch comes by standard input."""
     told = json.loads(sys.stdin.read())
     places = [
         Place(one["venue"], tuple(part and part.encode() for part in one["secrets"]))
@@ -248,7 +269,3 @@ def _main() -> int:
     end = watch(folder, places, told["after_s"], fresh=True, say=say)
     say(f"the lease is over: {end.why}")
     return 0 if all(one.left == 0 for one in end.cleared) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(_main())
