@@ -106,7 +106,7 @@ def test_what_a_stopped_process_left_is_cancelled_and_its_return_is_watched(
     child.send_signal(signal.SIGSTOP)
     until("cancel by the watcher", lambda: side.open_orders() == [])
     child.send_signal(signal.SIGCONT)
-    # It may quote again, or its supervisor halts it because its kernel did not go round; then it dies.
+    # It may quote again, or its supervisor halts it, for its kernel did not go round; then it dies.
     until("the sign of life", lambda: "watched on" in log(folder))
     assert "the lease is over" not in log(folder)
     child.send_signal(signal.SIGKILL)
