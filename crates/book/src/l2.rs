@@ -209,7 +209,7 @@ impl L2Book {
         if row.kind == RowKind::Depth as u8 && row.flags & flags::SNAPSHOT == 0 {
             self.put(row.side(), row.price(base), row.qty());
             self.mark_depth();
-        } else {
+        } else if row.kind != RowKind::Trade as u8 {
             self.apply_rare(row, base);
         }
         if row.ends_message() {

@@ -1,10 +1,10 @@
 //! The L3 book: every order in its queue, in price-time priority.
 
-use hashbrown::HashTable;
 use mainspring_core::event::{flags, OrderRow, RowKind};
 use mainspring_core::order::Side;
 use mainspring_core::units::{Lots, Ticks};
 
+use crate::chained::{Buckets, Chained};
 use crate::l2::L2Book;
 use crate::ladder::LadderConfig;
 use crate::slab::{Slab, NIL};
@@ -67,6 +67,25 @@ struct Node {
     queue: u32,
     ahead: u32,
     behind: u32,
+    /// The index by id keeps it.
+    chain: u32,
+}
+
+impl Chained for Node {
+    #[inline]
+    fn hash(&self) -> u64 {
+        hash_id(self.order.id)
+    }
+
+    #[inline]
+    fn chain(&mut self) -> &mut u32 {
+        &mut self.chain
+    }
+
+    #[inline]
+    fn next(&self) -> u32 {
+        self.chain
+    }
 }
 
 /// The orders of one level, oldest first, behind what was there before we saw orders.
@@ -77,12 +96,31 @@ struct Queue {
     anonymous: Lots,
     first: u32,
     last: u32,
+    /// The index by price keeps it.
+    chain: u32,
+}
+
+impl Chained for Queue {
+    #[inline]
+    fn hash(&self) -> u64 {
+        hash_price(self.side, self.price)
+    }
+
+    #[inline]
+    fn chain(&mut self) -> &mut u32 {
+        &mut self.chain
+    }
+
+    #[inline]
+    fn next(&self) -> u32 {
+        self.chain
+    }
 }
 
 /// Every order of both sides in price-time priority, with the aggregated L2 view.
 ///
-/// Orders are nodes of linked lists over a slab, found by id through a hash table with fixed
-/// seeds. Nothing is allocated once the tables have reached their working size.
+/// Orders are nodes of linked lists over a slab, found by id through chains by a fixed
+/// hash. Nothing is allocated once the tables have reached their working size.
 ///
 /// A feed that starts in the middle of the day knows levels but not their orders: such quantity
 /// is *anonymous* ([`L3Book::set_anonymous`]), stands in front of its queue, and deletions and
@@ -91,8 +129,8 @@ struct Queue {
 pub struct L3Book {
     nodes: Slab<Node>,
     queues: Slab<Queue>,
-    by_id: HashTable<u32>,
-    by_price: HashTable<u32>,
+    by_id: Buckets,
+    by_price: Buckets,
     l2: L2Book,
     faults: u64,
     max_orders: usize,
@@ -111,18 +149,18 @@ const fn hash(value: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// Ids that follow each other share a cache line of the table, in which orders that are placed
-/// together are found together; runs of sixteen are spread by [`hash`].
+/// Ids that follow each other share a cache line of the index, in which orders that are placed together
+/// are found together; runs of sixteen are spread by [`hash`].
 #[inline]
 const fn hash_id(id: u64) -> u64 {
-    let (run, in_run) = (hash(id >> 4), id & 15);
-    // The table tells entries apart by the top seven bits.
-    (run & !15 | in_run) ^ (in_run << 60)
+    hash(id >> 4) & !15 | id & 15
 }
 
+/// As of ids: both sides of eight prices in a row share a cache line.
 #[inline]
 const fn hash_price(side: Side, price: Ticks) -> u64 {
-    hash(((price.0 as u64) << 1) ^ side as u64)
+    let key = ((price.0 as u64) << 1) ^ side as u64;
+    hash(key >> 4) & !15 | key & 15
 }
 
 impl L3Book {
@@ -133,8 +171,8 @@ impl L3Book {
         Self {
             nodes: Slab::with_capacity(count),
             queues: Slab::with_capacity(count),
-            by_id: HashTable::with_capacity(count),
-            by_price: HashTable::with_capacity(count),
+            by_id: Buckets::with_capacity(count),
+            by_price: Buckets::with_capacity(count),
             l2: L2Book::new(config.ladder),
             faults: 0,
             max_orders: config.max_orders.min(NIL as usize),
@@ -170,7 +208,7 @@ impl L3Book {
     /// Whether there are no orders.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.len() == 0
     }
 
     /// An order by its id.
@@ -285,9 +323,8 @@ impl L3Book {
         self.check_room(side, price, qty)?;
         let queue = self.find_or_add_queue(side, price)?;
         let order = RestingOrder { id, side, price, qty };
-        let at = self.nodes.insert(Node { order, queue, ahead: NIL, behind: NIL });
-        let nodes = &self.nodes;
-        self.by_id.insert_unique(hash_id(id), at, |other| hash_id(nodes[*other].order.id));
+        let at = self.nodes.insert(Node { order, queue, ahead: NIL, behind: NIL, chain: NIL });
+        self.by_id.insert(&mut self.nodes, at);
         self.append(at);
         self.shift_level(side, price, qty);
         Ok(Place(at))
@@ -492,13 +529,13 @@ impl L3Book {
 
     #[inline]
     fn find(&self, id: u64) -> Option<u32> {
-        self.by_id.find(hash_id(id), |at| self.nodes[*at].order.id == id).copied()
+        self.by_id.find(&self.nodes, hash_id(id), |node| node.order.id == id)
     }
 
     #[inline]
     fn find_queue(&self, side: Side, price: Ticks) -> Option<u32> {
-        let is_it = |at: &u32| self.queues[*at].price == price && self.queues[*at].side == side;
-        self.by_price.find(hash_price(side, price), is_it).copied()
+        let is_meant = |queue: &Queue| queue.price == price && queue.side == side;
+        self.by_price.find(&self.queues, hash_price(side, price), is_meant)
     }
 
     fn find_or_add_queue(&mut self, side: Side, price: Ticks) -> Result<u32, L3Fault> {
@@ -508,31 +545,23 @@ impl L3Book {
         if !L2Book::can_hold(side, price) {
             return Err(L3Fault::BadPrice);
         }
-        let queue = Queue { side, price, anonymous: Lots(0), first: NIL, last: NIL };
-        let at = self.queues.insert(queue);
-        let queues = &self.queues;
-        self.by_price.insert_unique(hash_price(side, price), at, |other| {
-            hash_price(queues[*other].side, queues[*other].price)
-        });
+        let (anonymous, first, last, chain) = (Lots(0), NIL, NIL, NIL);
+        let at = self.queues.insert(Queue { side, price, anonymous, first, last, chain });
+        self.by_price.insert(&mut self.queues, at);
         Ok(at)
     }
 
     fn drop_queue_if_empty(&mut self, at: u32) {
-        let Queue { side, price, anonymous, first, .. } = self.queues[at];
-        if first != NIL || anonymous.0 != 0 {
-            return;
+        let Queue { anonymous, first, .. } = self.queues[at];
+        if first == NIL && anonymous.0 == 0 {
+            self.by_price.remove(&mut self.queues, at);
+            self.queues.remove(at);
         }
-        if let Ok(entry) = self.by_price.find_entry(hash_price(side, price), |other| *other == at) {
-            entry.remove();
-        }
-        self.queues.remove(at);
     }
 
     fn remove(&mut self, at: u32) {
-        let RestingOrder { id, side, price, qty } = self.nodes[at].order;
-        if let Ok(entry) = self.by_id.find_entry(hash_id(id), |other| *other == at) {
-            entry.remove();
-        }
+        let RestingOrder { side, price, qty, .. } = self.nodes[at].order;
+        self.by_id.remove(&mut self.nodes, at);
         self.unlink(at);
         self.nodes.remove(at);
         self.shift_level(side, price, -qty);

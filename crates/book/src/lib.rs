@@ -1,6 +1,7 @@
 //! Order books: windowed L2 ladder, L3 queues, trust states.
 
 pub mod bench;
+mod chained;
 pub mod checksum;
 mod consolidated;
 mod l2;
