@@ -52,6 +52,15 @@ macro_rules! put_fields {
     }};
 }
 
+/// The small fields at the end of a record, put together in a register: one store instead of six.
+#[inline]
+const fn word(strategy: u16, instrument: u16, side: i8, rest: [u8; 3]) -> [u8; 8] {
+    let [a, b, c] = rest;
+    let high = (a as u64) << 40 | (b as u64) << 48 | (c as u64) << 56;
+    let low = strategy as u64 | (instrument as u64) << 16 | (side as u8 as u64) << 32;
+    (low | high).to_le_bytes()
+}
+
 /// An order changed its state for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -92,10 +101,7 @@ impl Record for OrderRecord {
             self.price_ticks.to_le_bytes(),
             self.qty_lots.to_le_bytes(),
             self.filled_lots.to_le_bytes(),
-            self.strategy.to_le_bytes(),
-            self.instrument.to_le_bytes(),
-            self.side.to_le_bytes(),
-            [self.order_type, self.state, self.reason],
+            word(self.strategy, self.instrument, self.side, [self.order_type, self.state, self.reason]),
         );
     }
 }
@@ -140,6 +146,7 @@ impl Record for FillRecord {
     #[inline]
     fn put(&self, to: &mut [u8]) {
         let to = &mut to[..size_of::<Self>()];
+        let reserved = self.reserved.to_le_bytes();
         put_fields!(to:
             self.time_ns.to_le_bytes(),
             self.exch_ns.to_le_bytes(),
@@ -150,11 +157,7 @@ impl Record for FillRecord {
             self.mid2_ticks.to_le_bytes(),
             self.fee.0,
             self.realised.0,
-            self.strategy.to_le_bytes(),
-            self.instrument.to_le_bytes(),
-            self.side.to_le_bytes(),
-            [self.maker],
-            self.reserved.to_le_bytes(),
+            word(self.strategy, self.instrument, self.side, [self.maker, reserved[0], reserved[1]]),
         );
     }
 }

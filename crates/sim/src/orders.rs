@@ -384,10 +384,14 @@ impl OrderTable {
         }
     }
 
-    /// The price of ours on a side that is furthest from the market.
+    /// The keys of our worst and of our best level on a side: no key is between them without a level.
     #[inline]
-    pub fn worst(&self, side: Side) -> Option<Ticks> {
-        self.levels[side as usize].first().map(|level| level.price(side))
+    pub fn keys(&self, side: Side) -> (i64, i64) {
+        match &self.levels[side as usize][..] {
+            [] => (i64::MAX, i64::MIN),
+            [worst, .., best] => (worst.key, best.key),
+            [only] => (only.key, only.key),
+        }
     }
 }
 

@@ -233,9 +233,12 @@ impl SimMarket {
             } else {
                 self.book.apply_in_loop(row, base);
             }
-        } else if row.kind == RowKind::Trade as u8 && self.orders.len() == 0 {
+        } else if row.kind == RowKind::Trade as u8 {
             self.triggers.set_last_trade(row.price(base));
-            self.book.apply(row, base);
+            self.book.apply_in_loop(row, base);
+            if self.orders.len() > 0 {
+                self.on_trade(row, base, now_ns, out);
+            }
         } else {
             self.on_rare(row, base, now_ns, out);
         }
@@ -249,20 +252,26 @@ impl SimMarket {
     }
 
     /// Works out again which depth rows touch anything of ours.
+    #[inline]
     fn watch(&mut self) {
-        let everything = !self.pegs.is_empty();
+        let [buys, sells] = [Side::Buy, Side::Sell].map(|side| self.orders.keys(side));
+        // The other side's keys grow the other way: see [`key_of`].
+        self.watches = [
+            Watch { worst: buys.0, best: buys.1, crosses: !sells.1 },
+            Watch { worst: sells.0, best: sells.1, crosses: !buys.1 },
+        ];
+        if !self.pegs.is_empty() || !self.taken.is_empty() {
+            self.watch_everything();
+        }
+    }
+
+    /// Pegs follow every row, and every row may give back what we took from a level of its side.
+    #[inline(never)]
+    fn watch_everything(&mut self) {
         for side in [Side::Buy, Side::Sell] {
-            let theirs = side.opposite();
-            let key = |price| key_of(side, price);
-            self.watches[side as usize] = if everything || !self.taken.is_clear(side) {
-                Watch::EVERYTHING
-            } else {
-                Watch {
-                    worst: self.orders.worst(side).map_or(i64::MAX, key),
-                    best: self.orders.best(side).map_or(i64::MIN, key),
-                    crosses: self.orders.best(theirs).map_or(i64::MAX, key),
-                }
-            };
+            if !self.pegs.is_empty() || !self.taken.is_clear(side) {
+                self.watches[side as usize] = Watch::EVERYTHING;
+            }
         }
     }
 
@@ -344,7 +353,6 @@ impl SimMarket {
 
     fn on_rare(&mut self, row: &MarketRow, base: Ticks, now_ns: TimeNs, out: &mut Vec<VenueEvent>) {
         match RowKind::from_byte(row.kind) {
-            Some(RowKind::Trade) => self.on_trade(row, base, now_ns, out),
             Some(RowKind::Best) => self.on_best(row, base, now_ns, out),
             Some(RowKind::Clear) => {
                 self.book.apply(row, base);
@@ -369,7 +377,8 @@ impl SimMarket {
         }
     }
 
-    #[inline]
+    /// A trade while orders of ours are open.
+    #[inline(never)]
     fn on_trade(
         &mut self,
         row: &MarketRow,
@@ -378,11 +387,6 @@ impl SimMarket {
         out: &mut Vec<VenueEvent>,
     ) {
         let (taker, price, qty) = (row.side(), row.price(base), row.qty().0);
-        self.book.apply(row, base);
-        self.triggers.set_last_trade(price);
-        if self.orders.len() == 0 {
-            return;
-        }
         let said = out.len();
         self.trade(taker, price, qty, now_ns, out);
         if self.triggers.has_armed() {
@@ -395,6 +399,7 @@ impl SimMarket {
     }
 
     /// Lets a trade pass our resting orders.
+    #[inline]
     fn trade(
         &mut self,
         taker: Side,

@@ -55,7 +55,7 @@ impl SimMarket {
             _ => {
                 // These rows change no order; a clear empties the book. Faults make a gap there.
                 let _ = book.apply(row, base);
-                self.on_rare(&row.market, base, now_ns, out);
+                self.on_row(&row.market, base, now_ns, out);
             }
         }
     }

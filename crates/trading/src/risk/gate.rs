@@ -235,15 +235,15 @@ impl Gate {
             | (!m.replaces & (at.live_orders >= max_live_orders))
             | (adds & (m.age_ns > slot.max_age_ns))
             | (adds & (slot.blocked != 0))
-            | (adds & (m.value > slot.order_value[0]))
-            | (!m.own_reduces & (m.value > slot.order_value[1]))
     }
 
     /// The same for what is left of the limits of each branch. What an order adds to an exposure is at
     /// most its value: where that is too much, the slow way looks closer.
     #[inline(always)]
     fn fails_in_branches(&self, slot: &Slot, m: &Measured, side: Side, at: &Situation) -> bool {
-        let mut fails = false;
+        // A value is reckoned only where some branch bounds values, and an allocation is one of those.
+        let mut fails = (!m.reduces & (m.value > slot.order_value[0]))
+            | (!m.own_reduces & (m.value > slot.order_value[1]));
         for (branch, scope) in slot.branches.iter().enumerate() {
             let room = &self.rooms[usize::from(*scope)];
             let reduces = if branch == STRATEGY { m.own_reduces } else { m.reduces };
