@@ -65,6 +65,8 @@ pub fn event_to_order(
             venue.on_row(row, *base, row.exch_ns, &mut out);
         }
         tell(&mut session, &mut out)?;
+        // What was due by the clock in the meantime: a session's loop does not wait with it for a message.
+        session.advance(rows.first().map_or(0, |row| row.recv_ns))?;
         session.take_requests(&mut requests);
         serve(&mut session, &mut venue, &mut requests, &mut out)?;
         let begun = Instant::now();

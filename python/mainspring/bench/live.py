@@ -33,7 +33,8 @@ def event_to_order(session: Session) -> Iterator[Measurement]:
     """A message in, its orders approved and journaled out, in one thread, every message timed.
 
     Market maker, features, reconciler, limits and the journal on the disk take part; the venue
-    answers at once, outside of what is timed. The times contain one reading of the clock.
+    answers at once, outside of what is timed, and what the clock alone asks of the session is done
+    between messages. The times contain one reading of the clock.
     """
     messages = MESSAGES // (100 if session.smoke else 1)
     config = {"run": {"deposits": [["USDT", "1000000000"]], "limits": LIMITS, "features": FEATURES}}

@@ -36,7 +36,9 @@ def bytes_to_order(session: Session) -> Iterator[Measurement]:
 
     Every message that led to some counts. Decoding, sequence, book, features, market maker,
     reconciler, every limit, the journal on the disk and HMAC-SHA256 take part; the venue's model
-    answers at once, outside of what is timed. Beside it the same in plain Python
+    answers at once, outside of what is timed, and what the clock alone asks of the session (samples
+    of the account, answers that may be overdue) is done between messages, as in a session's loop.
+    Beside it the same in plain Python
     (`peers/bytes_to_order.py`): `msgspec` where it is installed, else `json`; books as dicts, a few
     checks for limits, `hmac`, and no journal.
     """
