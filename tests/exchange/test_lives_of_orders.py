@@ -81,6 +81,8 @@ def test_an_order_lives_from_place_to_kill(server: VenueServer, venue: str, tmp_
         ready(session)
 
         def step(number: int) -> None:
+            if venue == "dydx" and number in {TAKE, TWO}:
+                session.wait(1.5)  # two lasting orders a block are taken
             session.set_parameters({"step": number})
 
         step(REST)
@@ -102,16 +104,12 @@ def test_an_order_lives_from_place_to_kill(server: VenueServer, venue: str, tmp_
         server.set_faults(Faults())
         until("position", lambda: side.position() >= before + SIZE / 2 - 1e-9, session)
 
-        if venue == "dydx":
-            session.wait(1.1)  # two lasting orders a block are taken
         step(TWO)
         until("two orders", lambda: len(side.open_orders()) >= 2, session)
         step(CANCEL_ALL)
         until("cancel of all", lambda: side.open_orders() == [], session)
         until("end of orders", lambda: session.status().open_orders == 0, session)
 
-        if venue == "dydx":
-            session.wait(1.1)
         step(TWO)
         until("two orders", lambda: len(side.open_orders()) == 2, session)
         session.kill("the test ends")

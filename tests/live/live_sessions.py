@@ -23,11 +23,12 @@ def wait_for(session: LiveSession, what: str, until: Callable[[Status], bool]) -
 
 
 def until(what: str, check: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Waits for something that is not in the status."""
-    begun = time.monotonic()
+    """Waits for something that is not in the status, and asks less and less often: venues count."""
+    begun, nap_s = time.monotonic(), 0.01
     while not check():
         assert time.monotonic() - begun < seconds, f"no {what}"
-        time.sleep(0.01)
+        time.sleep(nap_s)
+        nap_s = min(1.1 * nap_s, 0.25)
 
 
 def new_orders(session: LiveSession, more: int = 4) -> int:
