@@ -15,10 +15,10 @@ use super::flow;
 use super::market::{MatchedMarket, Others};
 use super::tape::{anonymous_id, is_ours, our_id};
 
-const ID: InstrumentId = InstrumentId(0);
+pub(super) const ID: InstrumentId = InstrumentId(0);
 
 /// The engine, what we are told, and the book that follows from what is published.
-struct Rig {
+pub(super) struct Rig {
     market: MatchedMarket,
     shown: L3Book,
     answers: Vec<VenueEvent>,
@@ -40,7 +40,7 @@ impl Rig {
         }
     }
 
-    fn recorded() -> Self {
+    pub(super) fn recorded() -> Self {
         Self::new(Others::Recorded(Box::default()))
     }
 
@@ -57,18 +57,26 @@ impl Rig {
     }
 
     /// One message of one row.
-    fn say(&mut self, now: TimeNs, kind: RowKind, side: Side, price: i64, qty: i64, id: u64) {
+    pub(super) fn say(
+        &mut self,
+        now: TimeNs,
+        kind: RowKind,
+        side: Side,
+        price: i64,
+        qty: i64,
+        id: u64,
+    ) {
         let bits = flags::END_OF_MESSAGE | if side == Side::Sell { flags::ASK } else { 0 };
         self.row(&order_row(now, kind, bits, qty, id), Ticks(price));
     }
 
-    fn send(&mut self, now: TimeNs, kind: VenueRequestKind, order: ClientOrderId) {
+    pub(super) fn send(&mut self, now: TimeNs, kind: VenueRequestKind, order: ClientOrderId) {
         let request = VenueRequest { order, sent_ns: now, kind };
         self.market.on_request(&request, now, &mut self.answers);
         self.absorb();
     }
 
-    fn order(&mut self, now: TimeNs, terms: OrderTerms) -> ClientOrderId {
+    pub(super) fn order(&mut self, now: TimeNs, terms: OrderTerms) -> ClientOrderId {
         let id = ClientOrderId(self.next_order);
         self.next_order += 1;
         self.send(now, VenueRequestKind::New(terms), id);
@@ -92,6 +100,22 @@ impl Rig {
             assert!(differs.is_none(), "shown and engine: {differs:?}");
             assert_eq!(shown.len(), engine.len());
         }
+    }
+
+    /// The engine's book, every order.
+    pub(super) fn queues(&self) -> Vec<(Side, i64, u64, i64)> {
+        queues(self.market.engine.orders())
+    }
+
+    /// Fills that we were told of: order, price, quantity, whether we were the maker.
+    pub(super) fn all_fills(&self) -> Vec<(u64, i64, i64, bool)> {
+        let told = self.answers.iter().filter_map(|event| match event.kind {
+            VenueEventKind::Filled { price, qty, maker } => {
+                Some((event.order.0, price.0, qty.0, maker))
+            }
+            _ => None,
+        });
+        told.collect()
     }
 
     fn fills(&self, order: ClientOrderId) -> Vec<(i64, i64, bool)> {
@@ -132,7 +156,7 @@ fn queues(book: &L3Book) -> Vec<(Side, i64, u64, i64)> {
     all
 }
 
-fn limit(side: Side, price: i64, qty: i64) -> OrderTerms {
+pub(super) fn limit(side: Side, price: i64, qty: i64) -> OrderTerms {
     OrderTerms::limit(ID, side, Ticks(price), Lots(qty))
 }
 
