@@ -7,7 +7,8 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mainspring import _core
@@ -15,6 +16,8 @@ from mainspring.bench.registry import Session
 from mainspring.bench.result import Measurement
 
 MESSAGES = 150_000
+
+READS = 50_000
 
 LIMITS = {
     "price_collar_bps": 500,
@@ -92,3 +95,35 @@ def memory(session: Session) -> Iterator[Measurement]:
         found.append(json.loads(done.stdout))
     for metric, index in (("engine_bytes", 0), ("process_bytes", 1)):
         yield Measurement("memory", metric, "bytes", statistics.median(f[index] for f in found))
+
+
+def snapshot(session: Session) -> Iterator[Measurement]:
+    """A whole picture of a running session, read from Python in another thread than the kernel's.
+
+    The kernel writes meanwhile: twenty times as many messages as the market has. The times contain
+    one reading of the clock.
+    """
+    from mainspring import native
+    from mainspring.live import PaperVenue, paper
+
+    reads = READS // (100 if session.smoke else 1)
+    maker = native.TouchMaker(size="0.01", max_position="0.1", every="20ms")
+    found: list[list[int]] = []
+    for _ in range(session.repeats):
+        folder = session.scratch / "snapshot"
+        shutil.rmtree(folder, ignore_errors=True)
+        with paper(maker, folder, venue=PaperVenue(speed=20)) as running:
+            while running.status().rows == 0:
+                running.wait(0.01)
+            found.append(sorted(_times(running.status, reads)))
+        shutil.rmtree(folder)
+    for metric, share in (("p50_ns", 0.5), ("p99_ns", 0.99)):
+        value = statistics.median(times[int(share * (reads - 1))] for times in found)
+        yield Measurement("snapshot", metric, "ns", value)
+
+
+def _times(call: Callable[[], object], count: int) -> Iterator[int]:
+    for _ in range(count):
+        begun = time.perf_counter_ns()
+        call()
+        yield time.perf_counter_ns() - begun

@@ -137,6 +137,12 @@ _TABLE = (
         "way:loopback",
     ),
     Benchmark(
+        "snapshot",
+        ("p50_ns", "p99_ns"),
+        "a picture of a running session, read from Python",
+        "live:snapshot",
+    ),
+    Benchmark(
         "memory",
         ("engine_bytes", "process_bytes"),
         "anonymous memory of a running session",
