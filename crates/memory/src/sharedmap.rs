@@ -238,6 +238,23 @@ impl SharedMap {
         Ok(())
     }
 
+    /// Lets go of the whole pages of a range that nobody writes any more; what they hold stays in the
+    /// file, and a later read faults them in again. A write-back takes each page that is still mapped
+    /// from every processor by itself, which stops a writer on another one thousands of times; this
+    /// takes all of them at once.
+    pub fn let_go(&self, start: usize, end: usize) {
+        let start = start.div_ceil(PAGE) * PAGE;
+        let end = end.min(self.len) / PAGE * PAGE;
+        #[cfg(target_os = "linux")]
+        if start < end {
+            // SAFETY: whole pages of our own shared map of a file: the advice drops the mapping of the
+            // pages, not what is in them, so that a read or write by anybody finds the same bytes.
+            unsafe { libc::madvise(self.base.add(start).cast(), end - start, libc::MADV_DONTNEED) };
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (start, end);
+    }
+
     /// Writes the bytes of `start..end` to the disk and waits for it.
     ///
     /// # Errors

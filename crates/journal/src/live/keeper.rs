@@ -25,7 +25,7 @@ use super::snapshot::{keep_newest, Snapshot};
 const TICK: Duration = Duration::from_millis(20);
 /// How often it tries again when the disk was full.
 const FULL_RETRY: Duration = Duration::from_secs(1);
-/// Bytes ahead of the end whose pages are kept writable after the system wrote them back.
+/// Bytes ahead of the end whose pages are kept writable after the system wrote them back, at least.
 const WARM_BYTES: usize = 256 << 10;
 
 /// A sealed segment.
@@ -57,6 +57,9 @@ pub(crate) struct Keeper {
     tried_full: Option<Instant>,
     synced: Instant,
     synced_end: usize,
+    looked_end: usize,
+    /// Bytes that come between two looks when much comes.
+    pace: usize,
 }
 
 impl Keeper {
@@ -86,6 +89,8 @@ impl Keeper {
             tried_full: None,
             synced: Instant::now(),
             synced_end: 0,
+            looked_end: 0,
+            pace: 0,
         }
     }
 
@@ -139,6 +144,7 @@ impl Keeper {
         self.active = Some(segment);
         self.unsealed += 1;
         self.synced_end = 0;
+        self.looked_end = 0;
         self.has_spare = false;
     }
 
@@ -277,11 +283,21 @@ impl Keeper {
             }
         }
         let _ = map.prefault(0, DATA_START);
-        let _ = map.prefault(end, end + WARM_BYTES);
+        let _ = map.prefault(end, end + self.warm_bytes(end));
+    }
+
+    /// How far ahead of the end pages are kept writable: twice what comes until the next look. A
+    /// pace is forgotten slowly, for what comes in bursts comes again.
+    fn warm_bytes(&mut self, end: usize) -> usize {
+        let came = end.saturating_sub(self.looked_end);
+        self.looked_end = end;
+        self.pace = came.max(self.pace - self.pace / 16);
+        WARM_BYTES.max(2 * self.pace)
     }
 
     fn sync_active(&mut self, active: &Segment, end: usize) -> Result<()> {
         let map = active.map();
+        map.let_go(self.synced_end.max(DATA_START), end);
         map.sync(0, end).map_err(|e| failed(&active.path, "cannot sync", &e))?;
         self.shared.syncs.fetch_add(1, Ordering::Relaxed);
         self.synced = Instant::now();

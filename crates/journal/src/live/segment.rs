@@ -101,6 +101,7 @@ impl Segment {
         let bytes = seal.to_bytes();
         self.map.store_bytes(SEAL_AT, &bytes[..SEAL_BYTES]);
         self.map.store(SEAL_AT + SEAL_BYTES, word(&bytes, SEAL_BYTES), Ordering::Release);
+        self.map.let_go(DATA_START, self.map.len());
         self.map
             .sync(0, seal.end as usize)
             .and_then(|()| self.file.set_len(seal.end))
