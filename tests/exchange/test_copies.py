@@ -12,39 +12,15 @@ from mainspring.errors import ConfigError
 from mainspring.exchange import VenueServer
 from mainspring.live import Keep, live
 from sessions_on_dialects import place, ready, serve, until
+from watching import Watcher, gaps, is_the_venues
 
 NUMBERED = ("binance", "binance_usdm", "okx", "bybit", "hyperliquid")
-DEPTH = 3
-
-# What the strategy saw last: best bids, best asks.
-SEEN: list[list[tuple[float, float]]] = []
-
-
-class Watcher(ms.Strategy, every="20ms"):
-    """Looks at the book and does nothing."""
-
-    def on_book(self, m):
-        SEEN[:] = [m.bids(DEPTH), m.asks(DEPTH)]
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-    SEEN.clear()
 
 
 @pytest.fixture
 def server(venue: str) -> Iterator[VenueServer]:
     with serve(venue, speed=0.3) as server:
         yield server
-
-
-def is_the_venues(side: DialectSide) -> bool:
-    """Whether the session sees the book as the venue has it; both move: it may take some looks."""
-    there = side.book(DEPTH)
-    return len(SEEN) == 2 and all(
-        list(map(pytest.approx, ours)) == theirs for ours, theirs in zip(SEEN, there, strict=True)
-    )
 
 
 @pytest.mark.parametrize("venue", NUMBERED)
@@ -61,13 +37,6 @@ def test_the_first_copy_of_a_message_counts(
         session.stop()
     assert [note for note in shown.notes if note["level"] != "info"] == []
     assert gaps(tmp_path / "run") == 0
-
-
-def gaps(folder: Path) -> int:
-    """Gaps that the session marked in its market data."""
-    records = ms.journal.open(folder).records(types=["market"])
-    rows = [row for one in records if hasattr(one, "fields") for row in one.fields["rows"]]
-    return sum(row["kind"] == "gap" for row in rows)
 
 
 @pytest.mark.slow

@@ -30,11 +30,6 @@ class Restless(ms.Strategy, every="50ms"):
         self.resting = not self.resting
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def server() -> Iterator[VenueServer]:
     with serve("dydx", speed=0.3) as server:

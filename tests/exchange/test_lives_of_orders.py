@@ -51,11 +51,6 @@ class Scripted(ms.Strategy, every="20ms"):
 REST, AMEND, CANCEL, TAKE, TWO, CANCEL_ALL = range(1, 7)
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture(params=VENUES)
 def venue(request: pytest.FixtureRequest) -> str:
     return str(request.param)

@@ -10,29 +10,11 @@ import mainspring as ms
 import pytest
 from dialect_side import UNITS, DialectSide
 from mainspring.exchange import Faults, VenueServer
-from mainspring.journal import Record
 from mainspring.live import LiveSession, live
 from sessions_on_dialects import place, ready, same_position, serve, until
+from watching import Watcher, gaps, is_the_venues
 
 pytestmark = pytest.mark.slow
-
-DEPTH = 3
-
-
-# What the strategy saw last: best bids, best asks.
-SEEN: list[list[tuple[float, float]]] = []
-
-
-class Watcher(ms.Strategy, every="20ms"):
-    """Looks at the book and does nothing."""
-
-    def on_book(self, m):
-        SEEN[:] = [m.bids(DEPTH), m.asks(DEPTH)]
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -40,21 +22,6 @@ def server(venue: str) -> Iterator[VenueServer]:
     # A slow market, so that two looks at it can be compared.
     with serve(venue, speed=0.3) as server:
         yield server
-
-
-def gaps(folder: Path) -> int:
-    """Gaps that the session marked in its market data."""
-    records = ms.journal.open(folder).records(types=["market"])
-    rows = [row for one in records if isinstance(one, Record) for row in one.fields["rows"]]
-    return sum(row["kind"] == "gap" for row in rows)
-
-
-def is_the_venues(side: DialectSide) -> bool:
-    """Whether the session sees the book as the venue has it; both move: it may take some looks."""
-    there = side.book(DEPTH)
-    return len(SEEN) == 2 and all(
-        list(map(pytest.approx, ours)) == theirs for ours, theirs in zip(SEEN, there, strict=True)
-    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +32,6 @@ def test_the_book_is_the_venues_again(
     server: VenueServer, tmp_path: Path, venue: str, fault: str
 ) -> None:
     side = DialectSide(server, venue)
-    SEEN.clear()
     with live(Watcher, tmp_path / "run", venues=place(server, venue), size=1.0) as session:
         ready(session)
         until("the same book", lambda: is_the_venues(side), session)

@@ -44,11 +44,6 @@ class Scripted(ms.Strategy, every="20ms"):
             m.cancel_all()
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def server(venue: str) -> Iterator[VenueServer]:
     with serve(venue, speed=0.3) as server:

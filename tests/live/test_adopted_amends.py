@@ -16,11 +16,6 @@ from test_outside import place
 from venue_side import VenueSide
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def server() -> Iterator[VenueServer]:
     with VenueServer("binance", port=0, markets=("btcusdt",), members=(Member(),)) as server:

@@ -30,12 +30,6 @@ ADOPT = Config.model_validate(
 ).orders.to_engine()
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 @pytest.fixture
 def server() -> Iterator[VenueServer]:
     with VenueServer("binance", port=0, markets=("btcusdt",), members=(Member(),)) as server:

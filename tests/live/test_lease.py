@@ -24,12 +24,6 @@ from venue_side import KEY, SECRET, VenueSide
 CREDENTIALS = Credentials(key=KEY, secret=SECRET)
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 @pytest.fixture
 def server() -> Iterator[VenueServer]:
     # Tests look at the venue more often than it lets people.

@@ -36,11 +36,6 @@ class Short(Long):
 WANTED = {"Long": 20, "Short": -30}
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def server() -> Iterator[VenueServer]:
     with VenueServer("binance", markets=("btcusdt",), warm_up_s=10) as server:

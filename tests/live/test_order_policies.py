@@ -20,11 +20,6 @@ from venue_side import VenueSide
 IDLE = ms.native.Noop()
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def server() -> Iterator[VenueServer]:
     with VenueServer("binance", port=0, markets=("btcusdt",), members=(Member(),)) as server:

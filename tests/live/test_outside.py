@@ -22,12 +22,6 @@ MAKER = ms.native.TouchMaker(size="0.02", max_position="0.2", every="50ms")
 PRODUCTS = ("binance", "binance_usdm")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 OTHER = Member(key="other-key", secret="other-secret")
 
 

@@ -94,10 +94,8 @@ class Socks(socketserver.BaseRequestHandler):
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MAINSPRING_PROXY", raising=False)
-    return tmp_path / "home"
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,6 @@ from test_outside import OTHER
 from venue_side import KEY, SECRET, VenueSide
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def server() -> Iterator[VenueServer]:
     # Nothing moves but by hand.

@@ -24,11 +24,6 @@ When = Literal["start", "reconnection", "periodic"]
 MOMENTS: tuple[When, ...] = ("start", "reconnection", "periodic")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def server() -> Iterator[VenueServer]:
     with VenueServer("binance", markets=("btcusdt",), warm_up_s=10, speed=0.3) as server:

@@ -14,9 +14,7 @@ use mainspring_venues::table::open;
 use pyo3::prelude::*;
 use serde_json::json;
 
-use crate::errors::to_py;
-use crate::live::parse;
-use crate::trade::{Secrets, VenueText};
+use crate::trade::{at_venue, Secrets, VenueText};
 
 /// Cancels what bears the tag of a session at a venue, until the venue lists nothing of it or the time is
 /// over. JSON: what was cancelled, what is left (null when the venue never said), orders of others that
@@ -28,12 +26,7 @@ pub fn clear_venue(
     secrets: Secrets,
     timeout_s: f64,
 ) -> PyResult<String> {
-    let run = || -> Result<String> {
-        let text: VenueText = parse(venue, "the venue")?;
-        let patience = Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::from_secs(10));
-        clear_at(&text, &secrets, patience)
-    };
-    py.detach(run).map_err(to_py)
+    at_venue(py, venue, timeout_s, |text, patience| clear_at(text, &secrets, patience))
 }
 
 fn clear_at(text: &VenueText, secrets: &Secrets, patience: Duration) -> Result<String> {

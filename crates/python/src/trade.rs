@@ -213,11 +213,23 @@ pub fn check_venue(
     secrets: Secrets,
     timeout_s: f64,
 ) -> PyResult<String> {
+    at_venue(py, venue, timeout_s, |text, patience| {
+        let (report, _) = look(text, &secrets, patience)?;
+        report_json(&report).map(|value| value.to_string())
+    })
+}
+
+/// Does something at a venue that is told as JSON, outside of the interpreter's lock and for so long.
+pub(crate) fn at_venue(
+    py: Python<'_>,
+    venue: &str,
+    timeout_s: f64,
+    what: impl FnOnce(&VenueText, Duration) -> Result<String> + Send,
+) -> PyResult<String> {
     let run = || -> Result<String> {
         let text: VenueText = parse(venue, "the venue")?;
         let patience = Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::from_secs(30));
-        let (report, _) = look(&text, &secrets, patience)?;
-        report_json(&report).map(|value| value.to_string())
+        what(&text, patience)
     };
     py.detach(run).map_err(to_py)
 }

@@ -25,7 +25,7 @@ use super::snapshot::{keep_newest, Snapshot};
 const TICK: Duration = Duration::from_millis(20);
 /// How often it tries again when the disk was full.
 const FULL_RETRY: Duration = Duration::from_secs(1);
-/// Bytes ahead of the end whose pages are kept writable after the system wrote them back, at least.
+/// Bytes ahead of the end whose pages are kept writable after the system wrote them back.
 const WARM_BYTES: usize = 256 << 10;
 
 /// A sealed segment.
@@ -57,9 +57,6 @@ pub(crate) struct Keeper {
     tried_full: Option<Instant>,
     synced: Instant,
     synced_end: usize,
-    looked_end: usize,
-    /// Bytes that come between two looks when much comes.
-    pace: usize,
 }
 
 impl Keeper {
@@ -89,8 +86,6 @@ impl Keeper {
             tried_full: None,
             synced: Instant::now(),
             synced_end: 0,
-            looked_end: 0,
-            pace: 0,
         }
     }
 
@@ -144,7 +139,6 @@ impl Keeper {
         self.active = Some(segment);
         self.unsealed += 1;
         self.synced_end = 0;
-        self.looked_end = 0;
         self.has_spare = false;
     }
 
@@ -283,16 +277,7 @@ impl Keeper {
             }
         }
         let _ = map.prefault(0, DATA_START);
-        let _ = map.prefault(end, end + self.warm_bytes(end));
-    }
-
-    /// How far ahead of the end pages are kept writable: twice what comes until the next look. A
-    /// pace is forgotten slowly, for what comes in bursts comes again.
-    fn warm_bytes(&mut self, end: usize) -> usize {
-        let came = end.saturating_sub(self.looked_end);
-        self.looked_end = end;
-        self.pace = came.max(self.pace - self.pace / 16);
-        WARM_BYTES.max(2 * self.pace)
+        let _ = map.prefault(end, end + WARM_BYTES);
     }
 
     fn sync_active(&mut self, active: &Segment, end: usize) -> Result<()> {

@@ -10,15 +10,17 @@ use mainspring_venues::table::Opening;
 use crate::others::one;
 use crate::play::{Play, MS, SECOND, TAG};
 
-const MARKETS: &str = r#"{"markets":{"BTC-USD":{"ticker":"BTC-USD","status":"ACTIVE",
+pub const MARKETS: &str = r#"{"markets":{"BTC-USD":{"ticker":"BTC-USD","status":"ACTIVE",
 "clobPairId":"0","atomicResolution":-10,"quantumConversionExponent":-9,"tickSize":"0.1",
 "stepSize":"0.001","stepBaseQuantums":10000000,"subticksPerTick":100000}}}"#;
 
-const DONE: &str = r#"{"jsonrpc":"2.0","id":-1,"result":{"code":0,"codespace":"","log":""}}"#;
+pub const HEIGHT: &str = r#"{"height":"1000","time":"2026-11-21T10:00:00.000Z"}"#;
+pub const DONE: &str = r#"{"jsonrpc":"2.0","id":-1,"result":{"code":0,"codespace":"","log":""}}"#;
 const TOO_MANY: &str = r#"{"jsonrpc":"2.0","id":-1,"result":{"code":5001,"codespace":"clob",
 "log":"Rate limit exceeded: Block rate limit exceeded"}}"#;
 
-fn dydx(short_term: bool) -> (Play, [SocketId; 2]) {
+/// A session that has begun, and to which nothing was answered yet.
+pub fn begun(short_term: bool) -> Play {
     let code = Code::Dydx {
         clob_pair_id: 0,
         atomic_resolution: -10,
@@ -37,7 +39,12 @@ fn dydx(short_term: bool) -> (Play, [SocketId; 2]) {
     };
     let mut play = Play::of("dydx", &opening, one("dydx", "BTC-USD", code), |_| {});
     play.start(&Account::default());
-    play.ok("GET", "/v4/height", r#"{"height":"1000","time":"2026-11-21T10:00:00.000Z"}"#);
+    play
+}
+
+fn dydx(short_term: bool) -> (Play, [SocketId; 2]) {
+    let mut play = begun(short_term);
+    play.ok("GET", "/v4/height", HEIGHT);
     play.ok("GET", "/v4/perpetualMarkets", MARKETS);
     let market = play.connect("/v4/ws");
     let user = play.connect("/v4/ws");

@@ -1,42 +1,18 @@
 //! What the stream of an account did not tell, on dYdX, whose lists name orders by the venue's id.
 
-use mainspring_core::report::{Account, Answer, Request};
+use mainspring_core::report::{Answer, Request};
 use mainspring_core::{ClientOrderId, InstrumentId, Side};
 use mainspring_venues::client_id::{ClientIdForm, ClientIds};
-use mainspring_venues::listing::Code;
-use mainspring_venues::secret::Secret;
 use mainspring_venues::session::{SocketId, Told};
-use mainspring_venues::table::Opening;
 
-use crate::others::one;
+use crate::dydx_orders::{begun, DONE, HEIGHT, MARKETS};
 use crate::play::{Play, TAG};
 
-const MARKETS: &str = r#"{"markets":{"BTC-USD":{"ticker":"BTC-USD","status":"ACTIVE",
-"clobPairId":"0","atomicResolution":-10,"quantumConversionExponent":-9,"tickSize":"0.1",
-"stepSize":"0.001","stepBaseQuantums":10000000,"subticksPerTick":100000}}}"#;
-const HEIGHT: &str = r#"{"height":"1000","time":"2026-11-21T10:00:00.000Z"}"#;
-const DONE: &str = r#"{"jsonrpc":"2.0","id":-1,"result":{"code":0,"codespace":"","log":""}}"#;
 const OF_MARKET: &str = "/v4/orders";
 
 /// A session whose connections are open before the clock is known; that of the account.
 fn opened() -> (Play, SocketId) {
-    let code = Code::Dydx {
-        clob_pair_id: 0,
-        atomic_resolution: -10,
-        quantum_conversion_exponent: -9,
-        step_base_quantums: 10_000_000,
-        subticks_per_tick: 100_000,
-    };
-    let opening = Opening {
-        secret: Some(Secret::new(
-            "0x0123456789012345678901234567890123456789012345678901234567890123",
-        )),
-        account: "dydx1abc".to_owned(),
-        tag: TAG,
-        ..Opening::default()
-    };
-    let mut play = Play::of("dydx", &opening, one("dydx", "BTC-USD", code), |_| {});
-    play.start(&Account::default());
+    let mut play = begun(false);
     play.ok("GET", "/v4/perpetualMarkets", MARKETS);
     play.connect("/v4/ws");
     let user = play.connect("/v4/ws");
