@@ -43,6 +43,7 @@ test-python: $(STAMPS)/dev $(STAMPS)/extension
 	@$(PYTEST) -m "not slow and not oracle" $(PYTEST_ARGS)
 
 test-long: export MAINSPRING_SEARCH = 1
+test-long: export MAINSPRING_SEEDS = 10000
 test-long: test-rust $(STAMPS)/dev $(STAMPS)/extension ## the slow tests as well
 	@$(PYTEST) -m "not oracle" $(PYTEST_ARGS)
 

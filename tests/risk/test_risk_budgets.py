@@ -64,3 +64,20 @@ def test_correlation_is_that_of_numpy_and_names_the_closest_pair() -> None:
         an.correlation({"a": a, "b": b[:-1]})
     with pytest.raises(InvalidValue):
         budgets.without_correlated(ms.Limits(), {"a": a}, held="b")
+
+
+def test_what_is_held_and_moves_together_is_a_cause_to_halt() -> None:
+    rng = np.random.default_rng(7)
+    a, noise, c = rng.normal(size=(3, 200))
+    returns = {"a": a, "b": -a + 0.3 * noise, "c": c}
+    cause = budgets.correlation_halt(returns, {"a", "b", "c"})
+    assert cause is not None
+    assert cause.startswith("correlation: a and b move together by -0.9")
+    assert budgets.correlation_halt(returns, {"a", "c"}) is None
+    assert budgets.correlation_halt(returns, {"a"}) is None
+    assert budgets.correlation_halt(returns, {"a", "b"}, threshold=0.99) is None
+    few = {name: series[:19] for name, series in returns.items()}
+    with pytest.raises(InvalidValue):
+        budgets.correlation_halt(few, {"a", "b"})
+    with pytest.raises(InvalidValue, match="no returns of d"):
+        budgets.correlation_halt(returns, {"a", "d"})

@@ -1,5 +1,8 @@
 //! Order books: windowed L2 ladder, L3 queues, trust states.
 
+// On the way from an event to an order: no lock, no clock, no waiting (clippy.toml).
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 pub mod bench;
 mod chained;
 pub mod checksum;

@@ -117,6 +117,14 @@ impl MarketRow {
         self.flags & flags::END_OF_MESSAGE != 0
     }
 
+    /// The row as it can be run again: nothing happened after we heard of it, whatever the venue's clock
+    /// says.
+    #[inline]
+    #[must_use]
+    pub fn heard_by(self, now_ns: TimeNs) -> Self {
+        Self { exch_ns: self.exch_ns.min(now_ns), ..self }
+    }
+
     /// The price in ticks.
     #[inline]
     #[must_use]

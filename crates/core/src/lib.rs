@@ -3,6 +3,9 @@
 //! Everything above this crate speaks in these types. They carry no policy: what is valid on a
 //! venue's grid is here, what is allowed by risk is not.
 
+// On the way from an event to an order: no lock, no clock, no waiting (clippy.toml).
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 pub mod decimal;
 pub mod error;
 pub mod event;

@@ -5,6 +5,9 @@
 //! deterministic: transcendental functions come from `libm`, so results are equal on every
 //! machine.
 
+// On the way from an event to an order: no lock, no clock, no waiting (clippy.toml).
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 mod chain;
 pub mod imbalance;
 pub mod impact;

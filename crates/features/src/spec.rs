@@ -234,7 +234,8 @@ impl FromStr for FeatureSpec {
             "vpin" => Self::Vpin { bucket: p.required("bucket")?, window: p.number("window", 50)? },
             "microprice" => {
                 return Err(config_error(
-                    "feature 'microprice' needs a fitted table; give it as a table, not as text"
+                    "the feature 'microprice' has a table that is fitted to data: fit it in Python with \
+                     ms.features.fit_microprice and give that; 'weighted_mid' needs no fit"
                         .into(),
                 ))
             }
@@ -420,7 +421,7 @@ mod tests {
             ("ofi:window=0.1ns", "not a duration"),
             ("vpin", "needs bucket"),
             ("vpin:bucket=NaN", "positive volume"),
-            ("microprice", "fitted table"),
+            ("microprice", "ms.features.fit_microprice"),
             ("mid:x=1", "no parameters"),
         ] {
             let error = text.parse::<FeatureSpec>().unwrap_err();

@@ -5,6 +5,9 @@
 //! changed, missing or reordered byte is found with its place. Memory is bounded: the log keeps its
 //! blocks in memory up to a limit and spills to a file beyond it, or writes to a file from the start.
 
+// On the way from an event to an order: no lock, no clock, no waiting (clippy.toml).
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 pub mod difference;
 #[cfg(unix)]
 pub mod live;

@@ -1,5 +1,11 @@
 //! Appending records: into memory up to a bound, then into a file.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "full blocks of a run's log go to the thread that hashes them"
+)]
+
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};

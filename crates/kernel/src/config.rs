@@ -2,6 +2,7 @@
 
 use mainspring_core::money::{divide_half_even, MONEY_DECIMALS, QUANTA_PER_UNIT};
 use mainspring_core::{Decimal, DurationNs, Error, ErrorKind, Instrument, Money, Result, TimeNs};
+use mainspring_data::table::show_time;
 use mainspring_features::FeatureSpec;
 use mainspring_sim::{FillModel, LatencyModel, SimConfig};
 use mainspring_trading::execution::reconcile::ReconcileConfig;
@@ -247,6 +248,7 @@ impl RunConfig {
         }
         if let (Some(start), Some(end)) = (self.start_ns, self.end_ns) {
             if start >= end {
+                let (start, end) = (show_time(start), show_time(end));
                 return wrong(format!("the run would start at {start} and end at {end}"));
             }
         }

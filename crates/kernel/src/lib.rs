@@ -1,5 +1,8 @@
 //! The single-writer loop that wires data, books, features, strategies and the simulated venue.
 
+// On the way from an event to an order: no lock, no clock, no waiting (clippy.toml).
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 mod backtest;
 mod bar_path;
 pub mod bars;

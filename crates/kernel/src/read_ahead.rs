@@ -5,6 +5,8 @@
 //! larger than memory is not dragged through it; a chunk that the thread has not reached is checked
 //! by the cursor that needs it, and a fault is told there, too.
 
+#![allow(clippy::disallowed_methods, reason = "a thread of its own checks files ahead of a run")]
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 

@@ -4,6 +4,7 @@ use std::thread;
 
 use mainspring_core::limits::{MAX_INSTRUMENTS, MAX_STRATEGIES};
 use mainspring_core::{DurationNs, Error, ErrorKind, Instrument, InstrumentId, Result, TimeNs};
+use mainspring_data::table::show_time;
 use mainspring_data::{ClockState, EventFile};
 use mainspring_features::FeatureChain;
 use mainspring_journal::log::FinishedLog;
@@ -69,7 +70,10 @@ pub fn run(
 ) -> Result<Outcome> {
     config.validate()?;
     match &config.flow {
-        None => check_clocks(files)?,
+        None => {
+            check_clocks(files)?;
+            check_window(files, config)?;
+        }
         Some(_) if files.is_empty() => {}
         Some(_) => {
             return Err(Error::new(ErrorKind::Config, "a run is over files or over generated flow"))
@@ -79,6 +83,7 @@ pub fn run(
     if !ReadAhead::is_worth_it(files) {
         return run_beside(&read_ahead, files, config, strategies, sink, watch);
     }
+    #[allow(clippy::disallowed_methods, reason = "files are read ahead by a thread of its own")]
     thread::scope(|scope| {
         scope.spawn(|| read_ahead.run(files));
         // Ends the thread however the run ends.
@@ -292,6 +297,30 @@ fn check_clocks(files: &[EventFile]) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// A window beside the data would be a run of nothing, with figures that look like some.
+fn check_window(files: &[EventFile], config: &RunConfig) -> Result<()> {
+    let spans = || files.iter().flat_map(|file| [file.recv_span_ns(), file.exch_span_ns()]);
+    let first = spans().map(|(first, _)| first).min().unwrap_or(TimeNs::MIN);
+    let last = spans().map(|(_, last)| last).max().unwrap_or(TimeNs::MAX);
+    let last = last.saturating_add(config.feed_ns.unwrap_or(0));
+    let late = config.start_ns.filter(|start| first <= last && *start > last);
+    let early = config.end_ns.filter(|end| first <= last && *end < first);
+    let (what, at) = match (late, early) {
+        (Some(start), _) => ("start", start),
+        (None, Some(end)) => ("end", end),
+        (None, None) => return Ok(()),
+    };
+    Err(Error::new(
+        ErrorKind::Config,
+        format!(
+            "the run would {what} at {}, and the data is from {} to {}",
+            show_time(at),
+            show_time(first),
+            show_time(last)
+        ),
+    ))
 }
 
 /// The instruments of all files, equal ones once, and for each file where its instruments went.

@@ -202,6 +202,25 @@ fn strategies_see_only_their_window_on_books_built_before_it() {
 }
 
 #[test]
+fn a_window_beside_the_data_is_refused_with_both_spans() {
+    for (window, says) in [
+        (r#"{"start_ns":60000000,"#, "would start at 1970-01-01T00:00:00.06"),
+        (r#"{"end_ns":5000000,"#, "would end at 1970-01-01T00:00:00.005"),
+    ] {
+        let mut script = Script::new("beside", "A", Schema::Market);
+        script.book(10, 100, 0).book(50, 104, 0);
+        let (witness, diary) = Witness::new(|_, _| Ok(()));
+        let config: RunConfig = serde_json::from_str(&PLAIN.replacen('{', window, 1)).unwrap();
+        let files = [script.done()];
+        let sink = Sink::Memory { limit_bytes: 1 << 20 };
+        let refused = run(&files, &config, vec![witness], sink, &mut |_| Ok(())).err().unwrap();
+        assert!(refused.message().contains(says), "{refused}");
+        assert!(refused.message().contains("the data is from 1970-01-01T00:00:00.01"), "{refused}");
+        assert!(words(&diary).is_empty());
+    }
+}
+
+#[test]
 fn a_halted_venue_refuses_and_trades_again() {
     let mut script = Script::new("halt", "A", Schema::Market);
     script.book(10, 100, 0);

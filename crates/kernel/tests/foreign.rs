@@ -7,14 +7,14 @@ use common::{follow, maker, session, Memory};
 use mainspring_core::report::Account;
 use mainspring_core::{
     CancelReason, ClientOrderId, ForeignReport, InstrumentId, Lots, OpenOrder, RejectReason,
-    Report, Request, Side, Ticks, TimeNs, VenueEvent, VenueEventKind,
+    Report, Request, Side, Ticks, TimeNs, VenueEvent, VenueEventKind, VenueRequestKind,
 };
 use mainspring_kernel::host::Host;
 use mainspring_kernel::intent::{Intent, Intents};
 use mainspring_kernel::session::disk::Silent;
 use mainspring_kernel::session::foreign::is_known_by_venue_id;
 use mainspring_kernel::session::{Kind, Session};
-use mainspring_trading::orders::{Order, OrderState, Purpose};
+use mainspring_trading::orders::{Order, OrderState, PendingReplace, Purpose};
 
 const BEGAN: TimeNs = 1_000_000_000_000;
 const S: TimeNs = 1_000_000_000;
@@ -291,12 +291,15 @@ fn a_change_of_an_adopted_order_that_nobody_answers_is_found_in_the_list() {
 
 #[test]
 fn what_cannot_be_amended_is_said_and_stays() {
+    // A stop that becomes a market order has no price, in statements and in lists.
     let mut world = World::new(ADOPT);
-    world.account(vec![], vec![OpenOrder { order: ClientOrderId(40), ..listed(1) }], 0);
+    world.account(vec![], vec![OpenOrder { price: Ticks(0), ..listed(0) }], 0);
+    let order = world.adopted()[0];
     world.requests();
-    world.amend(ClientOrderId(40), 995, 12);
+    world.amend(order.id, 995, 12);
     assert_eq!((world.requests(), world.adopted()[0].pending), (vec![], None));
-    assert!(world.memory.texts().iter().any(|text| text.contains("cancelled only")));
+    assert!(world.memory.texts().iter().any(|text| text.contains("has no limit price")));
+    world.assert_followed();
     // A halt lets no change out, and by the gate nothing larger than the limits.
     let mut world = World::new(ADOPT);
     world.told(VenueEventKind::Accepted, 0, 0);
@@ -334,6 +337,30 @@ fn an_order_of_an_id_of_ours_that_is_not_known_is_adopted_with_it() {
     world.command(r#"{"command":"cancel_all"}"#);
     assert!(matches!(world.requests()[..], [Request::Order(one)] if one.order == order.id));
     assert_eq!(world.session.image().next_order, 41, "the id is not given again");
+    world.assert_followed();
+}
+
+#[test]
+fn an_order_adopted_under_an_id_of_ours_is_amended_by_it() {
+    let mut world = World::new(ADOPT);
+    world.account(vec![], vec![OpenOrder { order: ClientOrderId(40), ..listed(1) }], 0);
+    world.requests();
+    world.amend(ClientOrderId(40), 995, 12);
+    let (price, qty) = (Ticks(995), Lots(12));
+    let kind = VenueRequestKind::Amend { instrument: BTC, price, qty };
+    let [Request::Order(asked)] = world.requests()[..] else { panic!("by our id") };
+    assert_eq!((asked.order, asked.kind), (ClientOrderId(40), kind));
+    let order = world.adopted()[0];
+    let pending = PendingReplace { price, qty };
+    assert_eq!((order.state, order.pending), (OrderState::PendingReplace, Some(pending)));
+    world.assert_followed();
+    let at = world.tick();
+    let kind = VenueEventKind::Amended { price, qty };
+    let event = VenueEvent { order: ClientOrderId(40), exch_ns: at, recv_ns: at, kind };
+    world.session.report(&Report::plain(event)).unwrap();
+    let order = world.adopted()[0];
+    assert_eq!((order.terms.price, order.terms.qty, order.pending), (price, qty, None));
+    assert_eq!(world.open_on_bid(), Lots(11));
     world.assert_followed();
 }
 

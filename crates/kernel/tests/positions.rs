@@ -7,9 +7,10 @@ use mainspring_core::order::OrderTerms;
 use mainspring_core::report::Account;
 use mainspring_core::{
     ClientOrderId, InstrumentId, Lots, OpenOrder, Report, Request, Side, Ticks, TimeNs, VenueEvent,
-    VenueEventKind,
+    VenueEventKind, VenueRequestKind,
 };
 use mainspring_kernel::session::Kind;
+use mainspring_trading::risk::HaltCause;
 
 const BTC: InstrumentId = InstrumentId(0);
 const RUN: &str = r#""features":[]"#;
@@ -132,6 +133,27 @@ fn a_fill_that_never_comes_is_told_at_the_second_answer_with_both_figures() {
     assert!(!desk.asks_within_a_second());
     desk.answer_now(3);
     assert_eq!(desk.told().len(), 2);
+    desk.world.check_followers(RUN, &snapshot);
+}
+
+#[test]
+fn where_that_is_the_policy_a_position_that_differs_halts_and_nothing_is_closed() {
+    let mut desk = Desk::new();
+    desk.world.halt_on_venue_issues();
+    let snapshot = desk.world.session.image();
+    desk.answer_now(3);
+    assert_eq!(desk.world.session.gate().halt_cause(), None, "once may be a fill on its way");
+    desk.asks_within_a_second();
+    desk.answer_now(3);
+    assert_eq!(desk.world.session.gate().halt_cause(), Some(HaltCause::VenueIssue));
+    let mut requests = Vec::new();
+    desk.world.session.take_requests(&mut requests);
+    let cancels = |one: &Request| match one {
+        Request::Order(one) => matches!(one.kind, VenueRequestKind::Cancel { .. }),
+        _ => false,
+    };
+    assert_eq!(requests.iter().filter(|one| cancels(one)).count(), 1, "{requests:?}");
+    assert!(requests.iter().all(|one| cancels(one) || !matches!(one, Request::Order(_))));
     desk.world.check_followers(RUN, &snapshot);
 }
 

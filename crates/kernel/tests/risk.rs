@@ -48,6 +48,28 @@ fn a_loss_of_the_day_halts_and_counters_survive_a_restart() {
 }
 
 #[test]
+fn a_loss_of_the_day_of_one_strategy_stops_what_it_adds_and_halts_nothing() {
+    let run = r#""limits":{"strategies":{"scripted":{"max_daily_loss":"300"}}}"#;
+    let mut first = true;
+    let more = Box::new(move |view: &mut View<'_>| {
+        let qty = if std::mem::replace(&mut first, false) { 10 } else { 1 };
+        view.place(market(Side::Buy, qty)).map(|_| ())
+    });
+    let mut world = World::new(run, more);
+    world.step(1_000);
+    world.step(980);
+    assert_eq!(world.position(), 11, "it has lost 200 and a little");
+    world.step(960);
+    let (held, snapshot) = (world.position(), world.session.image());
+    assert_eq!(world.session.counts().risk_rejects, 0);
+    world.step(960);
+    world.step(960);
+    assert_eq!((world.position(), world.session.counts().risk_rejects), (held, 2));
+    assert_eq!(world.session.gate().halt_cause(), None);
+    world.check_followers(run, &snapshot);
+}
+
+#[test]
 fn a_gap_through_the_ladder_shuts_strategies_down() {
     let mut world = World::new(r#""limits":{}"#, buy_once(10));
     world.step(1_000);

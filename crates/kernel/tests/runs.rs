@@ -14,6 +14,9 @@ use mainspring_kernel::native::NativeConfig;
 use mainspring_kernel::{run, Outcome, RunConfig, View};
 use mainspring_memory::CountingAllocator;
 
+mod common;
+use common::EVERY_LIMIT;
+
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
@@ -87,24 +90,21 @@ fn go_with(text: &str, file: &EventFile, host: Box<dyn Host>) -> Outcome {
 }
 
 /// Every limit, margin, position states and a stop; none is reached.
-const RISK: &str = r#"{"latency":{"model":"constant","new":{"entry_ns":1000000,"response_ns":3000000}},
-    "deposits":[["USDT","100000000"]],"margin":{"leverage":20},"position_states":{},
-    "stops":[{"rule":{"kind":"atr","multiple":"1000","period":14,"bar_ns":1000000000}}],
-    "limits":{"max_order_qty":"1","max_order_notional":"1000000","max_position":"10",
-        "price_collar_bps":500,"max_open_orders":100,"max_gross_exposure":"100000000",
-        "max_net_exposure":"100000000","max_leverage":"10","max_allocation":"1",
-        "max_symbol_exposure":"100000000","max_concentration":"1",
-        "max_order_rate":{"count":60000,"window_ns":1000000000},
-        "max_message_rate":{"count":60000,"window_ns":1000000000},
-        "max_daily_trades":1000000,"max_daily_loss":"90000000","max_losing_streak":1000000,
-        "max_data_age_ns":1000000000000,"trading_hours":"daily 00:00-24:00","breaker":{}}}"#;
+fn risk() -> String {
+    format!(
+        r#"{{"latency":{{"model":"constant","new":{{"entry_ns":1000000,"response_ns":3000000}}}},
+    "deposits":[["USDT","100000000"]],"margin":{{"leverage":20}},"position_states":{{}},
+    "stops":[{{"rule":{{"kind":"atr","multiple":"1000","period":14,"bar_ns":1000000000}}}}],
+    "limits":{EVERY_LIMIT}}}"#
+    )
+}
 
 #[test]
 fn risk_allocates_nothing_once_warm() {
     let (short, long) = (file("risk-short", 5_000), file("risk-long", 25_000));
     let count = |file: &EventFile| {
         let before = CountingAllocator::allocations();
-        let outcome = go_with(RISK, file, touch());
+        let outcome = go_with(&risk(), file, touch());
         (CountingAllocator::allocations() - before, outcome.counts)
     };
     count(&long);

@@ -7,6 +7,7 @@ use mainspring_core::order::OrderTerms;
 use mainspring_core::{Answer, InstrumentId, Lots, Request, Side, Ticks, TimeNs};
 use mainspring_kernel::session::Kind;
 use mainspring_trading::orders::OrderState;
+use mainspring_trading::risk::HaltCause;
 
 const BTC: InstrumentId = InstrumentId(0);
 const RUN: &str = r#""features":[]"#;
@@ -61,5 +62,20 @@ fn an_order_without_an_answer_is_asked_about_told_as_stuck_once_and_asked_about_
     world.session.answer(now_ns, order, Answer::NotFound).unwrap();
     assert_eq!(world.session.orders().live_count(), 0);
     assert_eq!(questions(&mut world, now_ns, 100), [0; 0]);
+    world.check_followers(RUN, &snapshot);
+}
+
+#[test]
+fn where_that_is_the_policy_a_stuck_order_halts() {
+    let mut world = World::new(RUN, rest_once());
+    world.session.link(S, 0, true).unwrap();
+    world.halt_on_venue_issues();
+    let snapshot = world.session.image();
+    world.session.market(BTC, Ticks(0), &book(2 * S, 1_000)).unwrap();
+    let sent_ns = world.session.now_ns();
+    questions(&mut world, sent_ns, 40);
+    assert_eq!(world.session.gate().halt_cause(), None);
+    questions(&mut world, sent_ns + 40 * S, 2);
+    assert_eq!(world.session.gate().halt_cause(), Some(HaltCause::VenueIssue));
     world.check_followers(RUN, &snapshot);
 }

@@ -4,6 +4,9 @@
 //! time in one time unit. Distances count from the reference price, away from it; a negative
 //! distance quotes through it and is for the caller to cap.
 
+// On the way from an event to an order: no lock, no clock, no waiting (clippy.toml).
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 pub mod avellaneda_stoikov;
 pub mod glft;
 

@@ -2,6 +2,9 @@
 //!
 //! The rules are in `docs/explanation/simulated-venue.md`.
 
+// On the way from an event to an order: no lock, no clock, no waiting (clippy.toml).
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 mod config;
 mod expiry;
 pub mod flow;

@@ -239,6 +239,7 @@ impl World {
         let mut requests = std::mem::take(&mut self.requests);
         self.session.take_requests(&mut requests);
         requests.retain(|request| !matches!(request, Request::ForeignAdopted { .. }));
+        self.witness.sent(&requests);
         for together in batches(&requests, batch(self.plan.seed)) {
             self.sent += together.iter().filter(|r| matches!(r, Request::Order(_))).count() as u64;
             let lost = !self.quiet && self.chance.one_in(70);

@@ -12,7 +12,7 @@ use crate::disk::{Disk, Written};
 use crate::engine::{adopts, instrument, new_session};
 use crate::faults::{Fault, FaultCounts};
 use crate::feed::{gap, Feed};
-use crate::invariants::{agree_on_parents, broken};
+use crate::invariants::{agree_on_parents, broken, Witness};
 use crate::network::Item;
 use crate::venue::{Said, Venue};
 
@@ -120,6 +120,7 @@ pub(crate) struct World {
     pub(crate) next_item: u64,
     pub(crate) requests: Vec<Request>,
     pub(crate) faults: FaultCounts,
+    pub(crate) witness: Witness,
 }
 
 impl World {
@@ -151,6 +152,7 @@ impl World {
             next_item: 0,
             requests: Vec::new(),
             faults: FaultCounts::default(),
+            witness: Witness::default(),
         };
         world.push(now_ns + MS, Item::LinkUp);
         Ok(world)
@@ -283,6 +285,7 @@ impl World {
         self.connection += 1;
         self.connected = false;
         self.requests.clear();
+        self.witness.restarted();
         self.session = self.recovered()?;
         self.session.lead(Box::new(self.disk.clone()));
         let now_ns = self.now_ns + self.clock_off_ns;
@@ -314,8 +317,9 @@ impl World {
     }
 
     /// What must hold at every step.
-    fn check(&self) -> Result<()> {
+    fn check(&mut self) -> Result<()> {
         self.session.ledger().check()?;
+        self.witness.look(self.session.orders().all_live())?;
         let held = self.venue.position().0;
         // What is traded by hand passes no limit of ours.
         if held.abs() > MAX_POSITION + self.venue.traded_by_hand() {

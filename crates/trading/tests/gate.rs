@@ -771,10 +771,38 @@ fn configuration_cannot_pass_the_ceilings_and_says_where() {
         (r#"{"max_daily_loss":"-5"}"#, "must be positive"),
         (r#"{"max_order_rate":{"count":0,"window_ns":1}}"#, "max_order_rate"),
         (r#"{"max_position":"0.5"}"#, "one lot"),
+        (r#"{"max_open_orders":0}"#, "give 1 or more"),
+        (r#"{"day_start_ns":-1}"#, "day_start_ns"),
+        (r#"{"breaker":{"max_faults":0}}"#, "breaker.max_faults"),
+        (r#"{"breaker":{"max_faults":1025}}"#, "at most 1024"),
+        (r#"{"instruments":{"AUSD":{"breaker":{}}}}"#, "under venues or strategies"),
+        (r#"{"symbols":{"A":{"max_position":"1"}}}"#, "other than max_symbol_exposure"),
+        (
+            r#"{"accounts":{"one":{"venues":["alpha"]},"two":{"venues":["alpha"]}}}"#,
+            "in another account as well",
+        ),
     ] {
         let error = refused(json);
         assert!(error.contains(words), "{json}: {error}");
     }
+}
+
+#[test]
+fn what_was_counted_stays_when_accounts_come_and_go() {
+    let of = |accounts: &str| -> LimitTree {
+        let rate = r#"{"max_order_rate":{"count":2,"window_ns":1000000000}}"#;
+        let json = format!(r#"{{"strategies":{{"maker":{rate}}},"accounts":{{{accounts}}}}}"#);
+        serde_json::from_str(&json).unwrap()
+    };
+    let mut gate = gate(&of(""));
+    (0..2).for_each(|_| gate.requested(0, InstrumentId(0), Requested::Order, 5 * S));
+    let passes = |gate: &Gate| [0, 1].map(|who| gate.check(who, &buy(1), &situation()).is_ok());
+    assert_eq!(passes(&gate), [false, true], "the maker's second is used up");
+    let desk = r#""desk":{"venues":["alpha"],"limits":{"max_open_orders":50}}"#;
+    gate.reconfigure(&of(desk), "").unwrap();
+    assert_eq!(passes(&gate), [false, true], "an account came");
+    gate.reconfigure(&of(""), "the desk is closed").unwrap();
+    assert_eq!(passes(&gate), [false, true], "it went");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -99,3 +99,34 @@ def without_correlated(
         if name != held and abs(value) > threshold
     ]
     return replace(limits, restricted=sorted({*limits.restricted, *close}))
+
+
+def correlation_halt(
+    returns: Mapping[str, ArrayLike],
+    held: Collection[str],
+    *,
+    threshold: float = 0.7,
+) -> str | None:
+    """The cause to halt for when two of what is held move together too closely, else None.
+
+    `LiveSession.kill` takes it as it is; the session's halt then has the cause ``correlation``.
+
+    Args:
+        returns: Past returns by symbol, of the same periods.
+        held: The symbols with a position, long or short.
+        threshold: Largest absolute correlation that two of them may have.
+
+    Raises:
+        InvalidValue: One that is held has no returns, they do not match, or there are too few of
+            them, see [`correlation`][mainspring.analytics.risk.correlation].
+    """
+    missing = sorted(set(held) - set(returns))
+    if missing:
+        raise InvalidValue(f"no returns of {', '.join(missing)}, which are held")
+    if len(set(held)) < 2:
+        return None
+    found = correlation({name: returns[name] for name in sorted(set(held))})
+    if found.largest is None or abs(found.largest) <= threshold:
+        return None
+    pair = " and ".join(found.largest_pair or ())
+    return f"correlation: {pair} move together by {found.largest:.2f}, beyond {threshold:.2f}"

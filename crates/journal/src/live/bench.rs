@@ -1,5 +1,7 @@
 //! What an append costs, record by record.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+
 use std::hint::{black_box, spin_loop};
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,6 +1,12 @@
 //! The helper thread of a writer: it makes segments ahead, syncs, seals, keeps snapshots, and removes
 //! what nobody needs.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the journal's helper: a thread of its own"
+)]
+
 use std::collections::VecDeque;
 use std::fs;
 use std::io;

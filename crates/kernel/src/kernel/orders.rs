@@ -292,6 +292,11 @@ impl Kernel {
 
     #[cold]
     fn note_strange(&mut self, what: &str, id: ClientOrderId) -> Result<()> {
+        let was_given = id.0 != 0 && id < self.intents.upcoming_id();
+        if was_given && self.orders.place_of(id).is_none() {
+            // It ended so long ago that it is forgotten: nothing is left to do, as with one that is over.
+            return Ok(());
+        }
         let text = format!("{what} of order {}: it is not an open order of this strategy", id.0);
         self.recorder.notice(self.now_ns, &text)
     }
@@ -320,8 +325,8 @@ impl Kernel {
         };
         if !Self::is_amendable(&order) {
             let text = format!(
-                "amend of order {}: it was adopted under an id of ours, or without a price, and can be \
-                 cancelled only",
+                "amend of order {}: it was placed elsewhere and has no limit price that could be changed; \
+                 cancel it and place a new one",
                 id.0
             );
             return self.note(&text);

@@ -5,6 +5,7 @@ use mainspring_core::{InstrumentId, Lots, Money, Result, TimeNs};
 use mainspring_trading::orders::{Moved, Order, OrderEvent, Purpose};
 use mainspring_trading::risk::{HaltCause, Proposal, Requested, Rung, Situation, Verdict};
 
+use crate::session::mutant::{is_planted, Mutant};
 use crate::session::Event;
 
 use super::Kernel;
@@ -97,7 +98,9 @@ impl Kernel {
             }
             _ => return,
         };
-        self.gate.requested(strategy, instrument, what, now_ns);
+        if !is_planted(Mutant::ForgetsRates) {
+            self.gate.requested(strategy, instrument, what, now_ns);
+        }
     }
 
     /// Places an order that closes in an emergency, past every limit but its own sense.

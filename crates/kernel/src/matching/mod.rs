@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 mod against_naive;
+#[cfg(test)]
+mod allocation;
 mod crowd;
 mod flow;
 mod market;

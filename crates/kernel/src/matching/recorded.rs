@@ -23,11 +23,54 @@ pub(super) struct Recorded {
     /// Whether the message so far is a snapshot.
     snapshot: bool,
     ids: Vec<OrderId>,
+    early: Early,
+}
+
+/// Lots that orders of the recording traded here before the recording tells it: a feed that shows a
+/// taker as an order tells only later whom he met.
+#[derive(Clone, Debug, Default)]
+struct Early(Vec<(u64, i64)>);
+
+/// Orders whose trades are told so much later that nobody waits for it any more: the oldest go.
+const MOST_EARLY: usize = 1_024;
+
+impl Early {
+    fn add(&mut self, id: u64, lots: i64) {
+        if let Some((_, early)) = self.0.iter_mut().find(|(known, _)| *known == id) {
+            *early += lots;
+            return;
+        }
+        if self.0.len() == MOST_EARLY {
+            self.0.remove(0);
+        }
+        self.0.push((id, lots));
+    }
+
+    /// What is new in so many lots that the recording takes off an order now.
+    fn rest(&mut self, id: u64, lots: i64) -> i64 {
+        let Some(at) = self.0.iter().position(|(known, _)| *known == id) else { return lots };
+        let told = self.0[at].1.min(lots.max(0));
+        self.0[at].1 -= told;
+        if self.0[at].1 == 0 {
+            self.0.swap_remove(at);
+        }
+        lots - told
+    }
+
+    /// The recording has said the last of an order.
+    fn forget(&mut self, id: u64) {
+        self.0.retain(|(known, _)| *known != id);
+    }
 }
 
 impl Default for Recorded {
     fn default() -> Self {
-        Self { book: L3Book::new(L3Config::default()), snapshot: false, ids: Vec::new() }
+        Self {
+            book: L3Book::new(L3Config::default()),
+            snapshot: false,
+            ids: Vec::new(),
+            early: Early(Vec::with_capacity(64)),
+        }
     }
 }
 
@@ -79,7 +122,7 @@ impl MatchedMarket {
         recorded.snapshot |=
             market.flags & flags::SNAPSHOT != 0 || said.kind == Some(RowKind::Clear);
         if !recorded.snapshot {
-            self.apply_recorded(&recorded, &said);
+            self.apply_recorded(&mut recorded, &said);
         }
         // A row that does not fit is a gap in the recording's own book; the engine goes on.
         let _ = recorded.book.apply(row, base);
@@ -97,13 +140,21 @@ impl MatchedMarket {
         Ok(answered)
     }
 
-    fn apply_recorded(&mut self, recorded: &Recorded, said: &Said<'_>) {
+    fn apply_recorded(&mut self, recorded: &mut Recorded, said: &Said<'_>) {
         let Said { row, side, price, qty, now, .. } = *said;
         let id = OrderId(row.order_id);
         match said.kind {
-            Some(RowKind::OrderAdd) => self.add_other(id, (side, price, qty), now),
+            Some(RowKind::OrderAdd) => {
+                let from = self.tape.rows.len();
+                self.add_other(id, (side, price, qty), now);
+                let best = recorded.book.l2().best(side.opposite());
+                if best.is_some_and(|best| side.at_least(price, best)) {
+                    self.note_early(&mut recorded.early, from, id);
+                }
+            }
             Some(RowKind::OrderModify) => self.change_recorded(recorded, said),
             Some(RowKind::OrderDelete) => {
+                recorded.early.forget(id.0);
                 if recorded.book.order(id.0).is_some() {
                     if self.engine.order(id).is_some() {
                         self.engine.cancel(id, OTHERS, now, &mut self.tape);
@@ -114,11 +165,24 @@ impl MatchedMarket {
             }
             Some(RowKind::OrderExecute) => self.execute_recorded(recorded, said),
             Some(RowKind::Depth) => {
-                let before = recorded.book.anonymous(side, price);
-                self.shorten_anonymous(side, price, before - qty, now);
+                let by = recorded.book.anonymous(side, price) - qty;
+                let by = recorded.early.rest(anonymous_id(side, price).0, by.0);
+                self.shorten_anonymous(side, price, Lots(by), now);
             }
             Some(RowKind::Trade) => self.trade_outside(said),
             _ => self.pass_on(said),
+        }
+    }
+
+    /// Whom an order that crosses in the recording itself met when it came: the recording will say so
+    /// later. What it took from us there is told of somebody else.
+    fn note_early(&self, early: &mut Early, from: usize, taker: OrderId) {
+        for met in self.tape.rows[from..].iter().map(|published| &published.row) {
+            let executed = met.market.kind == RowKind::OrderExecute as u8;
+            if executed && !super::tape::is_ours(met.order_id) {
+                early.add(taker.0, met.market.qty_lots);
+                early.add(met.order_id, met.market.qty_lots);
+            }
         }
     }
 
@@ -140,12 +204,12 @@ impl MatchedMarket {
     }
 
     /// An order is changed by as much as it was; what we took of it stays taken.
-    fn change_recorded(&mut self, recorded: &Recorded, said: &Said<'_>) {
+    fn change_recorded(&mut self, recorded: &mut Recorded, said: &Said<'_>) {
         let id = OrderId(said.row.order_id);
-        let (Some(before), Some(open)) = (recorded.book.order(id.0), self.engine.order(id)) else {
-            return;
-        };
-        let left = open.left().0 + said.qty.0 - before.qty.0;
+        let Some(before) = recorded.book.order(id.0) else { return };
+        let by = recorded.early.rest(id.0, before.qty.0 - said.qty.0);
+        let Some(open) = self.engine.order(id) else { return };
+        let left = open.left().0 - by;
         if said.price == before.price || left <= 0 {
             self.set_left(id, left, said.now);
         } else {
@@ -167,8 +231,8 @@ impl MatchedMarket {
     /// A taker met an order of the recording: here he meets whoever is first. Where the recording
     /// itself passed somebody over (it knows more about priority than it shows), and nobody of ours
     /// stood in front, the trade is the recording's.
-    fn execute_recorded(&mut self, recorded: &Recorded, said: &Said<'_>) {
-        let Said { row, qty, now, .. } = *said;
+    fn execute_recorded(&mut self, recorded: &mut Recorded, said: &Said<'_>) {
+        let Said { row, now, .. } = *said;
         let known = recorded.book.order(row.order_id);
         let (side, price) =
             known.map_or((said.side, said.price), |order| (order.side, order.price));
@@ -176,6 +240,10 @@ impl MatchedMarket {
             Some(order) => OrderId(order.id),
             None => anonymous_id(side, price),
         };
+        let qty = Lots(recorded.early.rest(id.0, said.qty.0));
+        if qty.0 == 0 {
+            return;
+        }
         let left = self.engine.order(id).map_or(0, |open| open.left().0);
         let passes_over = !recorded.is_next(side, price, known.map(|order| order.id));
         if passes_over && left >= qty.0 && !self.are_we_ahead(side, price, id) {

@@ -49,6 +49,11 @@ impl Rig {
         Self::new(Others::Crowd(Box::new(crowd)))
     }
 
+    /// What is left of an order of the recording.
+    fn left(&self, id: u64) -> Option<Lots> {
+        self.market.engine.order(mainspring_exchange::OrderId(id)).map(|open| open.left())
+    }
+
     fn row(&mut self, row: &OrderRow, price: Ticks) {
         let now = row.market.exch_ns;
         let times = (now, now + 2_000_000);
@@ -128,7 +133,7 @@ impl Rig {
     }
 }
 
-fn order_row(now: TimeNs, kind: RowKind, bits: u8, qty: i64, order_id: u64) -> OrderRow {
+pub(super) fn order_row(now: TimeNs, kind: RowKind, bits: u8, qty: i64, order_id: u64) -> OrderRow {
     let market = MarketRow {
         recv_ns: now,
         exch_ns: now,
@@ -141,7 +146,7 @@ fn order_row(now: TimeNs, kind: RowKind, bits: u8, qty: i64, order_id: u64) -> O
     OrderRow { market, order_id }
 }
 
-fn generated(seed: u64, hours: f64) -> FlowConfig {
+pub(super) fn generated(seed: u64, hours: f64) -> FlowConfig {
     FlowConfig::of_presets(&["btcusdt"], hours, seed, Level::Orders).unwrap()
 }
 
@@ -190,8 +195,7 @@ fn our_order_is_filled_at_its_place_in_the_recorded_queue() {
     rig.say(15, RowKind::OrderExecute, Side::Buy, 100_000, 4_000, 6);
     assert_eq!(rig.fills(ours), [(100_000, 3_000, true)]);
     // Number 6 keeps what he did not trade: 8,000 less 1,000.
-    let six = rig.market.engine.order(mainspring_exchange::OrderId(6)).unwrap();
-    assert_eq!(six.left(), Lots(7_000));
+    assert_eq!(rig.left(6), Some(Lots(7_000)));
     assert_eq!(rig.market.tape.position, Lots(3_000));
 }
 
@@ -201,8 +205,7 @@ fn a_better_price_of_ours_is_met_first_at_our_price() {
     let ours = rig.order(10, limit(Side::Buy, 101_000, 2_000));
     rig.say(11, RowKind::OrderExecute, Side::Buy, 100_000, 5_000, 1);
     assert_eq!(rig.fills(ours), [(101_000, 2_000, true)]);
-    let one = rig.market.engine.order(mainspring_exchange::OrderId(1)).unwrap();
-    assert_eq!(one.left(), Lots(2_000), "5,000 less the 3,000 that were left of the taker");
+    assert_eq!(rig.left(1), Some(Lots(2_000)), "5,000 less the 3,000 that were left of the taker");
 }
 
 #[test]
@@ -232,6 +235,25 @@ fn a_recorded_order_that_would_cross_ours_trades_with_it() {
 }
 
 #[test]
+fn what_is_told_of_a_taker_who_was_shown_as_an_order_is_not_done_again() {
+    let mut rig = small_book();
+    let ours = rig.order(10, limit(Side::Buy, 101_000, 1_000));
+    // Crossing in the recording itself: he meets us and 3,000 of number 1 when he comes.
+    rig.say(11, RowKind::OrderAdd, Side::Sell, 100_000, 4_000, 8);
+    assert_eq!(rig.fills(ours), [(101_000, 1_000, true)]);
+    assert_eq!((rig.left(1), rig.left(8)), (Some(Lots(2_000)), None));
+    // The recording tells it later, in two parts; the thousand that we took is told of number 1.
+    rig.say(12, RowKind::OrderModify, Side::Buy, 100_000, 2_500, 1);
+    assert_eq!(rig.left(1), Some(Lots(2_000)));
+    rig.say(13, RowKind::OrderModify, Side::Buy, 100_000, 1_000, 1);
+    rig.say(14, RowKind::OrderDelete, Side::Sell, 100_000, 4_000, 8);
+    assert_eq!(rig.left(1), Some(Lots(1_000)));
+    // What happens to it afterwards is news.
+    rig.say(15, RowKind::OrderModify, Side::Buy, 100_000, 400, 1);
+    assert_eq!(rig.left(1), Some(Lots(400)));
+}
+
+#[test]
 fn hidden_trades_pass_ours_only_where_ours_is_first() {
     let mut rig = small_book();
     let behind = rig.order(10, limit(Side::Buy, 100_000, 1_000));
@@ -249,8 +271,7 @@ fn hidden_trades_pass_ours_only_where_ours_is_first() {
 fn an_execution_out_of_turn_is_the_recordings_unless_we_stand_in_front() {
     let mut rig = small_book();
     rig.say(11, RowKind::OrderExecute, Side::Buy, 100_000, 3_000, 2);
-    let left = |rig: &Rig, id| rig.market.engine.order(mainspring_exchange::OrderId(id)).unwrap();
-    assert_eq!((left(&rig, 1).left(), left(&rig, 2).left()), (Lots(5_000), Lots(4_000)));
+    assert_eq!((rig.left(1), rig.left(2)), (Some(Lots(5_000)), Some(Lots(4_000))));
     assert_eq!(rig.market.engine.last_trade(), Some(Ticks(100_000)));
     let ours = rig.order(12, limit(Side::Buy, 100_500, 100));
     rig.say(13, RowKind::OrderExecute, Side::Buy, 100_000, 1_000, 2);

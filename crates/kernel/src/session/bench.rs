@@ -1,5 +1,7 @@
 //! How long a recovery takes.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+
 use std::path::Path;
 use std::time::Instant;
 

@@ -298,11 +298,10 @@ impl Kernel {
         known.into_iter().try_for_each(|(id, instrument)| self.tell_adopted(id, instrument))
     }
 
-    /// Whether an adopted order can be changed: by the venue's id, when its price is known. One under an
-    /// id of ours that this session did not place cannot: its changes have a count that is not known.
+    /// Whether an order has what a change changes: of one that was adopted a limit price may not be known,
+    /// because it trades at the market. Which changes a venue takes is for its session to say.
     pub(crate) fn is_amendable(order: &Order) -> bool {
-        order.purpose != Purpose::Adopted
-            || (is_known_by_venue_id(order.id) && order.terms.order_type != OrderType::Market)
+        order.purpose != Purpose::Adopted || order.terms.price != Ticks(0)
     }
 
     /// Whether the policy is to adopt.

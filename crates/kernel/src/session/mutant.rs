@@ -10,6 +10,8 @@ pub enum Mutant {
     MintsMoney,
     /// The gate does not see what is open.
     ForgetsOpen,
+    /// The gate is not told of orders that leave.
+    ForgetsRates,
     /// Nobody asks what became of an order.
     NeverAsks,
     /// An order that the venue does not know yet is taken for over.
@@ -20,10 +22,11 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::BooksTwice,
         Self::MintsMoney,
         Self::ForgetsOpen,
+        Self::ForgetsRates,
         Self::NeverAsks,
         Self::GivesUpEarly,
         Self::SkipsRecords,

@@ -47,6 +47,8 @@ pub struct Patience {
     pub max_queries: u32,
     /// How often a connected venue is asked for fills, open orders and positions.
     pub reconcile_ns: DurationNs,
+    /// Whether trading is halted when an order is stuck, or a position differs from the venue's.
+    pub halt_on_venue_issue: bool,
 }
 
 impl Default for Patience {
@@ -57,6 +59,7 @@ impl Default for Patience {
             query_ns: 1_000_000_000,
             max_queries: 5,
             reconcile_ns: 15_000_000_000,
+            halt_on_venue_issue: false,
         }
     }
 }

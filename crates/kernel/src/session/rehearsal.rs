@@ -227,7 +227,8 @@ impl Rehearsal {
 }
 
 /// Message number `n`: a book that walks by a tick now and then, and a trade at the touch.
-fn message(n: i64) -> Vec<MarketRow> {
+#[must_use]
+pub fn message(n: i64) -> Vec<MarketRow> {
     let exch_ns = BEGIN_NS + n * STEP_NS;
     let row = |kind: RowKind, ask: bool, price: i64, qty: i64| MarketRow {
         recv_ns: exch_ns + MS,

@@ -6,6 +6,7 @@ use mainspring_core::{
 };
 use mainspring_trading::execution::Charge;
 use mainspring_trading::orders::{Order, OrderError, OrderEvent, OrderState, VenueOrderId};
+use mainspring_trading::risk::HaltCause;
 
 use crate::kernel::{track_open, working_lots, Call, Kernel, Timer};
 
@@ -127,10 +128,21 @@ impl Kernel {
         if let Some(ink) = self.recorder.ink() {
             ink.event(now_ns, &super::Event::OrderStuck { order: order.id, attempts })?;
         }
-        self.note(&format!(
+        let text = format!(
             "order {} is stuck: asked {attempts} times, the venue does not say what became of it",
             order.id.0
-        ))
+        );
+        self.note(&text)?;
+        self.venue_issue(&text)
+    }
+
+    /// A venue behaves as it must not: where that is the policy, trading halts.
+    fn venue_issue(&mut self, text: &str) -> Result<()> {
+        let halts = self.outside.as_ref().is_some_and(|o| o.patience.halt_on_venue_issue);
+        if !halts || self.gate.is_halted() {
+            return Ok(());
+        }
+        self.halt(HaltCause::VenueIssue, text)
     }
 
     /// Asks about an order, whatever its state.
@@ -426,7 +438,9 @@ impl Kernel {
             ink.event(now_ns, &super::Event::PositionMismatch { instrument, ours, theirs })?;
         }
         let symbol = self.markets[instrument.index()].instrument.symbol.clone();
-        self.note(&format!("{symbol}: {ours} lots here, {theirs} at the venue"))
+        let text = format!("{symbol}: {ours} lots here, {theirs} at the venue");
+        self.note(&text)?;
+        self.venue_issue(&text)
     }
 
     /// A venue's connection came or went.

@@ -13,6 +13,16 @@ use mainspring_kernel::session::{Command, Session, SessionConfig};
 #[allow(unused_imports)]
 pub use memory::{follow, Kept, Memory};
 
+/// Every limit that a tree may have at its top; a small market maker reaches none.
+pub const EVERY_LIMIT: &str = r#"{"max_order_qty":"1","max_order_notional":"1000000","max_position":"10",
+    "price_collar_bps":500,"max_open_orders":100,"max_gross_exposure":"100000000",
+    "max_net_exposure":"100000000","max_leverage":"10","max_allocation":"1",
+    "max_symbol_exposure":"100000000","max_concentration":"1",
+    "max_order_rate":{"count":60000,"window_ns":1000000000},
+    "max_message_rate":{"count":60000,"window_ns":1000000000},
+    "max_daily_trades":1000000,"max_daily_loss":"90000000","max_losing_streak":1000000,
+    "max_data_age_ns":1000000000000,"trading_hours":"daily 00:00-24:00","breaker":{}}"#;
+
 /// A market maker of this size.
 pub fn maker(size: &str) -> Box<dyn Host> {
     let text = format!(r#"{{"kind":"touch_maker","size":"{size}","max_position":"0.05"}}"#);

@@ -8,7 +8,9 @@ use mainspring_core::{
     Decimal, Instrument, InstrumentId, Lots, Result, Side, Ticks, TimeNs, VenueEvent,
 };
 use mainspring_kernel::host::{BookTrigger, Host, HostResult, Interest};
-use mainspring_kernel::session::{Command, Image, Raw, Report, Request, Session, SessionConfig};
+use mainspring_kernel::session::{
+    Command, ForeignOrders, Image, Patience, Raw, Report, Request, Session, SessionConfig,
+};
 use mainspring_kernel::view::View;
 use mainspring_sim::{SimConfig, SimMarket};
 
@@ -132,6 +134,13 @@ impl World {
                 self.session.report(&report).unwrap();
             }
         }
+    }
+
+    /// From now on trading halts where a venue behaves as it must not.
+    pub fn halt_on_venue_issues(&mut self) {
+        let patience = Patience { halt_on_venue_issue: true, ..Patience::default() };
+        let (foreign, started_with) = (ForeignOrders::Report, serde_json::Value::Null);
+        self.command(&Command::SetWaits { patience, foreign, started_with });
     }
 
     pub fn position(&self) -> i64 {

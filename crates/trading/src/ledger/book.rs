@@ -554,7 +554,10 @@ impl Ledger {
         let (from, to) = (&self.currencies[from].name, &self.currencies[to].name);
         Error::new(
             ErrorKind::Config,
-            format!("no rate from {from} to {to}: set one, or add an instrument between the two"),
+            format!(
+                "no rate from {from} to {to}: give one (rates={{\"{from}/{to}\": ...}} in Python, \
+                 --rate {from}/{to}=NUMBER), or add an instrument between the two"
+            ),
         )
     }
 

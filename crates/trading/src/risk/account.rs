@@ -122,9 +122,12 @@ impl Gate {
             let instrument = index % self.instruments;
             let unit = self.units[instrument];
             let first = index < self.instruments;
-            for (branch, scope) in self.slots[index].branches.into_iter().enumerate() {
-                let room = &mut self.rooms[usize::from(scope)];
-                room.open -= self.own[index].orders;
+            let slot = &self.slots[index];
+            for scope in slot.branches {
+                self.rooms[usize::from(scope)].open -= self.own[index].orders;
+            }
+            for (branch, scope) in slot.valued() {
+                let room = &mut self.rooms[scope];
                 if branch == STRATEGY {
                     take(room, &self.own[index], unit);
                 } else if first {

@@ -1,5 +1,7 @@
 //! What a check costs with every limit in force, beside a single comparison on the same orders.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -26,7 +28,7 @@ const NOW_NS: i64 = 1_700_000_000_000_000_000;
 pub fn gate_checks() -> Result<(f64, f64, f64)> {
     let mut gate = full_gate()?;
     let orders = orders();
-    let at = Situation { now_ns: NOW_NS, market_ns: NOW_NS, mid2: 120_000, ..Situation::default() };
+    let at = situation();
     if let Some((strategy, terms)) = orders.iter().find(|(s, t)| gate.check(*s, t, &at).is_err()) {
         let mut why = String::new();
         gate.explain(*strategy, terms, &at, &mut |failure| why += &format!("{failure}; "));
@@ -53,6 +55,12 @@ pub fn gate_checks() -> Result<(f64, f64, f64)> {
     Ok((median(ours), median(floor), median(whole)))
 }
 
+/// What an order of [`orders`] is checked in.
+#[must_use]
+pub fn situation() -> Situation {
+    Situation { now_ns: NOW_NS, market_ns: NOW_NS, mid2: 120_000, ..Situation::default() }
+}
+
 fn timed(orders: &[(u16, OrderTerms)], mut check: impl FnMut(u16, &OrderTerms) -> bool) -> f64 {
     let start = Instant::now();
     let mut passed = 0_usize;
@@ -68,7 +76,12 @@ fn median(mut figures: [f64; PASSES]) -> f64 {
     figures[PASSES / 2]
 }
 
-fn full_gate() -> Result<Gate> {
+/// A gate with every limit in force on every branch, none of them near: four strategies in eight
+/// instruments at two venues.
+///
+/// # Errors
+/// Never in a sound build.
+pub fn full_gate() -> Result<Gate> {
     let instruments: Vec<Instrument> = (0..INSTRUMENTS).map(instrument).collect::<Result<_>>()?;
     let strategies: Vec<String> = (0..STRATEGIES).map(|n| format!("s{n}")).collect();
     let mut tree = tree()?;
@@ -145,8 +158,10 @@ fn instrument(n: usize) -> Result<Instrument> {
     })
 }
 
-/// Orders of changing strategies, instruments, sides, prices and sizes, from one seed.
-fn orders() -> Vec<(u16, OrderTerms)> {
+/// Orders of changing strategies, instruments, sides, prices and sizes, from one seed; the gate of
+/// [`full_gate`] approves them.
+#[must_use]
+pub fn orders() -> Vec<(u16, OrderTerms)> {
     let mut state = 1_u64;
     let mut draw = |below: u64| {
         // Knuth's MMIX generator; its high bits.

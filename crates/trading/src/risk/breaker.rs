@@ -278,6 +278,19 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_that_is_answered_late_failed_and_what_fails_while_it_is_open_changes_nothing() {
+        let mut b = breaker();
+        (0..3).for_each(|n| assert_eq!(b.failed(n), n == 2));
+        let before = b.state();
+        assert!(!b.failed(S));
+        assert_eq!(b.state(), before);
+        let now = 31 * S;
+        b.sent(now);
+        assert!(b.answered(now, 2 * S));
+        assert_eq!(b.state(), BreakerState::Open { until_ns: now + 60 * S });
+    }
+
+    #[test]
     fn slow_answers_in_a_row_open_it() {
         let mut b = breaker();
         assert!(!b.answered(0, 2 * S) && !b.answered(1, S) && !b.answered(2, 2 * S));

@@ -333,17 +333,21 @@ impl Gate {
             let towards = |side| value(before[n].towards(side), after[n].towards(side));
             (value(before[n].worst(), after[n].worst()), [towards(Side::Buy), towards(Side::Sell)])
         };
-        let changes = [change(0), change(1)];
-        for (branch, scope) in self.slots[index].branches.into_iter().enumerate() {
-            let (gross, net) = changes[usize::from(branch == STRATEGY)];
-            let room = &mut self.rooms[usize::from(scope)];
+        let all = change(0);
+        // Where no other strategy holds anything here, both change alike.
+        let [net, own] = before;
+        let alone = (net.position, net.open) == (own.position, own.open);
+        let own = if alone { all } else { change(1) };
+        for (branch, scope) in self.slots[index].valued() {
+            let (gross, net) = if branch == STRATEGY { own } else { all };
+            let room = &mut self.rooms[scope];
             room.gross -= gross;
             room.net[0] -= net[0];
             room.net[1] -= net[1];
         }
     }
 
-    /// The slots' branches, for those that go over them.
+    /// The slot's branches, for those that go over them.
     pub(super) fn branches(&self, strategy: u16, instrument: InstrumentId) -> [u16; BRANCHES] {
         self.slots[self.slot_of(strategy, instrument)].branches
     }

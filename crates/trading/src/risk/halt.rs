@@ -28,12 +28,27 @@ pub enum HaltCause {
     Margin,
 }
 
+/// What a supervisor says of an engine that is broken.
+const BROKEN: [&str; 4] = ["kernel_stuck", "disk_full", "engine", "journal"];
+
 impl HaltCause {
-    /// The cause that a text begins with, such as `venue_issue: positions differ`; else a person's.
+    /// The cause that a text names: by its own word at the beginning, as in `venue_issue: positions
+    /// differ`, or behind who asked, as in `command: correlation: BTC and ETH`; the words of the supervisor
+    /// are of what is broken in the engine. Everything else is a person's.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        let word = text.split(|c: char| !(c.is_ascii_alphabetic() || c == '_')).next();
-        Self::ALL.into_iter().find(|cause| Some(cause.name()) == word).unwrap_or(Self::Manual)
+        let words = text.split(':').take(2).map(|part| {
+            let part = part.trim_start();
+            part.split(|c: char| !(c.is_ascii_alphabetic() || c == '_')).next().unwrap_or(part)
+        });
+        words.filter_map(Self::of_word).next().unwrap_or(Self::Manual)
+    }
+
+    fn of_word(word: &str) -> Option<Self> {
+        if BROKEN.contains(&word) {
+            return Some(Self::SystemError);
+        }
+        Self::ALL.into_iter().find(|cause| cause.name() == word && *cause != Self::Manual)
     }
 
     /// All of them.
@@ -69,5 +84,25 @@ impl HaltCause {
 impl fmt::Display for HaltCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HaltCause;
+
+    #[test]
+    fn a_text_names_its_cause_by_its_first_or_second_word() {
+        for cause in HaltCause::ALL {
+            assert_eq!(HaltCause::of(&format!("{cause}: why")), cause);
+            assert_eq!(HaltCause::of(&format!("command: {cause}: why")), cause);
+            assert_eq!(HaltCause::of(&format!("file: {cause}")), cause);
+        }
+        for text in ["kernel_stuck: for 900 ms", "disk_full: no space", "engine: a check failed"] {
+            assert_eq!(HaltCause::of(text), HaltCause::SystemError, "{text}");
+        }
+        for text in ["", "drill", "signal: SIGUSR1", "command: I saw a drawdown", "marginal: no"] {
+            assert_eq!(HaltCause::of(text), HaltCause::Manual, "{text}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use mainspring_core::{Decimal, DurationNs, Error, ErrorKind, Instrument, Result,
 use super::hours::TradingHours;
 use super::kind::LimitKind;
 use super::limits::Limits;
-use super::scope::{quanta, NO_BOUND};
+use super::scope::{quanta, Scope, NO_BOUND};
 
 /// Branches that an order belongs to.
 pub(super) const BRANCHES: usize = 6;
@@ -36,6 +36,8 @@ pub(super) struct Slot {
     pub(super) blocked: u32,
     /// Indices of its branches: global, account, venue, strategy, instrument, symbol.
     pub(super) branches: [u16; BRANCHES],
+    /// A bit for each branch that bounds values of positions: in most trees one or two of the six.
+    pub(super) values: u8,
 }
 
 /// Which of a slot's branches is its strategy: the one that looks at the strategy's own position.
@@ -104,7 +106,22 @@ impl Slot {
             order_value: [NO_BOUND; 2],
             blocked: 0,
             branches,
+            values: 0,
         })
+    }
+
+    /// Notes which of its branches bound values of positions, and have to be kept in step with every order.
+    pub(super) fn note_scopes(&mut self, scopes: &[Scope]) {
+        for (branch, scope) in self.branches.iter().enumerate() {
+            self.values |= u8::from(scopes[usize::from(*scope)].values_positions()) << branch;
+        }
+    }
+
+    /// The branches that bound values: which of the six, and its scope.
+    pub(super) fn valued(&self) -> impl Iterator<Item = (usize, usize)> {
+        let (all, values) = (self.branches.into_iter().enumerate(), self.values);
+        let valued = all.filter(move |(branch, _)| values >> branch & 1 != 0);
+        valued.map(|(branch, scope)| (branch, usize::from(scope)))
     }
 
     /// The hours and the restricted list of its nodes.

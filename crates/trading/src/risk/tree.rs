@@ -67,6 +67,7 @@ impl Gate {
             }
         }
         let scopes = branches.scopes;
+        slots.iter_mut().for_each(|slot: &mut Slot| slot.note_scopes(&scopes));
         let rooms: Vec<Room> = scopes.iter().map(Scope::room).collect();
         let live = tree.global.max_open_orders.unwrap_or(MAX_OPEN_ORDERS);
         Ok(Self {
