@@ -86,10 +86,83 @@ def test_import_of_tables(cli: Cli, tmp_path: Path) -> None:
     done = cli("data", "import", "AAA.csv", "--format", "csv-bars", "--json")
     assert done.code == 0, done.err
     assert done.json == {"output": "AAA.mse", "rows": 5}
+    known = ("--tick", "0.25", "--lot", "0.5", "--venue", "here")
+    assert cli("data", "import", "AAA.csv", "--format", "csv-bars", *known).code == Exit.ERROR
+    known = ("--tick", "0.01", "--lot", "0.5", "--venue", "here")
+    assert cli("data", "import", "AAA.csv", "--format", "csv-bars", *known).code == 0
+    (one,) = cli("data", "info", "AAA.mse", "--json").json[0]["instruments"]
+    assert (one["symbol"], one["venue"], one["lot"]) == ("AAA", "here", "0.5")
+    assert one["grids"][0]["tick"] == "0.01"
     (tmp_path / "AAA.csv").write_text("time,open,high,low,close,volume\n1704067200,1,2,3,nan,4\n")
     bad = cli("data", "import", "AAA.csv", "--format", "csv-bars", "--out", "bad.mse")
     assert bad.code == Exit.ERROR
     assert not (tmp_path / "bad.mse").exists()
+
+
+SESSION = """\
+100 {"e":"depthUpdate","E":1700000000100,"s":"BTCUSDT","U":1,"u":4,"b":[["100.10","9"]],"a":[]}
+120 {"lastUpdateId":4,"bids":[["100.10","1.5"]],"asks":[["100.20","1"]]}
+130 {"e":"trade","E":1700000000130,"s":"BTCUSDT","p":"100.10","q":"0.25","T":1700000000130,"m":true}
+140 {"e":"depthUpdate","E":1700000000140,"s":"BTCUSDT","U":5,"u":5,"b":[["100.10","0.5"]],"a":[]}
+"""
+
+
+def test_import_with_parts_of_a_definition(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "day.txt").write_text(SESSION)
+    words = ("data", "import", "day.txt", "--kind", "inverse_perpetual", "--quote", "USD")
+    bare = cli(*words)
+    assert bare.code == Exit.CONFIG
+    assert "--multiplier 100" in bare.err
+    assert not (tmp_path / "day.mse").exists()
+    done = cli(*words, "--multiplier", "100", "--maker-fee", "-0.0001")
+    assert done.code == 0, done.err
+    (one,) = cli("data", "info", "day.mse", "--json").json[0]["instruments"]
+    told = [one[key] for key in ("kind", "quote", "multiplier", "maker_fee")]
+    assert told == ["inverse_perpetual", "USD", "100", "-0.0001"]
+    named = ("--instrument", "BTCUSDT:tick=0.01,lot=0.001")
+    done = cli("data", "import", "day.txt", *named, "--json")
+    assert done.code == 0, done.err
+    (one,) = done.json["instruments"]
+    assert (one["tick"], one["lot"]) == ("0.01", "0.001")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("BTCUSDT", Exit.USAGE, "SYMBOL:key=value"),
+        ("BTCUSDT:tick", Exit.USAGE, "SYMBOL:key=value"),
+        ("BTCUSDT:tick=soon", Exit.CONFIG, "not a number"),
+        ("BTCUSDT:colour=red", Exit.CONFIG, "colour"),
+        ("BTCUSDT:tick=0.3", Exit.ERROR, "line 2"),
+        ("OTHER:tick=0.1", Exit.USAGE, "OTHER"),
+    ],
+)
+def test_bad_definitions_leave_nothing(
+    cli: Cli, tmp_path: Path, text: str, code: Exit, said: str
+) -> None:
+    (tmp_path / "day.txt").write_text(SESSION)
+    done = cli("data", "import", "day.txt", "--instrument", text)
+    assert done.code == code, done.err
+    assert said in done.err
+    assert "column" not in done.err, "a place in a text that nobody sees"
+    assert [path.name for path in tmp_path.iterdir()] == ["day.txt"]
+
+
+def test_export_comes_back(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "day.txt").write_text(SESSION)
+    assert cli("data", "import", "day.txt").code == 0
+    done = cli("data", "export", "day.mse", "--json")
+    assert done.code == 0, done.err
+    assert done.json == {"output": "day.parquet", "format": "parquet", "rows": 5}
+    assert cli("data", "import", "day.parquet", "--out", "again.mse").code == 0
+    hashes = [one["hash"] for one in cli("data", "info", "day.mse", "again.mse", "--json").json]
+    assert hashes[0] == hashes[1]
+    array = cli("data", "export", "day.mse", "--out", "day.npz")
+    assert array.code == 0, array.err
+    again = cli("data", "import", "day.npz", "--symbol", "BTCUSDT", "--out", "third.mse")
+    assert again.code == 0, again.err
+    assert cli("data", "export", "absent.mse").code == Exit.USAGE
+    assert cli("data", "export", "day.mse", "--symbol", "BTCUSDT").code == Exit.USAGE
 
 
 @pytest.fixture

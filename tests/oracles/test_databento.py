@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -278,3 +279,42 @@ def test_bars(tmp_path: Path, version: int) -> None:
         for r in decoded(path)
     ]
     assert ours == theirs
+
+
+def definition(version: int) -> Any:
+    """A definition of a future whose point is worth 50, as each version of the format has it."""
+    cls = {1: dbn.InstrumentDefMsgV1, 2: dbn.InstrumentDefMsgV2, 3: dbn.InstrumentDefMsg}[version]
+    texts = ("secsubtype", "group", "exchange", "asset", "cfi", "security_type", "unit_of_measure",
+             "underlying", "strike_price_currency", "settl_currency")  # fmt: skip
+    given = {
+        **dict.fromkeys(texts, ""),
+        "publisher_id": 1,
+        "instrument_id": APPLE,
+        "min_price_increment": TICK,
+        "unit_of_measure_qty": 50_000_000_000,
+        "currency": "EUR",
+        "raw_symbol": "AAPL",
+        "instrument_class": dbn.InstrumentClass.FUTURE,
+        "match_algorithm": dbn.MatchAlgorithm.FIFO,
+        "security_update_action": dbn.SecurityUpdateAction.ADD,
+        "user_defined_instrument": dbn.UserDefinedInstrument.NO,
+        **stamps(0),
+    }
+    wanted = inspect.signature(cls).parameters.values()
+    needed = {one.name: 0 for one in wanted if one.default is inspect.Parameter.empty}
+    known = {name: value for name, value in given.items() if name in {one.name for one in wanted}}
+    return cls(**{**needed, **known})
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_definitions(tmp_path: Path, version: int) -> None:
+    defined = write(tmp_path / "d.dbn", dbn.Schema.DEFINITION, version, [definition(version)])
+    trade = dbn.TradeMsg(
+        publisher_id=2, instrument_id=APPLE, price=700 * TICK, size=3, action=dbn.Action.TRADE,
+        side=dbn.Side.BID, depth=0, flags=dbn.F_LAST, sequence=1, **stamps(1),
+    )  # fmt: skip
+    traded = write(tmp_path / "t.dbn", dbn.Schema.TRADES, version, [trade])
+    data = importers.import_file([traded, defined], out=tmp_path / "a.mse")
+    (one,) = data.instruments
+    assert (one.symbol, str(one.tick), str(one.multiplier)) == ("AAPL", "0.25", "50")
+    assert one.quote == "EUR"

@@ -159,8 +159,12 @@ fn prices_are_checked_against_the_grid_in_force() {
     row(RowKind::Depth, 104, 1);
     w.finish().unwrap();
     let report = check_file(&path).unwrap();
-    assert_eq!(report.instruments[0].off_grid_rows, 2);
-    assert_eq!(report.instruments[0].first_off_grid_row, Some(5));
+    let found = &report.instruments[0];
+    assert_eq!((found.off_grid_rows, found.first_off_grid_row), (1, Some(6)));
+    assert_eq!(found.off_grid_trades, 1);
+    let severity = |code| report.findings.iter().find(|f| f.code == code).map(|f| f.severity);
+    assert_eq!(severity("off_grid"), Some(Severity::Error));
+    assert_eq!(severity("off_grid_trade"), Some(Severity::Note));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""`mainspring data`: list, import, check, describe, generate, download and record market data."""
+"""`mainspring data`: market data listed, imported, exported, checked, described and recorded."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 
 from cyclopts import App
 
-from mainspring.cli import data_import, data_record, market_data
+from mainspring.cli import data_export, data_import, data_record, market_data
 from mainspring.cli.app import Flag, verb_app
 from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output, cell, table
 
-app = verb_app("data", summary="List, import, check, describe, download and record market data.")
+app = verb_app("data", summary="List, import, export, check, describe and record market data.")
 app.command(data_import.import_app, name="import")
+app.command(data_export.export_app, name="export")
 app.command(data_import.download_app, name="download")
 app.command(data_record.record_app, name="record")
 

@@ -14,6 +14,7 @@ from cyclopts import Group, Parameter
 from mainspring.cli.app import Flag, verb_app
 from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output
+from mainspring.data.instruments import Kind
 from mainspring.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ def import_(
     lot: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
     maker_fee: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
     taker_fee: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
+    multiplier: Annotated[Decimal | None, Parameter(group=_INSTRUMENT)] = None,
+    kind: Annotated[Kind | None, Parameter(group=_INSTRUMENT)] = None,
+    base: Annotated[str | None, Parameter(group=_INSTRUMENT)] = None,
+    quote: Annotated[str | None, Parameter(group=_INSTRUMENT)] = None,
+    instrument: Annotated[list[str] | None, Parameter(group=_INSTRUMENT)] = None,
+    utc_offset_hours: int | None = None,
     output: Output | None = None,
 ) -> None:
     """Import recordings of venues and files of vendors into one event file.
@@ -84,6 +91,19 @@ def import_(
         Fraction of the traded value; negative is a rebate.
     taker_fee
         Fraction of the traded value.
+    multiplier
+        What one contract is: quote value of an inverse contract, base units of a dated future.
+    kind
+        Sort of instrument; from the recording without it.
+    base
+        Base currency.
+    quote
+        Quote currency.
+    instrument
+        The same for one symbol of several, as `ESM4:multiplier=50,tick=0.25`; again for each.
+    utc_offset_hours
+        Of files that stamp the time of day: hours that its day begins after UTC's; New York's
+        clock without it.
     output
         Flags of every verb.
     """
@@ -92,18 +112,26 @@ def import_(
     output = output or Output()
     if not files:
         raise InvalidValue("name the file to import")
+    definition = {
+        "tick": tick, "lot": lot, "maker_fee": maker_fee, "taker_fee": taker_fee,
+        "multiplier": multiplier, "kind": kind, "base": base, "quote": quote,
+    }  # fmt: skip
+    given = {key: value for key, value in definition.items() if value is not None}
+    definitions = _definitions(given, symbol, instrument or ())
     if _is_table(format_, files):
-        made = _import_table(files, format_, symbol=symbol, interval=interval, stamp=stamp, out=out)
+        named = {key: value for key, value in (("symbol", symbol), ("venue", venue)) if value}
+        about = {**named, **(definitions[0] if definitions else {})}
+        made = _import_table(
+            files, format_, about or None, interval=interval, stamp=stamp, out=out
+        )  # fmt: skip
         output.result({"output": str(made.paths[0]), "rows": made.rows}, made.describe)
         return
-    definition = {"tick": tick, "lot": lot, "maker_fee": maker_fee, "taker_fee": taker_fee}
-    given = {key: value for key, value in definition.items() if value is not None}
     with output.progress("import", unit="bytes") as bar:
         report = import_report(
             files,
             format_,
             out,
-            instrument={**given, **({"symbol": symbol} if symbol else {})} if given else None,
+            instrument=definitions,
             streams=streams or ("depth", "trades", "mark"),
             symbols=symbols or (),
             clock=_clock(clock),
@@ -111,9 +139,26 @@ def import_(
             venue=venue,
             symbol=symbol,
             date=date,
+            utc_offset_hours=utc_offset_hours,
             progress=lambda _stage, done, total, _rows: bar.update(done, total),
         )
     output.result(asdict(report), lambda: _import_text(report))
+
+
+def _definitions(
+    given: dict[str, Any], symbol: str | None, by_symbol: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Parts of definitions: those of single symbols, then what holds for the one or the rest."""
+    found = [{**given, **_definition(text)} for text in by_symbol]
+    return [*found, {**given, **({"symbol": symbol} if symbol else {})}] if given else found
+
+
+def _definition(text: str) -> dict[str, str]:
+    symbol, colon, parts = text.rpartition(":")
+    pairs = [part.partition("=") for part in parts.split(",")]
+    if not colon or not all(key and sign and value for key, sign, value in pairs):
+        raise InvalidValue(f"--instrument {text!r}: write SYMBOL:key=value,key=value")
+    return {"symbol": symbol, **{key: value for key, _, value in pairs}}
 
 
 def _is_table(format_: str, files: Sequence[Path]) -> bool:
@@ -123,8 +168,8 @@ def _is_table(format_: str, files: Sequence[Path]) -> bool:
 def _import_table(
     files: Sequence[Path],
     format_: str,
+    instrument: dict[str, Any] | None,
     *,
-    symbol: str | None,
     interval: str | None,
     stamp: str,
     out: Path | None,
@@ -139,7 +184,7 @@ def _import_table(
     if interval is not None or format_ == "csv-bars":
         options |= {"interval": interval, "stamp": stamp}
     read = from_csv_bars if format_ == "csv-bars" else from_parquet
-    return read(files[0], symbol, **options)
+    return read(files[0], instrument, **options)
 
 
 def _clock(text: str) -> Any:
@@ -163,8 +208,8 @@ def _import_text(report: Any) -> str:
         lines.append(f"  clock       receive times moved by {clock['offset_ns'] / 1e9:+.6f} s")
     lines.append(f"  gaps        {report.gap_count}")
     lines += [f"  refused     {one}" for one in report.refused]
-    if report.checksums:
-        lines.append(f"  checksums   {report.checksums}")
+    if compared := report.checksums.get("compared"):
+        lines.append(f"  checksums   {report.checksums['equal']:,} of {compared:,} equal")
     return "\n".join([*lines, *(f"  note        {note}" for note in report.notes)])
 
 

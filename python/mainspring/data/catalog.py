@@ -178,7 +178,9 @@ class Catalog:
     def _unknown(self, name: str) -> NotFoundError:
         close = difflib.get_close_matches(name, self.names(), n=3, cutoff=0.4)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
-        return NotFoundError(f"no data set {name!r} in {self.root}{hint}")
+        return NotFoundError(
+            f"no data set {name!r} in {self.root}{hint or '; `mainspring data ls` lists it'}"
+        )
 
     def __repr__(self) -> str:
         return f"Catalog({str(self.root)!r}: {len(self.names())} data sets)"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mainspring._core import Table
 
 PathArg = str | PathLike[str]
-InstrumentArg = Instrument | str | Sequence[Instrument] | None
+InstrumentArg = Instrument | str | Mapping[str, Any] | Sequence[Instrument] | None
 FrameKind = Literal["auto", "bars", "trades", "rows"]
 OffGrid = Literal["refuse", "round"]
 
@@ -59,8 +59,9 @@ def from_frame(
 
     Args:
         data: the table.
-        instrument: its definition, or a symbol: tick and lot are then the finest decimals in the
-            data. Several definitions for `rows` with a column `instrument`.
+        instrument: its definition, parts of it (arguments of `ms.data.instrument` as a mapping), or
+            a symbol: a tick and lot that are left open are the finest decimals in the data.
+            Several definitions for `rows` with a column `instrument`.
         kind: ``bars`` (time, open, high, low, close, volume), ``trades`` (time, price, qty, side),
             or ``rows`` (as `Dataset.read` gives them); told by the columns with ``auto``.
         interval: of bars, such as ``"1m"`` or in ns; the most frequent distance without it.
@@ -116,18 +117,29 @@ def from_parquet(path: PathArg, instrument: InstrumentArg = None, **options: Any
     arrow, parquet = pyarrow_modules()
     try:
         table = parquet.read_table(file)
-    except (arrow.ArrowInvalid, arrow.ArrowException) as error:
-        raise DataError(f"{file}: not a Parquet file that can be read: {error}") from error
-    about = {key.decode(): text for key, text in (table.schema.metadata or {}).items()}
-    if "mainspring:instruments" in about and instrument is None and not options.get("columns"):
-        instruments = json.loads(about["mainspring:instruments"])
-        origin = json.loads(about["mainspring:provenance"])
-        origin["gaps"] = 0  # the writer counts the gap rows again
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise DataError(f"{file}: not a Parquet file that can be read: {why}") from error
+    about = table.schema.metadata or {}
+    if b"mainspring:instruments" in about and instrument is None and not options.get("columns"):
+        schema, instruments, origin = _own_facts(file, about)
         frame = _core.Table(table).to_numpy()
-        schema = about["mainspring:schema"].decode()
-        out = options.get("out")
-        return _write(frame, schema, instruments, origin, "refuse", out)
+        return _write(frame, schema, instruments, origin, "refuse", options.get("out"))
     return from_frame(table, instrument, **{"source": f"parquet {file.name}", **options})
+
+
+def _own_facts(
+    file: Path, about: Mapping[bytes, bytes]
+) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
+    """Schema, instruments and origin that `Dataset.to_parquet` put into the metadata."""
+    try:
+        instruments = json.loads(about[b"mainspring:instruments"])
+        origin = json.loads(about[b"mainspring:provenance"])
+        origin["gaps"] = 0  # the writer counts the gap rows again
+        return about[b"mainspring:schema"].decode(), [dict(one) for one in instruments], origin
+    except (ValueError, KeyError, TypeError) as error:
+        why = f"the metadata of this engine is damaged: {error!r}"
+        raise DataError(f"{file}: {why}; name the instrument to read it without") from error
 
 
 def from_csv_bars(path: PathArg, instrument: InstrumentArg = None, **options: Any) -> Dataset:
@@ -142,8 +154,11 @@ def from_csv_bars(path: PathArg, instrument: InstrumentArg = None, **options: An
         DataError: a line is no bar; names the line.
     """
     file = _existing(path)
+    symbol = file.name.split(".")[0].split("-")[0] or "bars"
     if instrument is None:
-        instrument = file.name.split(".")[0].split("-")[0] or "bars"
+        instrument = symbol
+    elif isinstance(instrument, Mapping):
+        instrument = {"symbol": symbol, **instrument}
     defaults: dict[str, Any] = {"source": f"csv {file.name}", "kind": "bars"}
     return from_frame(read_csv(file), instrument, **{**defaults, **options})
 
@@ -177,15 +192,19 @@ def _materialised(data: Any) -> Any:
 def _instruments(given: InstrumentArg, frame: Frame) -> list[dict[str, Any]]:
     if isinstance(given, Instrument):
         return [given.to_dict()]
-    if given is not None and not isinstance(given, str):
+    if given is not None and not isinstance(given, str | Mapping):
         return [one.to_dict() for one in given]
     exact = {"price_ticks", "open_ticks"}.intersection(frame)
     if given is None and exact:
         raise InvalidValue("the table counts ticks and lots; give the instrument they belong to")
     prices = [frame[name] for name in ("open", "high", "low", "close", "price") if name in frame]
     sizes = [frame[name] for name in ("volume", "qty") if name in frame]
-    tick, lot = infer_unit(prices), infer_unit(sizes)
-    return [instrument(given or "UNNAMED", tick=tick, lot=lot).to_dict()]
+    parts = dict(given) if isinstance(given, Mapping) else {"symbol": given or "UNNAMED"}
+    inferred = {"symbol": "UNNAMED", "tick": infer_unit(prices), "lot": infer_unit(sizes)}
+    try:
+        return [instrument(**{**inferred, **parts}).to_dict()]
+    except TypeError as error:
+        raise InvalidValue(f"parts of an instrument: {error}") from None
 
 
 def _provenance(source: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mainspring import _core
 from mainspring.data.checks import CheckReport, check
 from mainspring.data.instruments import Instrument
 from mainspring.data.times import TimeArg, from_ns, to_ns
-from mainspring.errors import ConfigError, InvalidValue
+from mainspring.errors import ConfigError, InvalidValue, StorageError
 
 if TYPE_CHECKING:
     from mainspring._core import EventFile, Table
@@ -205,6 +205,7 @@ class Dataset:
         Raises:
             ConfigError: pyarrow is not installed.
             InvalidValue: the data set has several files.
+            StorageError: it cannot be written; nothing is left then.
         """
         file = self.single_file("to_parquet")
         arrow, parquet = pyarrow_modules()
@@ -220,6 +221,8 @@ class Dataset:
                     batch = arrow.table(file.read(skip=skip, limit=_PARQUET_ROWS))
                     writer.write_table(batch.cast(schema))
             partial.replace(target)
+        except OSError as error:
+            raise StorageError(f"{target}: cannot be written: {error}") from error
         finally:
             partial.unlink(missing_ok=True)
         return target

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -193,7 +193,10 @@ def _plain(key: str, value: Any) -> Any:
     """Decimals of a definition cross as text; a float is written with its shortest digits."""
     if key not in _DECIMALS or value is None:
         return value
-    return format(Decimal(str(value)), "f")
+    try:
+        return format(Decimal(str(value)), "f")
+    except InvalidOperation:
+        raise ConfigError(f"instrument: {key} {value!r} is not a number") from None
 
 
 def _streams(wanted: Iterable[Stream]) -> dict[str, bool]:

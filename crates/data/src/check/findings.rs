@@ -99,6 +99,17 @@ fn instrument(one: &InstrumentCheck, rows: u64, found: &mut Vec<Finding>) {
             first(one.first_off_grid_row)
         )
     });
+    // Without a book nothing shows that the grid is right and the trades are special.
+    let has_book = one.depth_rows + one.best_rows + one.order_rows > 0;
+    let severity = if has_book { Note } else { Error };
+    add(severity, "off_grid_trade", one.off_grid_trades, &|| {
+        format!(
+            "{} of {} trades have a price off the grid{}",
+            one.off_grid_trades,
+            one.trades,
+            if has_book { ", as those with hidden orders may" } else { "" }
+        )
+    });
     add(Error, "book_fault", one.book_faults, &|| {
         format!(
             "{} order rows do not fit the book{}",

@@ -56,10 +56,12 @@ pub struct InstrumentCheck {
     /// Rows whose exchange time is before that of an earlier row of another stream only: streams
     /// travel apart. The venue takes them as happening together with the row in front.
     pub overtaken_rows: u64,
-    /// Rows with a price that the grid in force does not have.
+    /// Rows of the book with a price that the grid in force does not have.
     pub off_grid_rows: u64,
     /// The first row of those.
     pub first_off_grid_row: Option<u64>,
+    /// Trades with such a price: hidden and midpoint orders trade between the grid's prices.
+    pub off_grid_trades: u64,
     /// Rows received before the exchange says they happened.
     pub negative_latency_rows: u64,
     /// Longest time between two messages, by receive time.
@@ -292,7 +294,12 @@ impl<'a, B: Book> State<'a, B> {
         );
         // A removed level may lie on the grid of before a change.
         let removes = row.kind == RowKind::Depth as u8 && row.qty_lots == 0;
-        if priced && !removes && !self.instrument.grids[self.grid].is_valid(row.price(base)) {
+        if !priced || removes || self.instrument.grids[self.grid].is_valid(row.price(base)) {
+            return;
+        }
+        if row.kind == RowKind::Trade as u8 {
+            self.found.off_grid_trades += 1;
+        } else {
             self.found.off_grid_rows += 1;
             self.found.first_off_grid_row.get_or_insert(number);
         }

@@ -51,9 +51,15 @@ impl fmt::Display for CheckReport {
         let count = |severity| self.findings.iter().filter(|f| f.severity == severity).count();
         match (count(Severity::Error), count(Severity::Warning)) {
             (0, 0) => f.write_str("  nothing wrong found"),
-            (errors, warnings) => write!(f, "  {errors} errors, {warnings} warnings"),
+            (errors, warnings) => {
+                write!(f, "  {}, {}", counted(errors, "error"), counted(warnings, "warning"))
+            }
         }
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn instrument(f: &mut fmt::Formatter<'_>, one: &InstrumentCheck) -> fmt::Result {

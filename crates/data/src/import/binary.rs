@@ -124,6 +124,14 @@ impl Bytes {
 
 /// An integer at `at`, little end first. Fields lie within records of a checked length.
 #[must_use]
+pub fn u32_le(record: &[u8], at: usize) -> u32 {
+    let mut bytes = [0; 4];
+    bytes.copy_from_slice(&record[at..at + 4]);
+    u32::from_le_bytes(bytes)
+}
+
+/// An integer at `at`, little end first. Fields lie within records of a checked length.
+#[must_use]
 pub fn u64_le(record: &[u8], at: usize) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&record[at..at + 8]);

@@ -36,7 +36,8 @@ pub fn import(
     progress: OnProgress<'_>,
 ) -> Result<ImportReport> {
     let date = options.date.as_deref().and_then(Date::read).ok_or_else(|| {
-        let what = "the messages carry no times: pass date= for the day they are of";
+        let what = "the messages carry no times: give the day they are of with --date \
+                    2024-01-31, in Python with date=";
         Error::new(ErrorKind::Config, format!("{}: {what}", inputs[0].display()))
     })?;
     let [input] = inputs else {

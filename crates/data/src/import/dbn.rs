@@ -1,4 +1,4 @@
-//! Databento DBN (versions 1 to 3): MBO, MBP-1, MBP-10, TBBO, trades and OHLCV.
+//! Databento DBN (versions 1 to 3): MBO, MBP-1, MBP-10, TBBO, trades, OHLCV, and definitions.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,8 @@ use mainspring_core::event::flags;
 use mainspring_core::{Decimal, Error, ErrorKind, InstrumentKind, Result, RowKind, Side};
 use mainspring_venues::Level;
 
-use super::binary::{i64_le, u64_le, Bytes};
+use super::binary::{i64_le, u32_le, u64_le, Bytes};
+use super::dbn_definitions::{self, Definitions};
 use super::feed::push_changes;
 use super::input::Place;
 use super::options::{OnProgress, Options};
@@ -28,7 +29,8 @@ const SNAPSHOT: u8 = 32;
 const MAX_METADATA: usize = 64 << 20;
 const NO_SCHEMA: u16 = u16::MAX;
 
-/// Imports DBN files of one schema, each behind the other in time.
+/// Imports DBN files of one schema, each behind the other in time. Files of definitions among them
+/// are read first, wherever they stand: they say the tick and the size of what the others trade.
 ///
 /// # Errors
 /// Names the file and record of what is wrong; no file is left then.
@@ -38,8 +40,47 @@ pub fn import(
     options: &Options,
     progress: OnProgress<'_>,
 ) -> Result<ImportReport> {
-    let open = || Ok(Box::new(Records::open(inputs, options)?) as Box<dyn Source>);
+    let (inputs, definitions) = &apart(inputs)?;
+    let open = || {
+        let records = Records::open(inputs, definitions.clone(), options)?;
+        Ok(Box::new(records) as Box<dyn Source>)
+    };
     pipeline::run(NAME, inputs, output, options, &open, progress)
+}
+
+/// Files of data, and what the files of definitions say.
+fn apart(inputs: &[PathBuf]) -> Result<(Vec<PathBuf>, Definitions)> {
+    let (mut data, mut definitions) = (Vec::new(), Definitions::default());
+    for input in inputs {
+        let mut bytes = Bytes::new(std::slice::from_ref(input), "record");
+        bytes.next_input()?;
+        if metadata(&mut bytes)?.schema == dbn_definitions::SCHEMA {
+            while let Some(record) = take(&mut bytes)? {
+                if record[1] == dbn_definitions::RECORD {
+                    definitions.take(&record);
+                }
+            }
+        } else {
+            data.push(input.clone());
+        }
+    }
+    if data.is_empty() {
+        let what = "holds definitions only: import it together with the files of what it defines";
+        return Err(Error::new(ErrorKind::Data, format!("{}: {what}", inputs[0].display())));
+    }
+    Ok((data, definitions))
+}
+
+/// The next record of this input, or `None` at its end.
+fn take(bytes: &mut Bytes) -> Result<Option<Vec<u8>>> {
+    let Some(units) = bytes.peek(1)?.first().copied() else { return Ok(None) };
+    bytes.count();
+    let length = usize::from(units) * 4;
+    if length < 16 {
+        let what = format!("{}: a record of {length} bytes", bytes.place());
+        return Err(Error::new(ErrorKind::Data, what));
+    }
+    Ok(bytes.take(length)?.map(<[u8]>::to_vec))
 }
 
 /// What the header of a file says.
@@ -51,10 +92,6 @@ struct Metadata {
 
 fn u16_le(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn u32_le(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -127,6 +164,7 @@ fn parse_metadata(body: &[u8], version: u8) -> Option<Metadata> {
 struct Records {
     bytes: Bytes,
     metadata: Metadata,
+    definitions: Definitions,
     symbols: Symbols,
     ids: HashMap<u32, usize>,
     orders: Orders,
@@ -137,13 +175,14 @@ struct Records {
 }
 
 impl Records {
-    fn open(inputs: &[PathBuf], options: &Options) -> Result<Self> {
+    fn open(inputs: &[PathBuf], definitions: Definitions, options: &Options) -> Result<Self> {
         let mut bytes = Bytes::new(inputs, "record");
         bytes.next_input()?;
         let metadata = metadata(&mut bytes)?;
         Ok(Self {
             bytes,
             metadata,
+            definitions,
             symbols: Symbols::default(),
             ids: HashMap::new(),
             orders: Orders::default(),
@@ -159,26 +198,19 @@ impl Records {
             return Ok(Some(held));
         }
         loop {
-            let Some(units) = self.bytes.peek(1)?.first().copied() else {
-                if !self.bytes.next_input()? {
-                    return Ok(None);
-                }
-                let next = metadata(&mut self.bytes)?;
-                if next.schema != self.metadata.schema {
-                    let what = "another schema than the file in front of it";
-                    let file = &self.bytes.place().file;
-                    return Err(Error::new(ErrorKind::Data, format!("{file}: {what}")));
-                }
-                self.metadata.names.extend(next.names);
-                continue;
-            };
-            self.bytes.count();
-            let length = usize::from(units) * 4;
-            if length < 16 {
-                let what = format!("{}: a record of {length} bytes", self.bytes.place());
-                return Err(Error::new(ErrorKind::Data, what));
+            if let Some(record) = take(&mut self.bytes)? {
+                return Ok(Some(record));
             }
-            return Ok(self.bytes.take(length)?.map(<[u8]>::to_vec));
+            if !self.bytes.next_input()? {
+                return Ok(None);
+            }
+            let next = metadata(&mut self.bytes)?;
+            if next.schema != self.metadata.schema {
+                let what = "another schema than the file in front of it";
+                let file = &self.bytes.place().file;
+                return Err(Error::new(ErrorKind::Data, format!("{file}: {what}")));
+            }
+            self.metadata.names.extend(next.names);
         }
     }
 
@@ -195,7 +227,12 @@ impl Records {
             ["GLBX", "IFEU", "IFUS", "IFLL", "NDEX", "XEUR"].iter().any(|d| dataset.starts_with(d));
         let kind = if future { InstrumentKind::LinearFuture } else { InstrumentKind::Spot };
         let venue = dataset.to_ascii_lowercase();
-        let at = self.symbols.index(&name, || stated(&venue, kind, &name, "USD"));
+        let basis = stated(&venue, kind, &name, "USD");
+        let full = match self.definitions.of(id) {
+            Some(defined) => defined.clone().or(&basis),
+            None => basis,
+        };
+        let at = self.symbols.index(&name, || full);
         self.ids.insert(id, at);
         Some(at)
     }
@@ -384,6 +421,9 @@ impl Source for Records {
                 return Ok(true);
             }
             tally.message(name_of(record[1]));
+            if record[1] == dbn_definitions::RECORD {
+                self.definitions.take(&record);
+            }
             if matches!(
                 name_of(record[1]),
                 "definition" | "error" | "symbol_mapping" | "system" | "other"

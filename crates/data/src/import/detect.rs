@@ -133,7 +133,7 @@ pub fn detect(path: &Path) -> Result<&'static str> {
         Error::new(
             ErrorKind::Data,
             format!(
-                "{}: no importer knows this format; name one with format= if it is one of {}",
+                "{}: no importer knows this format; name it with --format (format= in Python) if it is one of {}",
                 path.display(),
                 super::FORMATS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
             ),

@@ -50,7 +50,8 @@ pub fn midnight_ns(path: &Path, options: &Options) -> Result<i64> {
             Error::new(
                 ErrorKind::Config,
                 format!(
-                    "{}: times are of the day and no date is in the name: pass date=",
+                    "{}: times are of the day and no date is in the name: give it with --date \
+                     2024-01-31, in Python with date=",
                     path.display()
                 ),
             )

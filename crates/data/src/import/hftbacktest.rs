@@ -78,7 +78,8 @@ pub fn import(
     progress: OnProgress<'_>,
 ) -> Result<ImportReport> {
     let symbol = options.symbol.clone().or_else(|| named(options)).ok_or_else(|| {
-        let what = "the file does not say what it is about: pass symbol=";
+        let what =
+            "the file does not say what it is about: name it with --symbol, in Python with symbol=";
         Error::new(ErrorKind::Config, format!("{}: {what}", inputs[0].display()))
     })?;
     let orders = holds_orders(inputs)?;

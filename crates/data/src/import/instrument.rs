@@ -208,8 +208,8 @@ fn no_contract_size(symbol: &str, kind: InstrumentKind) -> Error {
     Error::new(
         ErrorKind::Config,
         format!(
-            "{symbol} is {what} and the recording does not state its size: pass \
-             instrument={{\"multiplier\": \"{example}\"}} with {meaning}"
+            "{symbol} is {what} and the recording does not state its size: give {meaning} with \
+             --multiplier {example}, in Python with instrument={{\"multiplier\": \"{example}\"}}"
         ),
     )
 }

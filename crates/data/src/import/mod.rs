@@ -12,6 +12,7 @@ pub mod bitstamp;
 pub mod cryptofeed;
 pub mod csv;
 pub mod dbn;
+pub mod dbn_definitions;
 pub mod detect;
 pub mod equities;
 pub mod feed;

@@ -93,7 +93,7 @@ fn the_date_must_come_from_somewhere() {
     let input = folder.write("AAPL_message.csv", MESSAGES);
     let error = import(lobster::import, std::slice::from_ref(&input), &folder, &Options::default())
         .unwrap_err();
-    assert!(error.message().contains("pass date="), "{error}");
+    assert!(error.message().contains("--date"), "{error}");
     let options = Options { date: Some("2012-06-21".into()), ..Options::default() };
     import(lobster::import, &[input], &folder, &options).unwrap();
 }

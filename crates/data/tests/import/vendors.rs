@@ -237,15 +237,34 @@ fn damage(mut bytes: Vec<u8>, edits: &[(prop::sample::Index, u8, u8)]) -> Vec<u8
     bytes
 }
 
-/// A DBN file of version 1 with orders, made by hand.
-fn dbn_file() -> Vec<u8> {
+/// The header of a DBN file of version 1 without symbols.
+fn dbn_header(schema: u16) -> Vec<u8> {
     let mut body = b"GLBX.MDP3\0\0\0\0\0\0\0".to_vec();
-    body.extend_from_slice(&[0; 2 + 32 + 3 + 47]);
+    body.extend_from_slice(&schema.to_le_bytes());
+    body.extend_from_slice(&[0; 32 + 3 + 47]);
     // No schema definition, no symbols in any list, no mappings.
     body.extend_from_slice(&[0; 4 * 5]);
     let mut file = b"DBN\x01".to_vec();
     file.extend_from_slice(&(body.len() as u32).to_le_bytes());
     file.extend(body);
+    file
+}
+
+/// Definitions of version 1, made by hand: tick and contract size of instrument 5.
+fn dbn_definitions(tick: i64, size: i64) -> Vec<u8> {
+    let mut file = dbn_header(9);
+    let mut record = vec![0; 360];
+    record[..8].copy_from_slice(&[90, 0x13, 1, 0, 5, 0, 0, 0]);
+    record[24..32].copy_from_slice(&tick.to_le_bytes());
+    record[88..96].copy_from_slice(&size.to_le_bytes());
+    record[186..189].copy_from_slice(b"EUR");
+    file.extend(record);
+    file
+}
+
+/// A DBN file of version 1 with orders, made by hand.
+fn dbn_file() -> Vec<u8> {
+    let mut file = dbn_header(0);
     let mut record = |id: u64, price: i64, size: u32, action: u8, side: u8, time: u64| {
         file.extend_from_slice(&[14, 0xa0, 1, 0, 5, 0, 0, 0]);
         file.extend_from_slice(&time.to_le_bytes());
@@ -275,8 +294,58 @@ fn dbn_by_hand_is_read() {
     assert_eq!(books[0].l2().best_qty(Side::Sell).0, 3);
 }
 
+#[test]
+fn dbn_definitions_say_tick_and_size() {
+    let folder = Folder::new();
+    let data = folder.write("a.dbn", dbn_file());
+    let bare = import(dbn::import, std::slice::from_ref(&data), &folder, &Options::default());
+    assert!(bare.unwrap_err().message().contains("--multiplier"));
+
+    let says = folder.write("d.dbn", dbn_definitions(250_000_000, 50_000_000_000));
+    let both = [data, says.clone()];
+    let (_, file) = import(dbn::import, &both, &folder, &Options::default()).unwrap();
+    let one = &file.instruments()[0];
+    assert_eq!((one.tick().to_string(), one.multiplier.to_string()), ("0.25".into(), "50".into()));
+    assert_eq!(one.quote, "EUR");
+
+    let alone = import(dbn::import, &[says], &folder, &Options::default()).unwrap_err();
+    assert!(alone.message().contains("definitions only"), "{alone}");
+    let none = folder.write("n.dbn", dbn_definitions(i64::MAX, -1));
+    let both = [folder.write("b.dbn", dbn_file()), none];
+    assert!(import(dbn::import, &both, &folder, &Options::default()).is_err());
+}
+
+#[test]
+fn recorded_dbn_definitions_are_read() {
+    let Some(path) = recording("databento-dbn/definition-glbx-es-fut.dbn.zst") else { return };
+    let folder = Folder::new();
+    // The recording defines ESM3, which no other recording trades: orders of the same id stand in.
+    let mut orders = dbn_file();
+    let records = dbn_header(0).len();
+    for record in orders[records..].chunks_mut(56) {
+        record[4..8].copy_from_slice(&95_414_u32.to_le_bytes());
+    }
+    let both = [path, folder.write("a.dbn", orders)];
+    let (_, file) = import(dbn::import, &both, &folder, &Options::default()).unwrap();
+    let one = &file.instruments()[0];
+    assert_eq!((one.tick().to_string(), one.multiplier.to_string()), ("0.25".into(), "50".into()));
+    assert_eq!(one.quote, "USD");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn damaged_dbn_definitions_never_panic(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, any::<u8>()), 1..6),
+    ) {
+        let folder = Folder::new();
+        let bytes = dbn_definitions(250_000_000, 50_000_000_000);
+        let both = [folder.write("a", dbn_file()), folder.write("b", damage(bytes, &edits))];
+        if import(dbn::import, &both, &folder, &dated()).is_err() {
+            prop_assert_eq!(folder.names(), ["a", "b"]);
+        }
+    }
 
     #[test]
     fn damaged_vendor_files_never_panic(
