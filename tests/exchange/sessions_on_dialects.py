@@ -43,6 +43,14 @@ def until(what: str, check: Callable[[], bool], session: LiveSession, seconds: f
         time.sleep(0.02)
 
 
+def wait_until(what: str, check: Callable[[], bool], seconds: float = 60) -> None:
+    """As `until`, where the session is another process's."""
+    begun = time.monotonic()
+    while not check():
+        assert time.monotonic() - begun < seconds, f"no {what}"
+        time.sleep(0.02)
+
+
 def ready(session: LiveSession) -> None:
     """Waits until the venue is there and its book is whole."""
     until("market", lambda: session.venues()[0].up and session.venues()[0].fresh, session)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from statistics import median
 from typing import Any
 
 import pytest
 from mainspring.cli import main
+from mainspring.cli.exits import Exit
 from mainspring.errors import InvalidValue, NotFoundError
 from mainspring.exchange import Faults, VenueServer
 from test_server import ask, limit, signed
@@ -119,6 +122,35 @@ def test_the_command_line_sets_faults_while_it_runs(server: VenueServer) -> None
     assert ask(server, "GET", PING).status == 418
     assert main(["venue", "fault", str(server.port), "--quiet"]) == 0
     assert ask(server, "GET", PING).status == 200
+
+
+@pytest.mark.parametrize("fault", [field.name for field in fields(Faults)])
+def test_every_fault_is_reached_from_the_command_line(server: VenueServer, fault: str) -> None:
+    value = {"maintenance": "true", "user_gap": "true", "clock_skew_ms": "700"}.get(fault, "0.5")
+    assert main(["venue", "fault", str(server.port), f"{fault}={value}", "--quiet"]) == 0
+    told = ask(server, "GET", "/simulator/faults").body
+    assert told[fault] == json.loads(value)
+    assert [name for name in told if told[name] and name != fault] == []
+
+
+def test_the_command_line_plans_faults_halts_and_liquidates(server: VenueServer) -> None:
+    def venue(verb: str, *words: str) -> int:
+        return main(["venue", verb, str(server.port), *words, "--quiet"])
+
+    assert venue("fail", "too_many_requests", "--count", "2") == 0
+    assert server.planned_faults == 2
+    assert [limit(server).status for _ in range(2)] == [429, 429]
+    assert server.planned_faults == 0
+    assert venue("halt") == 0
+    assert limit(server).status == 400
+    assert venue("open") == 0
+    market = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.05"}
+    assert signed(server, "POST", "/fapi/v1/order", **market).status == 200
+    assert venue("liquidate") == 0
+    (position,) = signed(server, "GET", "/fapi/v2/positionRisk", symbol="BTCUSDT").body
+    assert float(position["positionAmt"]) == 0
+    assert venue("liquidate", "--member", "nobody") == Exit.USAGE
+    assert main(["venue", "halt", "9", "--quiet"]) == Exit.ERROR
 
 
 def test_faults_must_be_known() -> None:

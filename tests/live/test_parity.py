@@ -8,6 +8,9 @@ from typing import Any
 
 import mainspring as ms
 import pytest
+from mainspring.cli import main
+from mainspring.cli.exits import Exit
+from mainspring.cli.strategy_file import load_strategy
 from mainspring.errors import MismatchError, NotFoundError
 from mainspring.live import PaperVenue, Recording, paper, parity, shadow, verify
 from mainspring.simulation import write_journal
@@ -156,6 +159,30 @@ def test_another_version_of_a_python_strategy_is_found(tmp_path: Path) -> None:
     assert not found.same
     assert found.difference is not None
     assert found.difference.life == 1
+
+
+STRATEGY = """
+import mainspring as ms
+
+class Quoter(ms.Strategy, every="20ms"):
+    def on_book(self, m):
+        if m.bid is not None and m.ask is not None:
+            m.quote(bid=((m.bid, SIZE),), ask=((m.ask, SIZE),))
+"""
+
+
+def test_the_verb_leaves_with_8_at_a_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    traded, other = tmp_path / "traded.py", tmp_path / "other.py"
+    traded.write_text(STRATEGY.replace("SIZE", "0.01"))
+    other.write_text(STRATEGY.replace("SIZE", "0.02"))
+    folder = tmp_path / "run"
+    trade(load_strategy(f"{traded}:Quoter")(), folder, fast(21), 3)
+    assert main(["parity", str(folder)]) == 0
+    assert "none different" in capsys.readouterr().out
+    assert main(["parity", str(folder), "--strategy", f"{other}:Quoter"]) == Exit.MISMATCH == 8
+    assert "first difference" in capsys.readouterr().out
 
 
 def test_what_is_no_paper_session_is_refused(tmp_path: Path) -> None:

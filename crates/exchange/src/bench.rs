@@ -1,5 +1,7 @@
 //! How long a message takes.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+
 use std::time::Instant;
 
 use mainspring_core::{Instrument, InstrumentId, Result};

@@ -3,6 +3,9 @@
 //! [`Market`] matches the orders of one instrument. [`Exchange`] holds several, with members'
 //! balances, margin, fees, funding and liquidation.
 
+// On the way from an event to an order: no lock, no clock, no waiting (clippy.toml).
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 pub mod accounts;
 pub mod bench;
 pub mod exchange;

@@ -79,10 +79,7 @@ pub struct FeedLink {
     name: String,
     source: Box<dyn FeedSource>,
     config: FeedConfig,
-    /// The session's instrument for each of the source's.
-    places: Vec<InstrumentId>,
-    books: Vec<L2Book>,
-    snapshot_wanted: Vec<bool>,
+    markets: Markets,
     state: Arc<FeedState>,
 }
 
@@ -115,14 +112,11 @@ impl FeedLink {
                 ),
             ));
         }
-        let count = instruments.len();
         Ok(Self {
             name: first.venue.clone(),
             source,
             config,
-            places,
-            books: (0..count).map(|_| L2Book::default()).collect(),
-            snapshot_wanted: vec![false; count],
+            markets: Markets::new(places),
             state: Arc::default(),
         })
     }
@@ -134,12 +128,35 @@ impl FeedLink {
     }
 
     fn send(&mut self, desk: &mut Desk, message: &mut Message, at_ns: TimeNs) {
-        let index = message.instrument.index();
-        let Some(place) = self.places.get(index).copied() else { return };
         let late_ns = |row: &MarketRow| self.config.feed_ns.unwrap_or(row.recv_ns - row.exch_ns);
         for row in &mut message.rows {
             row.exch_ns = at_ns - late_ns(row);
             row.recv_ns = at_ns;
+        }
+        self.markets.send(desk, message, at_ns);
+    }
+}
+
+/// Books of a feed's instruments, from which a snapshot is told after the kernel did not keep up.
+#[derive(Debug, Default)]
+pub(crate) struct Markets {
+    /// The session's instrument for each of the source's.
+    places: Vec<InstrumentId>,
+    books: Vec<L2Book>,
+    snapshot_wanted: Vec<bool>,
+}
+
+impl Markets {
+    pub(crate) fn new(places: Vec<InstrumentId>) -> Self {
+        let books = places.iter().map(|_| L2Book::default()).collect();
+        Self { books, snapshot_wanted: vec![false; places.len()], places }
+    }
+
+    /// Tells a message, or the whole book when one before it was lost.
+    pub(crate) fn send(&mut self, desk: &mut Desk, message: &mut Message, at_ns: TimeNs) {
+        let index = message.instrument.index();
+        let Some(place) = self.places.get(index).copied() else { return };
+        for row in &mut message.rows {
             row.instrument = place.0;
             self.books[index].apply(row, message.base);
         }

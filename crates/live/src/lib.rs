@@ -20,6 +20,7 @@ pub mod link;
 mod matched;
 mod message;
 mod open;
+pub mod pushed;
 mod runtime;
 mod status;
 mod supervisor;

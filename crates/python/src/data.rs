@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
-use crate::errors::to_py;
+use crate::errors::{json_fault, to_py};
 use crate::table::PyTable;
 
 /// An event file, open for reading. Holds a map of the file; rows are read on demand.
@@ -192,6 +192,7 @@ fn to_json<T: Serialize>(value: &T) -> PyResult<String> {
 }
 
 fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> PyResult<T> {
-    serde_json::from_str(text)
-        .map_err(|error| to_py(Error::new(ErrorKind::Value, format!("{what}: {error}"))))
+    serde_json::from_str(text).map_err(|error| {
+        to_py(Error::new(ErrorKind::Value, format!("{what}: {}", json_fault(&error))))
+    })
 }

@@ -20,6 +20,12 @@ pub fn strategy_error(py: Python<'_>, message: String) -> PyErr {
     }
 }
 
+/// What is wrong with JSON of our own making, without the place in a text that nobody sees.
+pub fn json_fault(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rfind(" at line ").map_or(text.clone(), |at| text[..at].to_owned())
+}
+
 /// The exception for a view that is used outside its callback.
 pub fn stale_view(py: Python<'_>) -> PyErr {
     match class(py, "StaleView") {

@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 
 use crate::data::PyEventFile;
-use crate::errors::to_py;
+use crate::errors::{json_fault, to_py};
 use crate::table::{floats, PyTable};
 
 /// Chunks between two looks for Ctrl-C.
@@ -33,7 +33,7 @@ enum Written {
 
 fn specs(written: &str) -> Result<Vec<FeatureSpec>> {
     let wrong = |error: serde_json::Error| {
-        Error::new(ErrorKind::Value, format!("the features cannot be read: {error}"))
+        Error::new(ErrorKind::Value, format!("the features cannot be read: {}", json_fault(&error)))
     };
     let written: Vec<Written> = serde_json::from_str(written).map_err(wrong)?;
     written

@@ -9,13 +9,20 @@ use mainspring_live::feed::{
 };
 use mainspring_live::Link;
 use mainspring_sim::flow::{FlowConfig, Level};
+use mainspring_transport::driver::{group, Group, LinkConfig, VenueState};
+use mainspring_venues::session::Session;
+use pyo3::Py;
 use serde::Deserialize;
+
+use crate::live::KeepText;
+use crate::pushed::PyFeedPusher;
+use crate::trade::{check_copies, market_session, VenueText};
 
 /// Hours that a generated market lasts; a session ends before.
 const MARKET_HOURS: f64 = 31.0 * 24.0;
 
 /// One feed.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedText {
     speed: f64,
@@ -27,7 +34,7 @@ pub struct FeedText {
 }
 
 /// Where a feed's messages come from.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum SourceText {
     /// Generated order flow, matched by the built-in exchange.
@@ -36,16 +43,26 @@ enum SourceText {
     Generated { markets: Vec<String>, seed: u64 },
     /// An event file.
     Recorded { path: PathBuf },
+    /// A venue outside, by its own streams.
+    Venue(Box<VenueText>),
+    /// What Python brings: its place among those who bring.
+    Pushed(usize),
 }
 
 /// The feeds of a session.
+#[derive(Default)]
 pub struct Feeds {
     /// A link for each.
     pub links: Vec<Box<dyn Link>>,
     /// Their instruments, in order.
     pub instruments: Vec<Instrument>,
-    /// How far each is.
+    /// How far each is; one that is not a recording never ends.
     pub states: Vec<Arc<FeedState>>,
+    /// What is seen of those that come from outside.
+    pub venues: Vec<Arc<VenueState>>,
+    /// Sessions with venues outside, which share a thread.
+    sessions: Vec<Box<dyn Session>>,
+    places: Vec<VenueText>,
 }
 
 impl Feeds {
@@ -53,43 +70,82 @@ impl Feeds {
     ///
     /// # Errors
     /// When one cannot be used, or an instrument is in two of them.
-    pub fn open(texts: &[FeedText]) -> Result<Self> {
-        let mut feeds = Self { links: Vec::new(), instruments: Vec::new(), states: Vec::new() };
+    pub(crate) fn open(
+        texts: Vec<FeedText>,
+        pushers: &[Py<PyFeedPusher>],
+        keep: &KeepText,
+    ) -> Result<Self> {
+        let mut feeds = Self::default();
         for text in texts {
-            feeds.add(text)?;
+            feeds.add(text, pushers)?;
         }
         if feeds.instruments.is_empty() {
             return Err(Error::new(ErrorKind::Config, "a session needs at least one feed"));
         }
+        feeds.group(keep)?;
         Ok(feeds)
     }
 
-    fn add(&mut self, text: &FeedText) -> Result<()> {
-        let mut source = source_of(&text.source)?;
-        if let Some(venue) = &text.venue {
-            source = Box::new(Renamed::new(source, venue));
-        }
-        let first = self.instruments.len() as u16;
-        let count = source.instruments().len() as u16;
-        for one in source.instruments() {
-            let known = |i: &&Instrument| i.venue == one.venue;
-            if self.instruments.iter().any(|i| known(&i)) && first > 0 {
-                let same = &self.instruments[..usize::from(first)];
-                if same.iter().any(|i| known(&i)) {
-                    return Err(Error::new(
-                        ErrorKind::Config,
-                        format!("two feeds are of {}; give one of them another name", one.venue),
-                    ));
-                }
+    fn add(&mut self, text: FeedText, pushers: &[Py<PyFeedPusher>]) -> Result<()> {
+        let first = self.instruments.len();
+        match text.source {
+            SourceText::Venue(place) => {
+                let (session, instruments) = market_session(&place, first)?;
+                self.number(&instruments)?;
+                self.sessions.push(session);
+                self.places.push(*place);
+                self.states.push(Arc::default());
             }
-            self.instruments.push(one.clone());
+            SourceText::Pushed(at) => {
+                let pusher = pushers.get(at).map(Py::get).ok_or_else(|| {
+                    Error::new(ErrorKind::Config, format!("nobody brings the feed {at}"))
+                })?;
+                self.number(&pusher.instruments)?;
+                self.links.push(Box::new(pusher.take_link()?.numbered_from(first as u16)));
+                self.venues.push(Arc::clone(&pusher.state));
+                self.states.push(Arc::default());
+            }
+            played => {
+                let mut source = source_of(&played)?;
+                if let Some(venue) = &text.venue {
+                    source = Box::new(Renamed::new(source, venue));
+                }
+                self.number(source.instruments())?;
+                let config = FeedConfig {
+                    speed: text.speed,
+                    feed_ns: text.feed_ns,
+                    delay_ns: text.delay_ns,
+                };
+                let places = (first..self.instruments.len()).map(|at| InstrumentId(at as u16));
+                let link = FeedLink::new(source, config, places.collect())?;
+                self.states.push(link.state());
+                self.links.push(Box::new(link));
+            }
         }
+        Ok(())
+    }
+
+    /// Takes up the instruments of a feed, whose venue has to be another than those before.
+    fn number(&mut self, instruments: &[Instrument]) -> Result<()> {
+        let known = |one: &&Instrument| self.instruments.iter().any(|i| i.venue == one.venue);
+        if let Some(one) = instruments.iter().find(known) {
+            let what = format!("two feeds are of {}; give one of them another name", one.venue);
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        self.instruments.extend_from_slice(instruments);
+        Ok(())
+    }
+
+    /// Venues outside share a thread, and nothing leaves for them but what asks for market data.
+    fn group(&mut self, keep: &KeepText) -> Result<()> {
+        let Some(first) = self.places.first() else { return Ok(()) };
+        check_copies(&self.places, keep.copies)?;
+        let io = first.io(keep.busy_poll)?;
         let config =
-            FeedConfig { speed: text.speed, feed_ns: text.feed_ns, delay_ns: text.delay_ns };
-        let places = (first..first + count).map(InstrumentId).collect();
-        let link = FeedLink::new(source, config, places)?;
-        self.states.push(link.state());
-        self.links.push(Box::new(link));
+            LinkConfig { io, core: keep.io_core, copies: keep.copies.max(1), market_only: true };
+        let Group { links, states } = group(config, std::mem::take(&mut self.sessions));
+        self.links.extend(links);
+        self.venues.extend(states);
         Ok(())
     }
 }
@@ -107,6 +163,9 @@ fn source_of(text: &SourceText) -> Result<Box<dyn FeedSource>> {
             Box::new(Generated::new(&flow(markets, *seed, Level::Depth)?)?)
         }
         SourceText::Recorded { path } => Box::new(Recorded::open(path)?),
+        SourceText::Venue(_) | SourceText::Pushed(_) => {
+            return Err(Error::new(ErrorKind::Internal, "a feed from outside is not played"))
+        }
     })
 }
 

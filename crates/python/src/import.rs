@@ -6,10 +6,10 @@ use mainspring_core::{Error, ErrorKind};
 use mainspring_data::import::{self, Options, Progress};
 use pyo3::prelude::*;
 
-use crate::errors::to_py;
+use crate::errors::{json_fault, to_py};
 
 fn fault(kind: ErrorKind, what: &str, error: &serde_json::Error) -> PyErr {
-    to_py(Error::new(kind, format!("{what}: {error}")))
+    to_py(Error::new(kind, format!("{what}: {}", json_fault(error))))
 }
 
 /// Imports files into an event file and returns the report as JSON.

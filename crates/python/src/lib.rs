@@ -21,6 +21,7 @@ pub mod models;
 pub mod order_bench;
 pub mod orders;
 pub mod parity;
+pub mod pushed;
 pub mod records;
 pub mod risk;
 pub mod run;
@@ -32,6 +33,7 @@ pub mod vault;
 pub mod venues;
 pub mod verify;
 pub mod view;
+mod wishes;
 
 use pyo3::prelude::*;
 
@@ -94,6 +96,8 @@ mod _core {
     #[pymodule_export]
     use crate::parity::{parity_session, session_model_fills};
     #[pymodule_export]
+    use crate::pushed::PyFeedPusher;
+    #[pymodule_export]
     use crate::records::log_records;
     #[pymodule_export]
     use crate::risk::time_gate_checks;
@@ -113,7 +117,7 @@ mod _core {
     #[pymodule_export]
     use crate::vault::{seal, unseal};
     #[pymodule_export]
-    use crate::venues::{venue_names, PyVenueCodec};
+    use crate::venues::{signatures_by_thread, venue_names, PyVenueCodec};
     #[pymodule_export]
     use crate::verify::{first_difference, mid_changes};
     #[pymodule_export]

@@ -26,8 +26,9 @@ use serde_json::{json, Value};
 
 use crate::compiled::{CompiledHost, PyCompiledStrategy};
 use crate::errors::to_py;
-use crate::feeds::{FeedText, Feeds};
+use crate::feeds::Feeds;
 use crate::host::{Causes, PythonHost};
+use crate::pushed::PyFeedPusher;
 use crate::run::read_trigger;
 use crate::transport::latency_json;
 
@@ -110,16 +111,18 @@ pub fn start_paper(
     code: &str,
     strategies: Vec<(Bound<'_, PyAny>, String)>,
     base: &Bound<'_, PyAny>,
+    pushers: Vec<Py<PyFeedPusher>>,
 ) -> PyResult<PyLiveSession> {
     let places = Place::read_all(&strategies)?;
-    let made = || -> Result<(Plan, Vec<Arc<FeedState>>)> {
-        let feeds: Vec<FeedText> = parse(feeds, "the feeds")?;
-        let Feeds { links, instruments, states } = Feeds::open(&feeds)?;
-        Ok((plan(folder, (config, keep, code), &places, instruments, links)?, states))
-    };
-    let (plan, feeds) = made().map_err(to_py)?;
-    let session = PyLiveSession::launch(py, plan, places, base, Vec::new())?;
-    Ok(PyLiveSession { feeds, ..session })
+    // Feeds from outside are asked for their instruments: other threads run meanwhile.
+    let opened = py.detach(|| -> Result<Feeds> {
+        let how: KeepText = parse(keep, "how the session is kept")?;
+        Feeds::open(parse(feeds, "the feeds")?, &pushers, &how)
+    });
+    let Feeds { links, instruments, states, venues, .. } = opened.map_err(to_py)?;
+    let plan = plan(folder, (config, keep, code), &places, instruments, links).map_err(to_py)?;
+    let session = PyLiveSession::launch(py, plan, places, base, venues)?;
+    Ok(PyLiveSession { feeds: states, ..session })
 }
 
 /// What to run, from the texts that Python gives: configuration, how it is kept, code. The strategies

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::compiled::{CompiledHost, PyCompiledStrategy};
-use crate::errors::to_py;
+use crate::errors::{json_fault, to_py};
 use crate::host::{Causes, PythonHost};
 use crate::table::PyTable;
 
@@ -37,8 +37,9 @@ pub fn run_backtest(
     log_path: Option<PathBuf>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<PyRunLog> {
-    let config: RunConfig = serde_json::from_str(config)
-        .map_err(|e| to_py(Error::new(ErrorKind::Config, format!("run configuration: {e}"))))?;
+    let config: RunConfig = serde_json::from_str(config).map_err(|e| {
+        to_py(Error::new(ErrorKind::Config, format!("run configuration: {}", json_fault(&e))))
+    })?;
     let causes: Causes = Arc::new(Mutex::new(Vec::new()));
     let sink = match log_path {
         Some(path) => Sink::File(path),
@@ -99,7 +100,7 @@ impl Plan {
         let trigger = read_trigger(trigger).map_err(to_py)?;
         if let Ok(json) = strategy.extract::<String>() {
             let config = serde_json::from_str(&json).map_err(|e| {
-                to_py(Error::new(ErrorKind::Config, format!("native strategy: {e}")))
+                to_py(Error::new(ErrorKind::Config, format!("native strategy: {}", json_fault(&e))))
             })?;
             return Ok(Self::Native(config, trigger));
         }

@@ -242,7 +242,7 @@ fn report_json(report: &CheckReport) -> Result<Value> {
 }
 
 /// Refuses several connections to each stream where no venue's messages tell copies.
-fn check_copies(texts: &[VenueText], copies: u8) -> Result<()> {
+pub(crate) fn check_copies(texts: &[VenueText], copies: u8) -> Result<()> {
     if copies <= 1 {
         return Ok(());
     }
@@ -282,7 +282,7 @@ pub fn start_live(
         let how: KeepText = parse(keep, "how the session is kept")?;
         check_copies(&texts, how.copies)?;
         let io = first.io(how.busy_poll)?;
-        let link = LinkConfig { io, core: how.io_core, copies: how.copies };
+        let link = LinkConfig { io, core: how.io_core, copies: how.copies, market_only: false };
         let Group { links, states } = group(link, sessions);
         let mut config: Value = parse(config, "the session's configuration")?;
         if cash_of_venues {
@@ -304,34 +304,59 @@ struct Prepared {
     cash: Vec<(String, Decimal)>,
 }
 
+/// A venue's market data without its orders: a session without a key, and its instruments, numbered
+/// from `first` on.
+pub(crate) fn market_session(
+    text: &VenueText,
+    first: usize,
+) -> Result<(Box<dyn Session>, Vec<Instrument>)> {
+    let secrets = (None, None, None);
+    let (report, listings) = look(text, &secrets, Duration::from_secs(30))?;
+    let listings = numbered(&report, listings, first)?;
+    let instruments = listings.iter().map(|listing| listing.instrument.clone()).collect();
+    Ok((session_of(text, &secrets, listings)?, instruments))
+}
+
 /// The sessions, each after a look at its venue, and all instruments.
 fn prepare(texts: &[VenueText], secrets: &[Secrets]) -> Result<Prepared> {
     let mut sessions: Vec<Box<dyn Session>> = Vec::new();
     let (mut instruments, mut cash) = (Vec::new(), Vec::new());
     for (text, secrets) in texts.iter().zip(secrets) {
         let (report, listings) = look(text, secrets, Duration::from_secs(30))?;
-        if !report.passed() {
-            let problems = report.problems.join("; ");
-            let what = format!("{} cannot be traded on: {problems}", text.name);
-            return Err(Error::new(ErrorKind::Config, what));
-        }
-        let first = instruments.len();
-        let numbered = listings.into_iter().enumerate().map(|(at, listing)| {
-            let id = InstrumentId((first + at) as u16);
-            Listing { id, ..listing }
-        });
-        let numbered: Vec<Listing> = numbered.collect();
+        let numbered = numbered(&report, listings, instruments.len())?;
         instruments.extend(numbered.iter().map(|listing| listing.instrument.clone()));
         add_cash(&report, &numbered, &mut cash);
-        let opening = text.opening(secrets);
-        let trades = opening.secret.is_some();
-        let venue = open(&text.name, &opening)?;
-        let addresses = text.addresses(venue.as_ref())?;
-        let settings = text.settings(addresses, trades);
-        let listings = Listings::new(numbered)?;
-        sessions.push(Box::new(VenueSession::new(venue, listings, settings)?));
+        sessions.push(session_of(text, secrets, numbered)?);
     }
     Ok(Prepared { sessions, instruments, cash })
+}
+
+/// The listings of a look that found no problem, numbered from `first` on.
+fn numbered(report: &CheckReport, listings: Vec<Listing>, first: usize) -> Result<Vec<Listing>> {
+    if !report.passed() {
+        let problems = report.problems.join("; ");
+        let what = format!("{} cannot be traded on: {problems}", report.venue);
+        return Err(Error::new(ErrorKind::Config, what));
+    }
+    let numbered = listings.into_iter().enumerate().map(|(at, listing)| {
+        let id = InstrumentId((first + at) as u16);
+        Listing { id, ..listing }
+    });
+    Ok(numbered.collect())
+}
+
+/// The session of a venue that was looked at.
+fn session_of(
+    text: &VenueText,
+    secrets: &Secrets,
+    listings: Vec<Listing>,
+) -> Result<Box<dyn Session>> {
+    let opening = text.opening(secrets);
+    let trades = opening.secret.is_some();
+    let venue = open(&text.name, &opening)?;
+    let addresses = text.addresses(venue.as_ref())?;
+    let settings = text.settings(addresses, trades);
+    Ok(Box::new(VenueSession::new(venue, Listings::new(listings)?, settings)?))
 }
 
 /// Adds what an account has of the currencies that its instruments are settled in.

@@ -22,6 +22,12 @@ use serde_json::{json, Value};
 
 use crate::errors::to_py;
 
+/// Signatures by Ed25519 and secp256k1 in this process, by the name of the thread that made them.
+#[pyfunction]
+pub fn signatures_by_thread() -> Vec<(String, u64)> {
+    mainspring_venues::sign::signatures_by_thread()
+}
+
 /// The names of the venues there are, each with what it trades.
 #[pyfunction]
 pub fn venue_names() -> Vec<(&'static str, &'static str)> {

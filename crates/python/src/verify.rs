@@ -9,7 +9,7 @@ use mainspring_kernel::{mid_changes as follow, Progress, RunConfig};
 use pyo3::prelude::*;
 use serde_json::{json, Value};
 
-use crate::errors::to_py;
+use crate::errors::{json_fault, to_py};
 use crate::table::PyTable;
 
 /// Index of the first record that differs, and both sides as text.
@@ -71,8 +71,9 @@ pub fn mid_changes(
     config: &str,
     max_changes: usize,
 ) -> PyResult<Vec<(PyTable, i64)>> {
-    let config: RunConfig = serde_json::from_str(config)
-        .map_err(|e| to_py(Error::new(ErrorKind::Config, format!("run configuration: {e}"))))?;
+    let config: RunConfig = serde_json::from_str(config).map_err(|e| {
+        to_py(Error::new(ErrorKind::Config, format!("run configuration: {}", json_fault(&e))))
+    })?;
     let mut watch = |_: Progress| {
         let alive = Python::attach(|py| py.check_signals());
         alive.map_err(|e| Error::new(ErrorKind::Interrupted, e.to_string()))

@@ -28,7 +28,8 @@ pub enum Statement {
     OffGrid,
 }
 
-/// Turns facts into statements; remembers which venue id is which order.
+/// Turns facts into statements; remembers which venue id is which order. The oldest is forgotten first:
+/// see [`Reports::make_room`].
 #[derive(Debug)]
 pub struct Reports {
     listings: Listings,
@@ -78,6 +79,24 @@ impl Reports {
             // Orders that a trigger made have ids of the venue's own.
             None => self.by_venue_id.get(self.key.as_str()).copied(),
         }
+    }
+
+    /// Forgets the oldest venue id of an order that is not open where all places are taken, so that an open
+    /// order is found by its venue id however long ago it was placed. Only where every one is of an open
+    /// order, the oldest of all goes; false then.
+    pub fn make_room(&mut self, is_open: impl Fn(ClientOrderId) -> bool) -> bool {
+        if self.order.len() < MAX_REMEMBERED {
+            return true;
+        }
+        for _ in 0..self.order.len() {
+            let Some(oldest) = self.order.pop_front() else { return true };
+            if !self.by_venue_id.get(oldest.as_ref()).is_some_and(|id| is_open(*id)) {
+                self.by_venue_id.remove(&oldest);
+                return true;
+            }
+            self.order.push_back(oldest);
+        }
+        false
     }
 
     fn remember(&mut self, id: ClientOrderId) {
@@ -346,6 +365,46 @@ mod tests {
         assert_eq!(report.fee, Some(Money(50_000_000_000_000_000)));
         let kind = VenueEventKind::Filled { price: Ticks(618_003), qty: Lots(2), maker: true };
         assert_eq!(report.event.kind, kind);
+    }
+
+    #[test]
+    fn an_open_order_keeps_its_venue_id_while_ended_ones_are_forgotten() {
+        let clients = ClientIds::new(ClientIdForm::Text, 9);
+        let mut reports = Reports::new(listings(), clients);
+        let mut client = String::new();
+        let mut name = |reports: &mut Reports, order: u64| {
+            let roomy = reports.make_room(|id| id.0 % 1_000 == 1);
+            clients.write(ClientOrderId(order), &mut client);
+            reports.order("BTCUSDT", &client, &format!("v{order}"), None);
+            client.clear();
+            roomy
+        };
+        let many = 2 * MAX_REMEMBERED as u64;
+        assert!((1..=many).all(|order| name(&mut reports, order)));
+        let mut found = |order: u64| reports.order("BTCUSDT", "", &format!("v{order}"), None);
+        assert_eq!(found(2), None);
+        assert_eq!(found(many), Some(ClientOrderId(many)));
+        for open in (1..many).step_by(1_000) {
+            assert_eq!(found(open), Some(ClientOrderId(open)));
+        }
+        assert_eq!(reports.order.len(), MAX_REMEMBERED);
+    }
+
+    #[test]
+    fn where_all_are_open_the_oldest_goes_and_it_is_said() {
+        let clients = ClientIds::new(ClientIdForm::Text, 9);
+        let mut reports = Reports::new(listings(), clients);
+        let mut client = String::new();
+        for order in 1..=MAX_REMEMBERED as u64 + 1 {
+            let roomy = reports.make_room(|_| true);
+            assert_eq!(roomy, order <= MAX_REMEMBERED as u64);
+            client.clear();
+            clients.write(ClientOrderId(order), &mut client);
+            reports.order("BTCUSDT", &client, &format!("v{order}"), None);
+        }
+        assert_eq!(reports.order("BTCUSDT", "", "v1", None), None);
+        assert_eq!(reports.order("BTCUSDT", "", "v2", None), Some(ClientOrderId(2)));
+        assert_eq!(reports.order.len(), MAX_REMEMBERED);
     }
 
     #[test]

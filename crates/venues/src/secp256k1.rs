@@ -8,6 +8,7 @@ use sha3::{Digest, Keccak256};
 
 use crate::numerals::push_hex_bytes;
 use crate::secret::Secret;
+use crate::sign::note_signature;
 
 /// A private key. It is wiped when dropped.
 #[derive(Clone)]
@@ -43,6 +44,7 @@ impl Secp256k1Key {
     /// The signature of a digest of 32 bytes (RFC 6979: the same every time).
     #[must_use]
     pub fn sign(&self, digest: &[u8; 32]) -> Recoverable {
+        note_signature();
         let (signature, id) = self.0.sign_prehash_recoverable(digest);
         let (r, s) = signature.split_bytes();
         Recoverable { r: r.into(), s: s.into(), parity: u8::from(id.is_y_odd()) }

@@ -3,6 +3,8 @@
 //! The mathematics is that of the RustCrypto and dalek crates; here are key formats, encodings, and
 //! the rule that a key is never shown.
 
+mod by_thread;
+
 use std::fmt;
 
 use base64ct::{Base64, Encoding};
@@ -10,6 +12,9 @@ use ed25519_dalek::pkcs8::DecodePrivateKey;
 use ed25519_dalek::Signer as _;
 use mainspring_core::{Error, ErrorKind, Result};
 use zeroize::Zeroizing;
+
+pub(crate) use by_thread::note as note_signature;
+pub use by_thread::signatures_by_thread;
 
 pub use crate::hmac::HmacKey;
 use crate::numerals::push_hex_bytes;
@@ -47,6 +52,7 @@ impl Ed25519Key {
     /// The signature of a message.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        note_signature();
         self.0.sign(message).to_bytes()
     }
 

@@ -45,12 +45,12 @@ fn trade(play: &mut Play, sockets: &[SocketId; 3], ids: std::ops::Range<u64>) {
 fn what_is_remembered_of_ended_orders_is_bounded() {
     let (mut play, sockets) = usdm(|_| {});
     let begun = CountingAllocator::held_bytes();
-    // Terms of 16,384 orders and the venue's ids of 65,536 are remembered.
+    // Terms of 8,192 orders and the venue's ids of 65,536 are remembered.
     trade(&mut play, &sockets, 1..70_000);
     let full = CountingAllocator::held_bytes();
     trade(&mut play, &sockets, 70_000..90_000);
     let later = CountingAllocator::held_bytes();
     assert!(full - begun > 1 << 20, "they are remembered: {}", full - begun);
-    assert!(full - begun < 24 << 20, "a few hundred bytes each: {}", full - begun);
+    assert!(full - begun < 18 << 20, "a few hundred bytes each: {}", full - begun);
     assert!(later - full < 64 << 10, "{begun} at first, then {full}, then {later}");
 }

@@ -146,10 +146,11 @@ def of_venues(venues: list[str], symbols: list[str]) -> dict[str, list[str]]:
     if len(found) < len(venues):
         raise InvalidValue("a venue is named twice: give all its symbols")
     for text in symbols:
-        venue, mark, symbol = text.partition(":")
-        if mark and venue in found:
-            found[venue].append(symbol)
-        elif len(venues) == 1 and venue not in known_venues():
+        venue = next((one for one in found if text.startswith(f"{one}:")), None)
+        named, mark, _ = text.partition(":")
+        if venue is not None:
+            found[venue].append(text.removeprefix(f"{venue}:"))
+        elif len(venues) == 1 and not (mark and named in known_venues()):
             found[venues[0]].append(text)
         else:
             listed = " or ".join(f"{one}:SYMBOL" for one in venues)

@@ -1,7 +1,9 @@
-"""`mainspring paper`: a session on real time against the built-in venue."""
+"""`mainspring paper`: a session on real time whose orders never leave."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +11,9 @@ from cyclopts import Parameter
 
 from mainspring.cli import session_config, session_run
 from mainspring.cli.app import verb_app
+from mainspring.cli.live import by_venue, of_venues
 from mainspring.cli.output import Output
+from mainspring.errors import InvalidValue
 
 app = verb_app("paper", "")
 
@@ -22,6 +26,11 @@ def paper(
     out: Path = Path("paper"),
     market: Annotated[list[str] | None, Parameter(negative="")] = None,
     recording: Path | None = None,
+    venue: Annotated[list[str] | None, Parameter(negative="")] = None,
+    symbol: Annotated[list[str] | None, Parameter(negative="")] = None,
+    url: Annotated[list[str] | None, Parameter(negative="")] = None,
+    test: bool = False,
+    proxy: str | None = None,
     seconds: float | None = None,
     seed: int = 1,
     speed: float = 1.0,
@@ -33,8 +42,9 @@ def paper(
     keep_orders: Annotated[bool, Parameter(negative="")] = False,
     output: Output | None = None,
 ) -> int:
-    """Trade a strategy on the built-in exchange in real time, until Ctrl-C or for some seconds.
+    """Trade a strategy on paper in real time, until Ctrl-C or for some seconds.
 
+    Market data comes from the built-in exchange, a recording, or venues outside, without a key.
     Orders are filled in the session's kernel by the models of a backtest.
 
     The folder keeps journal and snapshots: a second start in it goes on with orders and positions.
@@ -52,6 +62,20 @@ def paper(
         Generated markets.
     recording
         Event file to play in place of generated markets; the session ends with it.
+    venue
+        Venue whose market data is taken in place of generated markets, such as `binance_usdm`, or
+        `ccxt:NAME` for one that only ccxt speaks to, which is slower; again for several.
+    symbol
+        An instrument as the venue writes it (as ccxt does with `ccxt:NAME`); again for several.
+        With several venues `VENUE:SYMBOL`.
+    url
+        Another place than the venue's own, such as a simulator on this machine; `VENUE=URL` for one
+        of several venues.
+    test
+        The venues' test networks.
+    proxy
+        `http://host:port` or `socks5://host:port` to venues; `MAINSPRING_PROXY` without it, which
+        is also where a password belongs.
     seconds
         How long; until Ctrl-C without it.
     seed
@@ -77,19 +101,60 @@ def paper(
     from mainspring.config import load
     from mainspring.live import PaperVenue, Recording
     from mainspring.live import paper as start
+    from mainspring.live.venue import proxy_of
 
     output = output or Output()
-    ways: dict[str, Any] = {"speed": speed, "entry": latency, "response": latency, "feed": latency}
-    venue: Recording | PaperVenue
-    if recording is not None:
-        venue = Recording(recording, **ways)
+    ways: dict[str, Any] = {"entry": latency, "response": latency, "feed": latency}
+    feeds: list[Any]
+    if venue:
+        if recording is not None or market:
+            raise InvalidValue("give venues, a recording or generated markets")
+        if speed != 1:
+            raise InvalidValue("--speed: a venue's own market goes at its own time; leave it out")
+        more = {"test": test, "proxy": proxy_of(proxy)}
+        feeds = outside(venue, symbol or [], by_venue(url, venue, "the address"), ways, more)
+    elif symbol or url or test or proxy:
+        raise InvalidValue("--symbol, --url, --test and --proxy are of a venue: name it")
+    elif recording is not None:
+        feeds = [Recording(recording, speed=speed, **ways)]
     else:
-        venue = PaperVenue(markets=tuple(market or ("btcusdt",)), seed=seed, **ways)
+        markets = tuple(market or ("btcusdt",))
+        feeds = [PaperVenue(markets=markets, seed=seed, speed=speed, **ways)]
     session_config.import_all()
     loaded = load(config, words=words or ())
     session = start(
-        session_config.strategy_of(strategy, loaded), out, venue=venue, signals=True,
+        session_config.strategy_of(strategy, loaded), out, venue=feeds, signals=True,
         cash=cash or loaded.config.run.cash or "100000", **session_config.settings(loaded),
     )  # fmt: skip
     how = session_run.Ending("paper", seconds, rearm, keep_orders)
     return session_run.run(session, loaded, how, output)
+
+
+_CCXT = "ccxt:"
+
+
+def outside(
+    venues: list[str],
+    symbols: list[str],
+    urls: Mapping[str, str],
+    ways: Mapping[str, Any],
+    more: Mapping[str, Any],
+) -> list[Any]:
+    """Feeds of venues outside, those of ccxt said to be slower."""
+    from mainspring.live import CcxtFeed, VenueFeed
+    from mainspring.live.ccxt_feed import SLOWER
+    from mainspring.live.venue import known_venue
+
+    feeds: list[Any] = []
+    for name, listed in of_venues(venues, symbols).items():
+        if not listed:
+            raise InvalidValue(f"{name}: name its symbols with --symbol")
+        if not name.startswith(_CCXT):
+            known_venue(name)
+            feeds.append(VenueFeed(name, listed, url=urls.get(name), **more, **ways))
+            continue
+        if name in urls or more["test"] or more["proxy"]:
+            raise InvalidValue(f"{name}: addresses and proxies of ccxt are set from Python")
+        feeds.append(CcxtFeed(name.removeprefix(_CCXT), listed, **ways))
+        print(SLOWER.format(venue=feeds[-1].venue), file=sys.stderr)
+    return feeds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import fields
@@ -15,7 +16,7 @@ from mainspring.cli.app import verb_app
 from mainspring.cli.exits import Exit
 from mainspring.cli.output import Output
 from mainspring.errors import InvalidValue, StorageError
-from mainspring.exchange.server import Dialect
+from mainspring.exchange.server import Dialect, RequestFault
 
 if TYPE_CHECKING:
     from mainspring.exchange import VenueServer
@@ -103,17 +104,97 @@ def fault(port: int, /, *changes: str, output: Output | None = None) -> int:
         Flags of every verb.
     """
     output = output or Output()
-    address = f"http://127.0.0.1:{port}/simulator/faults"
-    try:
-        with urllib.request.urlopen(address, timeout=5) as answer:
-            faults = json.load(answer)
-        wanted = {**faults, **_faults(changes)} if changes else {}
-        body = json.dumps(wanted).encode()
-        urllib.request.urlopen(address, data=body, timeout=5).close()
-    except OSError as error:
-        raise StorageError(f"port {port}: no venue is served there ({error})") from error
+    wanted = {**json.loads(_control(port, "faults")), **_faults(changes)} if changes else {}
+    _control(port, "faults", json.dumps(wanted))
     output.result(wanted, lambda: json.dumps(wanted) if wanted else "no faults")
     return Exit.OK
+
+
+@_command("fail").default
+def fail(port: int, kind: RequestFault, /, *, count: int = 1, output: Output | None = None) -> int:
+    """Let the next requests about orders fail, by request or on a connection, and no others.
+
+    Parameters
+    ----------
+    port
+        Where the venue listens, on this machine.
+    kind
+        How: refused before anything is done, or carried out and answered with an error
+        (`unknown_outcome`).
+    count
+        How many of them.
+    output
+        Flags of every verb.
+    """
+    output = output or Output()
+    _control(port, "planned", json.dumps({"fault": kind, "count": count}))
+    left = int(_control(port, "planned"))
+    output.result({"planned": left}, lambda: f"{left} requests about orders will fail")
+    return Exit.OK
+
+
+@_command("halt").default
+def halt(port: int, /, *, output: Output | None = None) -> int:
+    """Halt all markets of a venue that is being served: orders are refused, those that rest stay.
+
+    Parameters
+    ----------
+    port
+        Where the venue listens, on this machine.
+    output
+        Flags of every verb.
+    """
+    _control(port, "halt", "")
+    (output or Output()).result({"halted": True}, lambda: "all markets are halted")
+    return Exit.OK
+
+
+@_command("open").default
+def open_markets(port: int, /, *, output: Output | None = None) -> int:
+    """Open all markets of a venue that were halted.
+
+    Parameters
+    ----------
+    port
+        Where the venue listens, on this machine.
+    output
+        Flags of every verb.
+    """
+    _control(port, "open", "")
+    (output or Output()).result({"halted": False}, lambda: "all markets are open")
+    return Exit.OK
+
+
+@_command("liquidate").default
+def liquidate(port: int, /, *, member: str = "simulator-key", output: Output | None = None) -> int:
+    """Liquidate all that a member holds in perpetuals, whatever its margin.
+
+    Parameters
+    ----------
+    port
+        Where the venue listens, on this machine.
+    member
+        Its key, or the address of its wallet.
+    output
+        Flags of every verb.
+    """
+    _control(port, "liquidate", member)
+    (output or Output()).result({"liquidated": member}, lambda: f"{member} holds nothing any more")
+    return Exit.OK
+
+
+def _control(port: int, what: str, body: str | None = None) -> str:
+    """Asks a venue that is being served on this machine for something, or to do something."""
+    address = f"http://127.0.0.1:{port}/simulator/{what}"
+    data = None if body is None else body.encode()
+    try:
+        with urllib.request.urlopen(address, data=data, timeout=5) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        told = error.read().decode(errors="replace")
+        raise InvalidValue(f"port {port}: {told or error.reason}") from error
+    except OSError as error:
+        raise StorageError(f"port {port}: no venue is served there ({error})") from error
 
 
 def _faults(changes: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ context manager: leaving it ends the session in order.
 
 from __future__ import annotations
 
-from mainspring.live.config import Keep, PaperVenue, Recording, Rollout
+from mainspring.live.ccxt_feed import CcxtFeed
+from mainspring.live.config import Keep, PaperVenue, Recording, Rollout, VenueFeed
 from mainspring.live.credentials import Credentials
 from mainspring.live.model_fills import Filled, ModelFills, OrderFills, model_fills
 from mainspring.live.parity import Parity, ParityDifference, parity
@@ -16,6 +17,7 @@ from mainspring.live.trade import VenueStatus, live
 from mainspring.live.venue import Check, Hedge, LiveVenue
 
 __all__ = [
+    "CcxtFeed",
     "Check",
     "Credentials",
     "Filled",
@@ -34,6 +36,7 @@ __all__ = [
     "Rerun",
     "Rollout",
     "Status",
+    "VenueFeed",
     "VenueStatus",
     "WishDifference",
     "live",

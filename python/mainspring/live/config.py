@@ -81,7 +81,7 @@ class PaperVenue:
 
     def latency(self) -> Latency:
         """Latency of requests and answers as the session's kernel has it."""
-        return _seen_from_here(self.entry, self.response, self.feed)
+        return seen_from_here(self.entry, self.response, self.feed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +126,68 @@ class Recording:
 
     def latency(self) -> Latency:
         """Latency of requests and answers as the session's kernel has it."""
-        return _seen_from_here(self.entry, self.response, self.feed or 0)
+        return seen_from_here(self.entry, self.response, self.feed or 0)
 
 
-def _seen_from_here(entry: Span, response: Span, feed: Span) -> Latency:
+@dataclass(frozen=True, slots=True)
+class VenueFeed:
+    """A venue's own market data as a feed: real time, real prices, and no order leaves.
+
+    It needs no key. Our orders are filled in the session's kernel by the models of a backtest, from
+    what the venue shows; recording, gaps and lost connections are as in a session on the venue.
+
+    Attributes:
+        name: One of `mainspring.venues.venues()`.
+        symbols: The instruments, as the venue writes them.
+        url: Another place than the venue's own, such as `http://127.0.0.1:8080` of
+            `mainspring venue serve`.
+        test: The venue's test network.
+        entry: From us to the venue's matching, as it would be.
+        response: From the venue's matching back to us.
+        feed: How long the venue's data takes to us; it shifts when a request meets the book, as in
+            `PaperVenue`.
+        fills: How orders are filled.
+        stale: Market data is not quoted on after so much silence, unanswered pings included.
+        proxy: `http://[user:password@]host:port` or `socks5://...`; `MAINSPRING_PROXY` without it.
+    """
+
+    name: str
+    symbols: Sequence[str]
+    url: str | None = None
+    test: bool = False
+    entry: Span = "1ms"
+    response: Span = "1ms"
+    feed: Span = "1ms"
+    fills: Venue = field(default_factory=Venue)
+    stale: Span = "5s"
+    proxy: str | None = field(default=None, repr=False)
+
+    def to_feed(self) -> dict[str, Any]:
+        """The feed in the engine's form.
+
+        Raises:
+            ConfigError: A value cannot be used.
+        """
+        from mainspring.live.venue import LiveVenue, known_venue
+
+        known_venue(self.name)
+        place = LiveVenue(
+            self.name, self.symbols, url=self.url, test=self.test, stale=self.stale,
+            proxy=self.proxy,
+        )  # fmt: skip
+        return feed_form({"venue": place.to_engine(0)})
+
+    def latency(self) -> Latency:
+        """Latency of requests and answers as the session's kernel has it."""
+        return seen_from_here(self.entry, self.response, self.feed)
+
+
+def feed_form(source: dict[str, Any]) -> dict[str, Any]:
+    """A feed that comes from outside, at its own time, in the engine's form."""
+    return {"source": source, "speed": 1.0, "feed_ns": None, "delay_ns": 0, "venue": None}
+
+
+def seen_from_here(entry: Span, response: Span, feed: Span) -> Latency:
     """Latencies where the venue sees a row when we do.
 
     A request sent at `t` meets the book of `t + entry`, which we see `feed` later; the answer,

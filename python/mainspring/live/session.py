@@ -27,7 +27,8 @@ from mainspring.backtesting.engine import (
 from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError, MainspringError, StrategyError
-from mainspring.live.config import KILL_FILE, Keep, PaperVenue, Recording, Rollout
+from mainspring.live.ccxt_feed import CcxtFeed
+from mainspring.live.config import KILL_FILE, Keep, PaperVenue, Recording, Rollout, VenueFeed
 from mainspring.live.owner import orders_form, with_owner
 from mainspring.risk import Margin, PositionStates, Stop, Validator
 from mainspring.strategy.base import Strategy
@@ -36,6 +37,7 @@ from mainspring.strategy.undeclared import undeclared_state
 
 if TYPE_CHECKING:
     from mainspring.features import Microprice
+    from mainspring.live.ccxt_reader import CcxtReader
     from mainspring.live.latency import StageLatency
     from mainspring.live.trade import VenueStatus
 
@@ -118,8 +120,10 @@ class LiveSession:
         features: Sequence[Any] = (),
         bars: Sequence[str] = (),
         rollouts: Sequence[Rollout] = (),
+        readers: Sequence[CcxtReader] = (),
     ) -> None:
         self.folder = folder
+        self._readers = tuple(readers)
         self._core = core
         self._strategies = list(strategies)
         self._features, self._bars = list(features), set(bars)
@@ -182,7 +186,10 @@ class LiveSession:
         return {stage: StageLatency(**one) for stage, one in stages.items()}
 
     def venues(self) -> list[VenueStatus]:
-        """The venues outside, in the order they were named; none in a paper session."""
+        """The venues outside: those traded on, or whose market data a paper session has.
+
+        None where its feeds are built in or recorded.
+        """
         from mainspring.live.trade import VenueStatus
 
         return [VenueStatus(**one) for one in json.loads(self._core.venues())]
@@ -405,6 +412,8 @@ class LiveSession:
         Raises:
             StrategyError: A strategy failed on the way; its exception is the cause.
         """
+        for reader in self._readers:
+            reader.close()
         told = self._core.stop(cancel)
         if self._worker is not None and self._worker is not threading.current_thread():
             # A strategy that hangs cannot be waited for.
@@ -472,8 +481,9 @@ def paper(
 ) -> LiveSession:
     """Starts a paper session, or goes on with the one in `folder`.
 
-    Market data comes from the built-in exchange, recordings, or several of them at once; orders are
-    filled in the session's kernel by the models of a backtest.
+    Market data comes from the built-in exchange, recordings, venues outside (`VenueFeed`, or
+    `CcxtFeed` for those that only ccxt speaks to), or several of them at once; orders are filled in
+    the session's kernel by the models of a backtest.
 
     Args:
         strategy: The strategies, as for `ms.backtest`. Native and compiled ones run in the kernel's
@@ -524,35 +534,51 @@ def paper(
         bars=wanted_bars(strategies, ()),
     )
     identities = [strategy_identity(one, one.trigger) for one in strategies]
-    core = _core.start_paper(
-        folder,
-        json.dumps(
-            {
-                "paper": True,
-                "run": settings.to_engine(SETTLEMENT),
-                **rolled(rollouts),
-                **policy,
-            }
-        ),
-        json.dumps([feed.to_feed() for feed in feeds]),
-        json.dumps((keep or Keep()).to_engine(folder, signals=signals)),
-        json.dumps(identities, default=str),
-        [(engine_form(one), one.trigger) for one in strategies],
-        Strategy,
-    )
+    kept = (keep or Keep()).to_engine(folder, signals=signals)
+    readers: list[CcxtReader] = []
+    with contextlib.ExitStack() as undo:
+        told = [feed.to_feed() for feed in feeds]
+        for at, feed in enumerate(feeds):
+            if isinstance(feed, CcxtFeed):
+                from mainspring.live.ccxt_reader import CcxtReader
+
+                readers.append(reader := CcxtReader(feed))
+                undo.callback(reader.close)
+                told[at]["source"] = {"pushed": len(readers) - 1}
+        core = _core.start_paper(
+            folder,
+            json.dumps(
+                {
+                    "paper": True,
+                    "run": settings.to_engine(SETTLEMENT),
+                    **rolled(rollouts),
+                    **policy,
+                }
+            ),
+            json.dumps(told),
+            json.dumps(kept),
+            json.dumps(identities, default=str),
+            [(engine_form(one), one.trigger) for one in strategies],
+            Strategy,
+            [reader.pusher for reader in readers],
+        )
+        undo.pop_all()
+    for reader in readers:
+        reader.begin()
     return LiveSession(
-        core, folder, strategies, features=settings.features, bars=settings.bars, rollouts=rollouts
-    )
+        core, folder, strategies, features=settings.features, bars=settings.bars,
+        rollouts=rollouts, readers=readers,
+    )  # fmt: skip
 
 
-Feed = PaperVenue | Recording
+Feed = PaperVenue | Recording | VenueFeed | CcxtFeed
 """Where a paper session's market data comes from."""
 
 
 def _feeds(venue: Feed | Sequence[Feed] | None) -> list[Feed]:
     if venue is None:
         return [PaperVenue()]
-    feeds = [venue] if isinstance(venue, PaperVenue | Recording) else list(venue)
+    feeds = [venue] if isinstance(venue, Feed) else list(venue)
     if not feeds:
         raise ConfigError("a paper session needs at least one feed")
     return feeds

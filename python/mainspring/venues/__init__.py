@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Answer", "Codec", "Failure", "Request", "venues"]
+__all__ = ["Answer", "Codec", "Failure", "Request", "signatures_by_thread", "venues"]
 
 
 def venues() -> dict[str, str]:
@@ -19,6 +19,17 @@ def venues() -> dict[str, str]:
     from mainspring import _core
 
     return dict(_core.venue_names())
+
+
+def signatures_by_thread() -> dict[str, int]:
+    """Signatures by Ed25519 and secp256k1 that this process made, by the name of the thread.
+
+    They take tens of microseconds: those of sessions are made on the thread of their venues, never
+    on the kernel's (`ms-kernel`).
+    """
+    from mainspring import _core
+
+    return dict(_core.signatures_by_thread())
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -11,7 +11,7 @@ use mainspring_kernel::View;
 use mainspring_trading::execution::Level;
 
 use super::abi::{request, Requests, REQUEST_WORDS};
-use crate::view::OrderOptions;
+use crate::wishes::OrderOptions;
 
 type Words = [i64; REQUEST_WORDS];
 

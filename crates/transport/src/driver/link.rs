@@ -40,6 +40,9 @@ pub struct LinkConfig {
     /// Connections to each stream of market data of venues whose messages tell copies; the first copy
     /// of a message counts.
     pub copies: u8,
+    /// Market data alone: the session's venues are inside its kernel, so that nothing it asks for may
+    /// leave here, not even the cancels of a halt.
+    pub market_only: bool,
 }
 
 /// Venue sessions that share one thread.
@@ -55,6 +58,7 @@ pub struct Group {
 pub fn group(config: LinkConfig, sessions: Vec<Box<dyn Session>>) -> Group {
     let bell = io::DeferredBell::default();
     let (to_leader, joined) = channel();
+    let market_only = config.market_only;
     let leader = Arc::new(Mutex::new(Some(Leader { config, joined, bell: bell.clone() })));
     let mut links: Vec<Box<dyn Link>> = Vec::new();
     let mut states = Vec::new();
@@ -67,6 +71,7 @@ pub fn group(config: LinkConfig, sessions: Vec<Box<dyn Session>>) -> Group {
             session: Some(session),
             index: index as u8,
             size,
+            market_only,
             state,
             leader: Arc::clone(&leader),
             to_leader: to_leader.clone(),
@@ -89,6 +94,7 @@ struct Member {
     session: Option<Box<dyn Session>>,
     index: u8,
     size: usize,
+    market_only: bool,
     state: Arc<VenueState>,
     leader: Arc<Mutex<Option<Leader>>>,
     to_leader: Sender<Seat>,
@@ -101,7 +107,7 @@ impl Link for Member {
     }
 
     fn adopt(&mut self, account: &Account) {
-        if let Some(session) = &mut self.session {
+        if let (Some(session), false) = (&mut self.session, self.market_only) {
             session.adopt(account);
         }
     }
@@ -149,7 +155,6 @@ impl Leader {
             let Ok(seat) = self.joined.recv() else { break };
             waiting -= 1;
             let clock = seat.desk.clock();
-            let copies = self.config.copies;
             if io.is_none() {
                 match Io::new(self.config.io.clone(), clock) {
                     Ok(made) => io = Some(made),
@@ -159,7 +164,7 @@ impl Leader {
                     }
                 }
             }
-            seats.push(Serving::new(seat, copies));
+            seats.push(Serving::new(seat, &self.config));
         }
         let Some(mut io) = io else { return };
         self.bell.connect(io.bell());
@@ -213,11 +218,21 @@ struct Serving {
 }
 
 impl Serving {
-    fn new(seat: Seat, copies: u8) -> Self {
+    fn new(seat: Seat, config: &LinkConfig) -> Self {
         let Seat { session, desk, index, state, done } = seat;
+        let market_only = config.market_only;
+        let ear = DeskEar {
+            desk,
+            state,
+            sent: HashMap::new(),
+            rows: 0,
+            lost: 0,
+            market_only,
+            heard: Vec::new(),
+        };
         Self {
-            driver: Driver::new(session, index, copies),
-            ear: DeskEar { desk, state, sent: HashMap::new(), rows: 0, lost: 0 },
+            driver: Driver::new(session, index, config.copies),
+            ear,
             index,
             ending: None,
             counts_due_ns: 0,
@@ -265,12 +280,10 @@ impl Serving {
 
     /// Requests, timers, the end.
     fn turn(&mut self, io: &mut Io) {
-        if self.ear.desk.take_halt() {
-            let now_ns = self.ear.desk.now_ns();
-            self.driver.halted(io, &mut self.ear, now_ns);
-        }
-        while self.take_round() {
-            self.send_round(io);
+        if self.ear.market_only {
+            while self.ear.desk.next_request().is_some() {}
+        } else {
+            self.serve_kernel(io);
         }
         let now_ns = self.ear.desk.now_ns();
         if now_ns >= self.driver.next_due_ns() {
@@ -288,6 +301,17 @@ impl Serving {
                 (shown.messages, shown.rows, shown.lost) = (messages, rows, lost);
                 shown.copies_dropped = copies;
             });
+        }
+    }
+
+    /// Halts and requests of the kernel.
+    fn serve_kernel(&mut self, io: &mut Io) {
+        if self.ear.desk.take_halt() {
+            let now_ns = self.ear.desk.now_ns();
+            self.driver.halted(io, &mut self.ear, now_ns);
+        }
+        while self.take_round() {
+            self.send_round(io);
         }
     }
 
@@ -328,12 +352,22 @@ struct DeskEar {
     sent: HashMap<ClientOrderId, TimeNs>,
     rows: u64,
     lost: u64,
+    market_only: bool,
+    /// Rows as a venue inside the kernel may have them.
+    heard: Vec<MarketRow>,
 }
 
 impl Ear for DeskEar {
     fn market(&mut self, instrument: InstrumentId, base: Ticks, rows: &[MarketRow]) -> bool {
         self.rows += rows.len() as u64;
-        let taken = self.desk.market(instrument, base, rows);
+        let taken = if self.market_only {
+            let now_ns = self.desk.now_ns();
+            self.heard.clear();
+            self.heard.extend(rows.iter().map(|row| row.heard_by(now_ns)));
+            self.desk.market(instrument, base, &self.heard)
+        } else {
+            self.desk.market(instrument, base, rows)
+        };
         self.lost += u64::from(!taken);
         taken
     }

@@ -58,7 +58,7 @@ impl VenueState {
     }
 
     /// Changes the picture. The I/O thread calls it for what is rare, and for its counts now and then.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Shown)) {
+    pub fn change(&self, change: impl FnOnce(&mut Shown)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -88,7 +88,8 @@ impl VenueState {
         self.note(Note { level: Level::Error, topic: "io", text }, now_ns);
     }
 
-    fn note(&self, note: Note, now_ns: TimeNs) {
+    /// Adds a line to the log.
+    pub fn note(&self, note: Note, now_ns: TimeNs) {
         self.change(|shown| {
             if shown.notes.len() == MAX_NOTES {
                 shown.notes.pop_front();

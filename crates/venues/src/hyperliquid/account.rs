@@ -12,7 +12,13 @@ use crate::failure::{Failure, FailureClass};
 use crate::operation::Asked;
 use crate::outgoing::{Outgoing, Reply, Via};
 
-pub(super) fn answer(out: &Outgoing, reply: &Reply<'_>, on: OnFact<'_>) -> Result<(), Failure> {
+/// What an answer says; fees are those of spot or of perpetuals.
+pub(super) fn answer(
+    out: &Outgoing,
+    reply: &Reply<'_>,
+    spot: bool,
+    on: OnFact<'_>,
+) -> Result<(), Failure> {
     if reply.status != 200 {
         let text = String::from_utf8_lossy(reply.body);
         return Err(match reply.status {
@@ -21,7 +27,7 @@ pub(super) fn answer(out: &Outgoing, reply: &Reply<'_>, on: OnFact<'_>) -> Resul
         });
     }
     if matches!(out.via, Via::Http) {
-        return payload(out.asked, reply.body, on);
+        return payload(out.asked, reply.body, spot, on);
     }
     // {"channel":"post","data":{"id":1,"response":{"type":"action","payload":{..}}}}
     let frame = Object::read(reply.body).map_err(Failure::unreadable)?;
@@ -34,7 +40,7 @@ pub(super) fn answer(out: &Outgoing, reply: &Reply<'_>, on: OnFact<'_>) -> Resul
     // Answers to questions are wrapped once more: {"type":"l2Book","data":{..}}.
     let wrapped = Object::read(inner).ok().filter(|inner| inner.has("type") && inner.has("data"));
     let inner = wrapped.as_ref().and_then(|inner| inner.raw("data")).unwrap_or(inner);
-    payload(out.asked, inner, on)
+    payload(out.asked, inner, spot, on)
 }
 
 /// The websocket's errors are the text of an HTTP error.
@@ -48,7 +54,7 @@ fn by_text(text: &str) -> Failure {
     }
 }
 
-fn payload(asked: Asked, body: &[u8], on: OnFact<'_>) -> Result<(), Failure> {
+fn payload(asked: Asked, body: &[u8], spot: bool, on: OnFact<'_>) -> Result<(), Failure> {
     match asked {
         Asked::Place
         | Asked::PlaceMany
@@ -58,6 +64,7 @@ fn payload(asked: Asked, body: &[u8], on: OnFact<'_>) -> Result<(), Failure> {
         | Asked::Settings
         | Asked::Countdown => action(asked, body, on),
         Asked::Query => query(body, on),
+        Asked::Fees => fees(body, spot, on).map_err(Failure::unreadable),
         _ => info(asked, body, on).map_err(Failure::unreadable),
     }
 }
@@ -153,6 +160,18 @@ fn info(asked: Asked, body: &[u8], on: OnFact<'_>) -> Read<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// What the account pays by its volume and stake, before what a referral takes off.
+fn fees(body: &[u8], spot: bool, on: OnFact<'_>) -> Read<()> {
+    let root = Object::read(body)?;
+    let (maker, taker) = match spot {
+        true => ("userSpotAddRate", "userSpotCrossRate"),
+        false => ("userAddRate", "userCrossRate"),
+    };
+    let (maker, taker) = (root.need_decimal(maker)?, root.need_decimal(taker)?);
+    on(Fact::Fees { symbol: "", maker, taker });
+    Ok(())
 }
 
 /// Perpetuals: account value and positions. Spot: balances.

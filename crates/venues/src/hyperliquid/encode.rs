@@ -202,8 +202,9 @@ fn request(venue: &Hyperliquid, operation: &Operation<'_>, now_ms: i64) -> Resul
             info(if venue.settings.spot { "spotMeta" } else { "meta" }, vec![], 20)
         }
         Operation::Time => info("exchangeStatus", vec![], 2),
-        Operation::Rights { .. } | Operation::PositionMode | Operation::Fees(_) => {
-            refuse("rights and fees of the account are not told")
+        Operation::Fees(_) => info("userFees", vec![user()], 20),
+        Operation::Rights { .. } | Operation::PositionMode => {
+            refuse("rights of the account are not told")
         }
         Operation::CancelAll(_) => {
             refuse("there is no cancel of all: list the open orders and cancel in batches")

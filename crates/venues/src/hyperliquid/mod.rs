@@ -153,7 +153,7 @@ impl Venue for Hyperliquid {
         reply: &Reply<'_>,
         on: OnFact<'_>,
     ) -> std::result::Result<(), Failure> {
-        account::answer(out, reply, on)
+        account::answer(out, reply, self.settings.spot, on)
     }
 
     fn user(&mut self, text: &[u8], on: OnFact<'_>) -> std::result::Result<(), String> {

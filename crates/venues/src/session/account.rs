@@ -194,7 +194,7 @@ impl VenueSession {
             (Part::Fills { .. }, Fact::Fill(fill)) => {
                 fills += 1;
                 last_ms = last_ms.max(fill.time_ns.unwrap_or(0) / MS);
-                ours.listed_fill(fill, now_ns, account);
+                ours.listed_fill(fill, now_ns, account, out);
             }
             (Part::Positions, Fact::Position(position)) => {
                 account.positions.extend(ours.position(position));

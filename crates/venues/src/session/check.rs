@@ -351,6 +351,12 @@ impl CheckUp {
                 .warnings
                 .push("the venue does not say whether the key may withdraw: look there".to_owned()),
         }
+        let untold = report.instruments.iter().any(|one| one.taker_fee.is_none());
+        if untold {
+            let text = "the venue does not say what the account pays: give its fees, or those of \
+                        the list of instruments count until a fill tells";
+            report.warnings.push(text.to_owned());
+        }
         if report.bound_to_address == Some(false) {
             let text = "the key works from any address: bind it to this machine's".to_owned();
             report.warnings.push(text);

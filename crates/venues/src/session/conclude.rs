@@ -414,7 +414,7 @@ impl VenueSession {
         let result = self.venue.answer(&call.shape, reply, &mut |fact| {
             if let Fact::Order(order) = &fact {
                 // Some venues answer with the orders of the market: the others are none of this.
-                if order.status != OrderStatus::Received && ours.is_of(order, query.order) {
+                if order.status != OrderStatus::Received && ours.is_of(order, query.order, out) {
                     if query.before.is_none() || !matches!(order.status, OrderStatus::Rejected(_)) {
                         ours.found_version(query.order, query.version, now_ns, out);
                     }

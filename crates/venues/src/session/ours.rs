@@ -23,8 +23,8 @@ use crate::fact::{Fact, FillFact, FillOrigin, Notice, OrderFact, OrderStatus};
 use crate::listing::Listings;
 use crate::reports::{id_number, Reports, Statement};
 
-/// Ended orders that questions can still be asked about.
-const REMEMBERED: usize = 16_384;
+/// Ended orders that questions can still be asked about: as many as the kernel remembers.
+const REMEMBERED: usize = 8_192;
 
 /// Fills whose fee in the base currency is remembered to be counted.
 const REMEMBERED_FEES: usize = 16_384;
@@ -58,7 +58,7 @@ pub(super) struct Tracked {
     /// What traded of this version, as far as the venue said.
     filled: Lots,
     /// The end of a version that may have been replaced.
-    held_end: Option<Report>,
+    held_end: Option<Box<Report>>,
     pub(super) ended: bool,
     pub(super) named: bool,
 }
@@ -102,6 +102,8 @@ pub(super) struct Ours {
     fees_order: VecDeque<(InstrumentId, u64)>,
     /// Statements about orders of others.
     pub(super) others: u64,
+    /// It was said that more orders are open than can be found by their venue ids.
+    told_full: bool,
 }
 
 impl Ours {
@@ -119,7 +121,21 @@ impl Ours {
             fees_seen: BTreeSet::new(),
             fees_order: VecDeque::new(),
             others: 0,
+            told_full: false,
         }
+    }
+
+    /// Makes room for another venue id, at the cost of those of ended orders.
+    fn make_room(&mut self, out: &mut Outbox) {
+        let orders = &self.orders;
+        let is_open = |id: ClientOrderId| orders.get(&id).is_some_and(|one| !one.ended);
+        if self.reports.make_room(is_open) || std::mem::replace(&mut self.told_full, true) {
+            return;
+        }
+        let text = "so many orders are open that the venue's ids of the oldest are forgotten: statements \
+                    that name those by the venue's id alone count as statements about orders of others"
+            .to_owned();
+        out.tell(Told::Note(Note { level: Level::Error, topic: "order", text }));
     }
 
     /// Orders that were open before this process.
@@ -251,6 +267,7 @@ impl Ours {
     }
 
     fn order(&mut self, fact: &OrderFact<'_>, now_ns: TimeNs, out: &mut Outbox) {
+        self.make_room(out);
         let found = self.reports.order(fact.symbol, fact.client, fact.venue_id, fact.metadata);
         let Some(id) = found else {
             self.others += 1;
@@ -318,7 +335,7 @@ impl Ours {
         let Some(tracked) = self.orders.get_mut(&id) else { return true };
         tracked.filled = Lots(tracked.filled.0.max(filled.unwrap_or_default().0));
         report.filled = Some(tracked.total());
-        tracked.held_end = Some(report);
+        tracked.held_end = Some(Box::new(report));
         false
     }
 
@@ -364,7 +381,7 @@ impl Ours {
         let held = tracked.held_end.take();
         if let Some(mut report) = held {
             report.event.recv_ns = now_ns;
-            out.tell(Told::Report(report));
+            out.tell(Told::Report(*report));
             return self.end(id);
         }
         refuse(id, kind, now_ns, out);
@@ -375,7 +392,7 @@ impl Ours {
         let Some(tracked) = self.orders.get_mut(&id) else { return };
         tracked.replacing = None;
         match tracked.held_end.take() {
-            Some(report) => out.tell(Told::Report(report)),
+            Some(report) => out.tell(Told::Report(*report)),
             None => refuse(id, VenueEventKind::Cancelled(CancelReason::Requested), now_ns, out),
         }
         self.end(id);
@@ -408,6 +425,7 @@ impl Ours {
     }
 
     fn fill(&mut self, fact: &FillFact<'_>, now_ns: TimeNs, out: &mut Outbox) {
+        self.make_room(out);
         match self.reports.of_fill(fact, now_ns) {
             Statement::Report(report) => self.own_fill(fact, report, now_ns, out),
             Statement::OffGrid => off_grid(fact.symbol, out),
@@ -504,7 +522,13 @@ impl Ours {
     }
 
     /// Whether the venue speaks of this order of ours.
-    pub(super) fn is_of(&mut self, fact: &OrderFact<'_>, id: ClientOrderId) -> bool {
+    pub(super) fn is_of(
+        &mut self,
+        fact: &OrderFact<'_>,
+        id: ClientOrderId,
+        out: &mut Outbox,
+    ) -> bool {
+        self.make_room(out);
         self.reports.order(fact.symbol, fact.client, fact.venue_id, fact.metadata) == Some(id)
     }
 
@@ -542,6 +566,7 @@ impl Ours {
         fact: &OrderFact<'_>,
         out: &mut Outbox,
     ) -> Option<OpenOrder> {
+        self.make_room(out);
         let mut open = self.reports.open_order(fact)?;
         match self.orders.get_mut(&open.order) {
             Some(tracked) => {
@@ -564,7 +589,8 @@ impl Ours {
     fn track_listed(&mut self, open: &OpenOrder, fact: &OrderFact<'_>, out: &mut Outbox) {
         let terms = OrderTerms::limit(open.instrument, open.side, open.price, open.qty);
         let version = self.clients.version(fact.client).unwrap_or(0);
-        let tracked = Tracked { adopted: true, version, ..Tracked::new(terms) };
+        let filled = open.filled;
+        let tracked = Tracked { adopted: true, version, filled, ..Tracked::new(terms) };
         self.orders.insert(open.order, tracked);
         self.name(open.order, fact.venue_id, out);
         // By policy it may be cancelled as one of others.
@@ -577,7 +603,9 @@ impl Ours {
         fact: &FillFact<'_>,
         now_ns: TimeNs,
         account: &mut Account,
+        out: &mut Outbox,
     ) {
+        self.make_room(out);
         match self.reports.of_fill(fact, now_ns) {
             Statement::Report(report) => {
                 self.count_fee(fact, report.trade_id);

@@ -118,6 +118,43 @@ fn an_adopted_order_is_not_changed_where_another_would_take_its_place() {
     assert!(play.notes.iter().any(|note| note.text.contains("cancel it and place a new one")));
 }
 
+/// The open orders of a spot account, without fills.
+fn listed(play: &mut Play, open: &str) {
+    query_account(play);
+    play.ok("GET", "/api/v3/openOrders", open);
+    play.ok("GET", "/api/v3/myTrades", "[]");
+    play.ok("GET", "/api/v3/account", BALANCES);
+}
+
+#[test]
+fn an_order_of_ours_that_only_the_venue_knows_is_changed_from_the_version_that_is_there() {
+    let (mut play, [_, trade]) = spot(&Account::default());
+    let there = order(&version(9, 2), 601, "PARTIALLY_FILLED", "0.002");
+    listed(&mut play, &format!("[{there}]"));
+    let account = account_of(&mut play);
+    assert_eq!((account.open[0].order, account.open[0].filled), (ClientOrderId(9), Lots(2)));
+    play.amend(9, 617_000, 5);
+    let text = play.take_text(trade, "order.cancelReplace");
+    assert!(text.contains(&version(9, 2)), "what is there is replaced: {text}");
+    assert!(text.contains(&version(9, 3)), "under an id that was not given yet: {text}");
+    assert!(text.contains("\"quantity\":\"0.003\""), "what traded is not placed again: {text}");
+    assert!(text.contains("LIMIT_MAKER"), "whether it may take is not known: {text}");
+}
+
+#[test]
+fn where_changes_are_in_place_an_order_of_ours_is_changed_by_its_text() {
+    let (mut play, _) = usdm(|_| {});
+    query_account(&mut play);
+    play.ok("GET", "/fapi/v1/userTrades", "[]");
+    play.ok("GET", "/fapi/v1/openOrders", &format!("[{}]", order(&client(9), 601, "NEW", "0")));
+    play.ok("GET", "/fapi/v3/positionRisk", "[]");
+    play.ok("GET", "/fapi/v3/account", r#"{"assets":[],"positions":[]}"#);
+    play.amend(9, 617_000, 7);
+    let asked = play.take("PUT", "/fapi/v1/order");
+    assert_eq!(asked.param("origClientOrderId"), Some(client(9)));
+    assert_eq!(asked.param("quantity").as_deref(), Some("0.007"));
+}
+
 #[test]
 fn a_lost_venue_cancels_what_was_adopted_until_it_is_over() {
     let (mut play, [books, _, user]) = usdm(|_| {});

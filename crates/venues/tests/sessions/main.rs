@@ -5,6 +5,7 @@ mod binance_orders;
 mod binance_restart;
 mod check;
 mod dydx_orders;
+mod made_up;
 mod others;
 mod play;
 mod rounds;

@@ -14,7 +14,7 @@ use mainspring_venues::session::{
     TimerId, Told, VenueSession,
 };
 use mainspring_venues::table::{open, Opening};
-use mainspring_venues::venue::Network;
+use mainspring_venues::venue::{Network, Venue};
 
 pub const MS: i64 = 1_000_000;
 pub const SECOND: i64 = 1_000 * MS;
@@ -96,7 +96,15 @@ impl Play {
         listings: Listings,
         change: impl FnOnce(&mut SessionSettings),
     ) -> Self {
-        let codec = open(venue, opening).unwrap();
+        Self::with(open(venue, opening).unwrap(), listings, change)
+    }
+
+    /// With a codec that is in no table.
+    pub fn with(
+        codec: Box<dyn Venue>,
+        listings: Listings,
+        change: impl FnOnce(&mut SessionSettings),
+    ) -> Self {
         let addresses = codec.endpoints(Network::Main).into();
         let mut settings = SessionSettings::new(addresses, TAG, true);
         change(&mut settings);
