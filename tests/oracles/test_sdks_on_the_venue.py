@@ -210,14 +210,16 @@ def test_bybit_streams(venues: dict[str, VenueServer], monkeypatch: pytest.Monke
     monkeypatch.setattr(unified, "PUBLIC_WSS", base + "/v5/public/{CHANNEL_TYPE}")
     monkeypatch.setattr(unified, "PRIVATE_WSS", base + "/v5/private")
     monkeypatch.setattr(trading, "TRADE_WSS", base + "/v5/trade")
-    keys = {"api_key": KEY, "api_secret": SECRET}
+    # Else `exit` may connect anew (the reader takes the venue's close for an error) and never end.
+    common = {"testnet": False, "restart_on_error": False}
+    keys = {**common, "api_key": KEY, "api_secret": SECRET}
     books: list[Any] = []
     trades: list[Any] = []
     orders: list[Any] = []
     answers: list[Any] = []
-    public = unified.WebSocket(testnet=False, channel_type="linear")
-    private = unified.WebSocket(testnet=False, channel_type="private", **keys)
-    desk = unified.WebSocketTrading(testnet=False, **keys)
+    public = unified.WebSocket(channel_type="linear", **common)
+    private = unified.WebSocket(channel_type="private", **keys)
+    desk = unified.WebSocketTrading(**keys)
     try:
         public.orderbook_stream(50, "BTCUSDT", books.append)
         public.trade_stream("BTCUSDT", trades.append)
