@@ -39,6 +39,10 @@ def verb_section(verb: str) -> str:
     """One verb with its subcommands; the output flags, which all have, are left out."""
     text = dispatch.load(verb).generate_docs(heading_level=2, usage_name="mainspring")
     text = text.replace("```console", "```text").replace("<br>", " ")
+    # Subverbs are named with their verb, which the usage line then has twice.
+    text = re.sub(
+        rf"^mainspring (\S+) {verb} \1\b", rf"mainspring {verb} \1", text, flags=re.MULTILINE
+    )
     return re.sub(r"\*\*Output\*\*:\n\n(?:\* .*\n)+", "", text).rstrip() + "\n"
 
 

@@ -106,13 +106,29 @@ __all__ = ["__version__", *sorted(_LAZY)]  # noqa: PLE0604 - the table is the li
 
 
 def __getattr__(name: str) -> Any:
+    if name == "_core":
+        return _extension()
     if name not in _LAZY:
         raise AttributeError(f"module 'mainspring' has no attribute {name!r}")
     module_name, _, attribute = _LAZY[name].partition(":")
-    module = importlib.import_module(module_name)
+    own = module_name == "mainspring._core"
+    module = _extension() if own else importlib.import_module(module_name)
     value = getattr(module, attribute) if attribute else module
     globals()[name] = value
     return value
+
+
+def _extension() -> Any:
+    try:
+        return importlib.import_module("mainspring._core")
+    except ModuleNotFoundError as error:
+        if error.name != "mainspring._core":
+            raise
+        raise ModuleNotFoundError(
+            "mainspring._core is missing: build the extension with `make build`, or reinstall "
+            "mainspring; the slow engine in mainspring.reference runs without it",
+            name="mainspring._core",
+        ) from None
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mainspring import analytics as an
 from mainspring.analytics.calendar import DAY_NS, HOUR_NS, MINUTE_NS, regular_step, step_equity
+from mainspring.analytics.formatting import UNDEFINED
 from mainspring.analytics.run_data import columns
 from mainspring.errors import InvalidValue
 from synthetic_run import FILLED, LOT, SECOND, START_NS, SyntheticRun, make_run
@@ -179,7 +180,9 @@ def test_a_run_without_fills_has_a_summary() -> None:
     assert s.returns.sharpe_per_period is None
     assert s.returns.total_return is not None
     json.loads(s.to_json())
-    assert "Fills" in s.to_text()
+    text = s.to_text()
+    assert "Fills" in text
+    assert UNDEFINED not in text, "nothing is listed that says nothing"
 
 
 def test_a_run_without_equity_is_refused(run: SyntheticRun) -> None:

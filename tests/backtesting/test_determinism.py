@@ -119,3 +119,19 @@ def test_code_changes_the_hash_though_the_outputs_are_the_same(
         hashes.append(ms.backtest(load_strategy(f"{file}:Coded")(), market).hash)
     assert hashes[0] == hashes[1]
     assert hashes[0] != hashes[2]
+
+
+def test_a_strategy_that_was_typed_at_a_prompt_runs(market: Dataset, tmp_path: Path) -> None:
+    typed = (
+        "import sys, mainspring as ms\n"
+        "class Typed(ms.Strategy, every='1s'):\n"
+        "    def on_book(self, m):\n"
+        "        m.target_position(0.01)\n"
+        "run = ms.backtest(Typed(), sys.argv[1], out=sys.argv[2])\n"
+        "print(run.hash == ms.replay(run).again.hash, len(run.fills) > 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", typed, str(market.paths[0]), str(tmp_path / "run")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["True", "True"], done.stderr

@@ -11,6 +11,7 @@ import pytest
 from command_line import Cli
 from mainspring import errors
 from mainspring.cli import VERBS, dispatch
+from mainspring.cli.app import verb_app
 from mainspring.cli.exits import Exit, code_of
 
 
@@ -151,3 +152,17 @@ def test_tables_show_brackets_as_they_are() -> None:
     out = StringIO()
     Console(file=out, width=80).print(table("", ["fix"], [["pip install 'mainspring[data]'"]]))
     assert "'mainspring[data]'" in out.getvalue()
+
+
+def test_an_interrupt_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = verb_app("demo")
+
+    @app.default
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dispatch, "load", lambda _verb: app)
+    assert dispatch.run_verb(["demo"]) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == "mainspring: interrupted\n"

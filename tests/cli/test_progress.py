@@ -33,6 +33,20 @@ def test_unknown_total(clock: list[float], capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "reading: 8 rows, 2 rows/s\n"
 
 
+def test_what_came_before_the_first_news_is_not_in_the_rate(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Output().progress("sweep", total=5, unit="trials") as bar:
+        for second, done in ((10, 1), (14, 2), (18, 3)):
+            clock[0] = second
+            bar.update(done)
+    assert capsys.readouterr().err.splitlines() == [
+        "sweep: 1 trial, 0.1 trials/s, 20 %, 40 s left",
+        "sweep: 2 trials, 0.25 trials/s, 40 %, 12 s left",
+        "sweep: 3 trials, 0.25 trials/s, 60 %, 8 s left",
+    ]
+
+
 def test_quiet_prints_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     with Output(quiet=True).progress("reading") as bar:
         clock[0] = 100

@@ -116,6 +116,18 @@ def test_parameters_and_settings_change_the_run(cli: Cli, strategy: Path) -> Non
     assert len(hashes) == 7
 
 
+def test_a_run_over_a_window_in_another_currency(cli: Cli, strategy: Path) -> None:
+    window = ("--start", "2025-01-06T00:01", "--end", "2025-01-06T00:03:00Z")
+    money = ("--rate", "USDT/EUR=0.5", "--report-currency", "EUR")
+    done = run(cli, strategy, *window, *money)
+    summary = done["summary"]
+    assert isinstance(summary, dict)
+    assert summary["start_ns"] == 1_736_121_660_000_000_000
+    assert summary["end_ns"] == 1_736_121_780_000_000_000
+    assert summary["currency"] == "EUR"
+    assert summary["money"]["capital"] == pytest.approx(50_000)
+
+
 def test_a_strategy_that_fails_keeps_its_results(cli: Cli, strategy: Path, tmp_path: Path) -> None:
     done = cli("backtest", strategy.name, *DATA, "--fail-after", "50", "--json")
     assert done.code == Exit.PARTIAL
@@ -142,6 +154,15 @@ def test_a_strategy_that_fails_keeps_its_results(cli: Cli, strategy: Path, tmp_p
         (("backtest", "joiner.py", *DATA, "--queue-model", "x"), Exit.USAGE, "--queue-model"),
         (("backtest", "joiner.py", *DATA, "--maker-fee", "0"), Exit.CONFIG, "taker fee is missing"),
         (("backtest", "joiner.py", *DATA, "--config", "no.toml"), Exit.USAGE, "no.toml"),
+        (("backtest", "joiner.py", *DATA, "--start", "soon"), Exit.USAGE, "no ISO 8601 time"),
+        (
+            ("backtest", "joiner.py", *DATA, "--start", "2031-01-01"),
+            Exit.CONFIG,
+            "the data is from",
+        ),
+        (("backtest", "joiner.py", *DATA, "--rate", "EUR"), Exit.USAGE, "FROM/TO=number"),
+        (("backtest", "joiner.py", *DATA, "--rate", "EUR/USD=-1"), Exit.USAGE, "greater than 0"),
+        (("backtest", "joiner.py", *DATA, "--report-currency", "EUR"), Exit.CONFIG, "--rate"),
         (("report", "absent"), Exit.USAGE, "no run 'absent'"),
         (("compare", "a", "b"), Exit.USAGE, "no run 'a'"),
         (("replay", "absent"), Exit.USAGE, "no run 'absent'"),
@@ -220,6 +241,28 @@ def test_sweep_ranks_and_goes_on_where_it_was(cli: Cli, strategy: Path, tmp_path
     assert len(grown.json["trials"]) == 4
     assert grown.json["trials"][0] == small.json["trials"][0]
     assert grown.json["statistics"]["n_trials"] == 4
+
+
+def test_sweep_ranks_by_any_figure_and_starts_afresh(cli: Cli, strategy: Path) -> None:
+    words = ("sweep", strategy.name, *DATA, "--jobs", "1", "--out", "grid", "--json")
+    grid = ("--grid", "size=0.01,0.02,0.03")
+    by_fees = cli(*words, *grid, "--metric", "fees")
+    assert by_fees.code == 0, by_fees.err
+    fees = [one["figures"]["fees"] for one in by_fees.json["trials"]]
+    assert by_fees.json["metric"] == "fees"
+    assert by_fees.json["best"] == fees.index(max(fees))
+    unknown = cli(*words, *grid, "--metric", "colour")
+    assert unknown.code in (Exit.USAGE, Exit.CONFIG)
+    assert json.loads(unknown.out)["error"]["message"].count("sharpe")
+    # A changed note is taken over by the same command, and not with --fresh.
+    notes = strategy.parent / by_fees.json["folder"] / "trials.jsonl"
+    noted = notes.read_text()
+    changed = noted.replace(f'"metric": {json.dumps(fees[0])}', '"metric": 7777.0')
+    assert changed != noted
+    notes.write_text(changed)
+    taken = cli(*words, *grid, "--metric", "fees").json["trials"][0]["metric"]
+    again = cli(*words, *grid, "--metric", "fees", "--fresh").json["trials"][0]["metric"]
+    assert (taken, again) == (7777.0, fees[0])
 
 
 def test_check_determinism(cli: Cli, strategy: Path, tmp_path: Path) -> None:

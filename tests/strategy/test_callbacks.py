@@ -230,3 +230,33 @@ def test_parameters_are_checked() -> None:
     with pytest.raises(ConfigError, match="must be a positive number"):
         ms.strategies.TouchMaker(size=-1, max_position=1)
     assert Sampler(size="0.5").size == 0.5
+
+
+class LongAfter(ms.Strategy, every="1s"):
+    """Asks again about its first order, or one that never was, long after the first ended."""
+
+    stranger: int = -1
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self.first, self.calls = 0, 0
+
+    def on_book(self, m: ms.Market) -> None:
+        self.calls += 1
+        self.first = self.first or m.buy(0.01)
+        # Others end meanwhile, so that the first is forgotten.
+        m.quote(bid=((m.bid, 0.01),), ask=((m.ask, 0.01),))
+        if self.calls == 3_500:
+            asked = self.first if self.stranger < 0 else self.stranger
+            m.cancel(asked)
+            m.amend(asked, m.bid, 0.02)
+
+
+def test_an_order_that_ended_long_ago_is_over_and_one_that_never_was_is_told() -> None:
+    notices = [
+        ms.backtest(LongAfter(stranger=stranger), ms.sample("btcusdt")).facts.engine["counts"][
+            "notices"
+        ]
+        for stranger in (-1, 0, 9_999_999)
+    ]
+    assert notices == [0, 2, 2]

@@ -76,19 +76,27 @@ def sections(s: Summary) -> list[Section]:
     return [part for part in parts if part.rows]
 
 
+def _idle(s: Summary) -> bool:
+    """Whether nothing happened: most figures are undefined then, and a list of dashes says less."""
+    return not s.fills.n and s.money.pnl == 0
+
+
 def _profit_rows(s: Summary) -> list[Row]:
     m, c = s.money, s.currency
 
     def amount(label: str, value: float, better: int = 1) -> Row:
         return Row(label, money(value, c, sign=True), value, better)
 
-    return [
-        amount("Profit and loss", m.pnl),
+    traded = [
         Row("per value traded", bps(m.pnl_bps), m.pnl_bps, 1),
         amount("Realised", m.realised, 0),
         amount("Unrealised", m.unrealised, 0),
         Row("Fees", money(-m.fees, c, sign=True), -m.fees, 1),
         amount("Funding", m.funding, 0),
+    ]
+    return [
+        amount("Profit and loss", m.pnl),
+        *(() if _idle(s) else traded),
         Row("Start capital", money(m.capital, c), m.capital),
         Row("Final equity", money(m.final_equity, c), m.final_equity, 1),
     ]
@@ -99,6 +107,9 @@ def _return_rows(s: Summary) -> list[Row]:
     if r is None:
         return []
     step = s.returns_step
+    if _idle(s):
+        total = Row("Total return", percent(r.total_return, 3, sign=True), r.total_return, 1)
+        return [total]
 
     def figure(label: str, name: str, text: str, better: int = 1) -> Row:
         return Row(label, text, getattr(r, name), better, r.undefined.get(name, ""))
@@ -133,8 +144,11 @@ def _return_rows(s: Summary) -> list[Row]:
 def _drawdown_rows(s: Summary) -> list[Row]:
     d, r = s.drawdown, s.returns
     longest = float(d.longest_underwater_ns)
+    deepest = Row("Deepest", percent(d.max_drawdown, 3), d.max_drawdown, 1)
+    if not d.longest_underwater_ns:
+        return [deepest]
     rows = [
-        Row("Deepest", percent(d.max_drawdown, 3), d.max_drawdown, 1),
+        deepest,
         Row("in money", money(d.max_drawdown_money, s.currency), d.max_drawdown_money, 1),
         Row("from", moment(d.peak_ns)),
         Row("to", moment(d.trough_ns)),
@@ -148,6 +162,8 @@ def _drawdown_rows(s: Summary) -> list[Row]:
 
 def _fill_rows(s: Summary) -> list[Row]:
     f, q = s.fills, s.quote or ""
+    if not f.n:
+        return [Row("Fills", count(0), 0)]
     return [
         Row("Fills", count(f.n), f.n, 0, f"{count(f.n_buys)} buys, {count(f.n_sells)} sells"),
         Row("Value traded", money(f.notional, q), f.notional),
@@ -160,6 +176,8 @@ def _fill_rows(s: Summary) -> list[Row]:
 
 
 def _markout_rows(s: Summary) -> list[Row]:
+    if not s.fills.n:
+        return []
     return [
         Row(
             f"after {duration(m.horizon)}",
@@ -174,6 +192,8 @@ def _markout_rows(s: Summary) -> list[Row]:
 
 def _order_rows(s: Summary) -> list[Row]:
     o = s.orders
+    if not o.n:
+        return [Row("Orders", count(0), 0, 0, "the strategy asked for nothing")]
     rows = [
         Row("Orders", count(o.n), o.n),
         Row("Fill ratio", percent(o.fill_ratio, 2), o.fill_ratio),
@@ -205,6 +225,8 @@ def _round_trip_rows(s: Summary) -> list[Row]:
 
 
 def _inventory_rows(i: InventoryFigures) -> list[Row]:
+    if not i.time_in_market:
+        return []
     return [
         Row("Mean", significant(i.mean, 3, sign=True), i.mean),
         Row("Mean size", significant(i.mean_abs, 3), i.mean_abs),

@@ -108,7 +108,7 @@ def _constant_text(value: object) -> str:
 def _source_file(cls: type) -> str | None:
     try:
         return inspect.getsourcefile(cls)
-    except TypeError:
+    except (TypeError, OSError):  # typed at a prompt
         return None
 
 

@@ -44,7 +44,8 @@ class PartialRun:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         except OSError as error:
-            raise StorageError(f"{folder}: cannot store the run: {error.strerror}") from None
+            where = final.parent
+            raise StorageError(f"{where}: cannot store the run: {error.strerror}") from None
         return cls(folder, final)
 
     @property

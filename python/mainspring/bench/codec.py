@@ -22,7 +22,8 @@ def codec(session: Session) -> Iterator[Measurement]:
     """Each kind of message of the common workload, and the recorded USD-M mix where it is there.
 
     The peer is `msgspec` with a typed decoder where it is installed, else `json` of the standard
-    library. Both stop at Python objects: they fill no book.
+    library. Both stop at Python objects: they fill no book. nautilus_trader's adapter, where it is
+    installed, reads the same messages to its own objects and book.
     """
     folder = session.workload.folder
     count = MESSAGES // 20 if session.smoke else MESSAGES
@@ -37,6 +38,7 @@ def codec(session: Session) -> Iterator[Measurement]:
         ours = min(_core.time_codec(messages, "BTCUSDT", "0.1", "0.001")[0] for _ in range(3))
         name, theirs, versions = _peer(session, messages)
         yield Measurement("codec", metric, "ns", ours, name, theirs, versions)
+        yield from _nautilus(session, metric, messages, ours)
     mix = _recorded() or [one for kind in kinds.values() for one in kind]
     ours = min(_core.time_codec(mix, "BTCUSDT", "0.1", "0.001")[0] for _ in range(3))
     name, theirs, versions = _peer(session, mix)
@@ -80,6 +82,21 @@ def _peer(session: Session, messages: Sequence[bytes]) -> tuple[str, float, dict
         document = peers.run("msgspec_parse.py", str(path))[1]
         return "msgspec", float(document["ns_per_message"]), {"msgspec": version}
     return "json", _time_parse(json.loads, messages), {}
+
+
+def _nautilus(
+    session: Session, metric: str, messages: Sequence[bytes], ours: float
+) -> Iterator[Measurement]:
+    """The same messages by nautilus_trader's Binance adapter, where it is installed."""
+    version = session.peer("nautilus_trader")
+    if not version:
+        return
+    path = session.scratch / "messages.jsonl"
+    path.write_bytes(b"\n".join(messages[: MESSAGES // 4]))
+    document = peers.run("nautilus_parse.py", str(path))[1]
+    if document["messages"]:
+        theirs, versions = float(document["ns_per_message"]), {"nautilus_trader": version}
+        yield Measurement("codec", metric, "ns", ours, "nautilus_trader", theirs, versions)
 
 
 def _time_parse(parse: Callable[[bytes], object], messages: Sequence[bytes]) -> float:

@@ -25,7 +25,25 @@ LIMITS = {
     "max_order_notional": "100000",
     "max_position": "0.5",
     "max_open_orders": 100,
+    "max_gross_exposure": "100000000",
+    "max_net_exposure": "100000000",
+    "max_symbol_exposure": "100000000",
+    "max_leverage": "10",
+    "max_allocation": "1",
+    "max_concentration": "1",
+    "max_order_rate": {"count": 300, "window_ns": 10_000_000_000},
+    "max_cancel_rate": {"count": 300, "window_ns": 10_000_000_000},
+    "max_message_rate": {"count": 600, "window_ns": 10_000_000_000},
+    "max_daily_trades": 10_000_000,
+    "max_daily_loss": "100000000",
+    "max_losing_streak": 1_000_000,
+    "max_data_age_ns": 60_000_000_000,
+    "trading_hours": "daily 00:00-24:00",
+    "restricted": ["XMR"],
+    "breaker": {},
+    "drawdown": {"reduce_bps": 500, "stop_bps": 1000},
 }
+"""Every limit that there is, none of which the market maker reaches; rates as venues have them."""
 
 STRATEGY = {"kind": "touch_maker", "size": "0.01", "max_position": "0.1"}
 

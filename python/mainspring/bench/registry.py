@@ -143,6 +143,12 @@ _TABLE = (
         "live:snapshot",
     ),
     Benchmark(
+        "shutdown",
+        ("kill_ms", "stop_ms", "stop_max_ms"),
+        "a session with open orders at a venue, killed, and ended in order",
+        "ending:shutdown",
+    ),
+    Benchmark(
         "memory",
         ("engine_bytes", "process_bytes"),
         "anonymous memory of a running session",

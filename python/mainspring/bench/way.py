@@ -102,7 +102,7 @@ def loopback(session: Session) -> Iterator[Measurement]:
 
 
 def _limits() -> Limits:
-    """The limits of `live.LIMITS`."""
+    """Bounds that the market maker does not reach."""
     from mainspring.backtesting.config import Limits
 
     return Limits(

@@ -25,6 +25,7 @@ def verb_app(verb: str, words: str = "", *, summary: str | None = None) -> App:
         help_format="markdown",
         version_flags=[],
         default_parameter=Parameter(negative=""),
+        suppress_keyboard_interrupt=False,  # `dispatch` says that it was interrupted
     )
     app["--help"].show = False
     return app

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PLAIN_LINE_EVERY_S = 2.0
 """How often progress is printed when stderr is not a terminal."""
 
+MEASURED_FROM_S = 0.5
+"""How long the rate since the first news is not taken yet."""
+
 _OUTPUT = Group("Output", sort_key=99)
 
 
@@ -78,6 +81,7 @@ class ProgressBar:
         self._shown = shown
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._first: tuple[int, float] | None = None
         self._started = self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -101,20 +105,38 @@ class ProgressBar:
         """Tells how much is done (not how much more)."""
         self.total = total if total is not None else self.total
         now = time.monotonic()
-        rate = done / max(now - self._started, 1e-9)
+        rate = self._rate(done, now)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=self.total, rate=f"{rate:,.0f}")
+            self._bar.update(self._task, completed=done, total=self.total, rate=_amount(rate))
         elif self._shown and now - self._last_line >= PLAIN_LINE_EVERY_S:
             self._last_line = now
             sys.stderr.write(self._line(done, rate) + "\n")
 
+    def _rate(self, done: int, now: float) -> float:
+        """Per second since the first news: what came before it (compiling, a survey) is apart.
+
+        The first news itself is measured from the start.
+        """
+        if self._first is None:
+            self._first = (done, now)
+        begun, at = self._first
+        if done > begun and now - at > MEASURED_FROM_S:
+            return (done - begun) / (now - at)
+        return done / max(now - self._started, 1e-9)
+
     def _line(self, done: int, rate: float) -> str:
-        line = f"{self.doing}: {done:,} {self.unit}, {rate:,.0f} {self.unit}/s"
+        unit = self.unit.removesuffix("s") if done == 1 else self.unit
+        line = f"{self.doing}: {done:,} {unit}, {_amount(rate)} {self.unit}/s"
         if not self.total:
             return line
         left = (self.total - done) / rate if rate > 0 else math.inf
         share = 100 * done / self.total
         return f"{line}, {share:.0f} %" + (f", {left:.0f} s left" if math.isfinite(left) else "")
+
+
+def _amount(rate: float) -> str:
+    """A rate with as many digits as say something: 0.25, 3.1, 1,200."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def _rich_bar(unit: str) -> Progress:

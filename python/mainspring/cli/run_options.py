@@ -15,6 +15,7 @@ from mainspring.backtesting.config import Fees, FillModel, Latency, Venue
 from mainspring.cli import strategy_file
 from mainspring.config import FILE_NAME, Config, load
 from mainspring.config.sections import QueueModel
+from mainspring.data.times import to_ns
 from mainspring.errors import ConfigError, InvalidValue, NotFoundError
 from mainspring.risk import PositionStates
 from mainspring.strategy.loading import StrategyClass
@@ -28,6 +29,10 @@ _PLACES = {
     "data": ("run", "data"),
     "every": ("run", "every"),
     "cash": ("run", "cash"),
+    "report_currency": ("run", "report_currency"),
+    "rate": ("run", "rates"),
+    "start": ("run", "start"),
+    "end": ("run", "end"),
     "feature": ("run", "features"),
     "bars": ("run", "bars"),
     "fill_model": ("venue", "fill_model"),
@@ -62,6 +67,14 @@ class RunOptions:
     """Call `on_book` at most this often, as `100ms`."""
     cash: Annotated[Decimal | None, Parameter(group=_RUN)] = None
     """Money at the start, in the settlement currency; 100,000 without it."""
+    report_currency: Annotated[str | None, Parameter(group=_RUN)] = None
+    """Currency of the equity curve and of limits; the settlement currency without it."""
+    rate: Annotated[list[str] | None, Parameter(group=_RUN)] = None
+    """Of currencies that no instrument connects, as `EUR/USDT=1.08`; again for several."""
+    start: Annotated[str | None, Parameter(group=_RUN)] = None
+    """The strategy starts here, as `2024-08-08T12:00`, UTC; the book is built from before it."""
+    end: Annotated[str | None, Parameter(group=_RUN)] = None
+    """The run ends here."""
     feature: Annotated[list[str] | None, Parameter(group=_RUN)] = None
     """Feature to compute, as `ofi`; again for several."""
     bars: Annotated[list[str] | None, Parameter(group=_RUN)] = None
@@ -96,6 +109,7 @@ class RunOptions:
             value = getattr(self, flag)
             if value is None:
                 continue
+            value = _rates(value) if flag == "rate" else value
             section = getattr(merged, table)
             try:
                 whole = type(section).model_validate({**section.model_dump(), key: value})
@@ -104,6 +118,13 @@ class RunOptions:
                 raise InvalidValue(f"--{flag.replace('_', '-')}: {message}") from None
             setattr(merged, table, whole)
         return merged
+
+
+def _rates(words: Sequence[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    if not all(name and value for name, _, value in pairs):
+        raise InvalidValue(f"--rate {' '.join(words)!r}: write FROM/TO=number")
+    return {name: value for name, _, value in pairs}
 
 
 @dataclass(frozen=True)
@@ -127,6 +148,10 @@ class Job:
             "latency": Latency(**latency),
             **risk_settings(config),
             "cash": config.run.cash,
+            "report_currency": config.run.report_currency,
+            "rates": config.run.rates or None,
+            "start_ns": None if config.run.start is None else to_ns(config.run.start),
+            "end_ns": None if config.run.end is None else to_ns(config.run.end),
             "features": config.run.features,
             "bars": config.run.bars,
             "every": config.run.every,

@@ -71,8 +71,10 @@ def sweep(
             market_data.open_all(job.config.run.data),
             dict(map(axis, grid)),
             fixed={k: v for k, v in job.parameters.items() if k not in _names(grid)},
+            metric=metric,
             workers=jobs,
             out=folder,
+            resume=not fresh,
             progress=bar.update,
             **job.settings(),
         )

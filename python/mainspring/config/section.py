@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from mainspring.errors import ConfigError
+from mainspring.data.times import to_ns
+from mainspring.errors import ConfigError, InvalidValue
 from mainspring.strategy.time_text import duration_ns
 
 DURATION = r"^(0|\d+(\.\d+)?\s*(ns|us|ms|s|m|min|h|d))$"
@@ -60,6 +61,14 @@ def _rate(text: str) -> str:
     return text
 
 
+def _moment(text: str) -> str:
+    try:
+        to_ns(text)
+    except InvalidValue as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
 def nanoseconds(text: str) -> int:
     """A span of time of the configuration in nanoseconds; zero is one."""
     try:
@@ -83,6 +92,13 @@ Duration = Annotated[
 
 Wait = Annotated[Duration, AfterValidator(_not_zero)]
 """A span of time that is not zero."""
+
+Moment = Annotated[
+    str,
+    AfterValidator(_moment),
+    WithJsonSchema({"type": "string", "examples": ["2024-08-08", "2024-08-08T12:00:00Z"]}),
+]
+"""A point in time as ISO 8601 text; UTC where no zone is given."""
 
 Rate = Annotated[
     str,

@@ -21,6 +21,7 @@ from mainspring.config.section import (
     Count,
     Duration,
     Fraction,
+    Moment,
     Positive,
     Reload,
     Section,
@@ -62,6 +63,14 @@ class RunSection(Section):
     """Call `on_book` at most this often; without it, on every message."""
     cash: Positive | None = None
     """Money at the start, in the settlement currency; 100,000 without it."""
+    report_currency: str | None = None
+    """Currency of the equity curve and of limits; the settlement currency without it."""
+    rates: dict[str, Positive] = Field(default_factory=dict)
+    """Of currencies that no instrument connects: `"EUR/USDT" = 1.08`."""
+    start: Moment | None = None
+    """The strategy starts here; the book is built from the data before it."""
+    end: Moment | None = None
+    """The run ends here."""
     features: list[str] = Field(default_factory=list)
     """Features to compute, such as `ofi` or `ewma_volatility:halflife=60s`."""
     bars: list[str] = Field(default_factory=list)
@@ -122,6 +131,8 @@ class OrdersSection(Section):
     """After so many questions without an answer the order is reported as stuck."""
     reconcile_every: Wait = "15s"
     """How often a connected venue is asked for fills, open orders and positions."""
+    halt_on_venue_issue: bool = False
+    """Whether trading halts when an order is stuck, or a position differs from the venue's."""
     foreign: Literal["report", "cancel", "adopt"] = "report"
     """What is done with an order that was not placed here: adopted, it counts in limits, can be
     cancelled and amended, and its fills are booked."""
@@ -136,6 +147,7 @@ class OrdersSection(Section):
             "query_ns": nanoseconds(self.query_timeout),
             "max_queries": self.max_queries,
             "reconcile_ns": nanoseconds(self.reconcile_every),
+            "halt_on_venue_issue": self.halt_on_venue_issue,
         }
         foreign: Any = self.foreign
         if foreign == "adopt":

@@ -232,7 +232,6 @@ class Market:
         """This strategy's position."""
         return self._state.lot.to_float(self.position_lots)
 
-    @property
     def orders(self) -> list[Order]:
         """This strategy's live orders in the instrument, in order of arrival."""
         return self._engine.live(self._strategy, self._state.index)

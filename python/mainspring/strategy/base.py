@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mainspring.errors import ConfigError
+from mainspring.strategy.callbacks import check_callbacks
 from mainspring.strategy.parameters import Parameter, parameters_of
 from mainspring.strategy.time_text import duration_ns
 
@@ -38,7 +39,8 @@ class Strategy:
     `StaleView`, so copy what you need later.
 
     Raises:
-        ConfigError: From the constructor, for an unknown, missing or unfitting parameter.
+        ConfigError: From the constructor, for an unknown, missing or unfitting parameter; from the
+            class itself, for a callback that cannot be called as it is written.
     """
 
     _declares_no_parameters: ClassVar[bool] = True
@@ -61,6 +63,7 @@ class Strategy:
         cls._declares_no_parameters = False
         cls._set_trigger(every, on)
         cls.parameters = parameters_of(cls)
+        check_callbacks(cls)
 
     @classmethod
     def _set_trigger(cls, every: str | int | None, on: Trigger | None) -> None:
