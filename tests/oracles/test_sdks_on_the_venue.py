@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import threading
@@ -37,6 +38,22 @@ def until(found: Callable[[], Any], seconds: float = 15) -> Any:
             return value
         time.sleep(0.02)
     raise AssertionError("nothing came")
+
+
+def in_turn(monkeypatch: pytest.MonkeyPatch, *methods: tuple[Any, str]) -> None:
+    """None of these methods begins before another has ended, whichever threads call them."""
+    lock = threading.RLock()
+
+    def wait(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def alone(*args: Any, **kwargs: Any) -> Any:
+            with lock:
+                return method(*args, **kwargs)
+
+        return alone
+
+    for owner, name in methods:
+        monkeypatch.setattr(owner, name, wait(getattr(owner, name)))
 
 
 # OKX
@@ -206,6 +223,14 @@ def test_bybit_an_order_lives(venues: dict[str, VenueServer], category: str) -> 
 def test_bybit_streams(venues: dict[str, VenueServer], monkeypatch: pytest.MonkeyPatch) -> None:
     unified = pytest.importorskip("pybit.unified_trading", reason="pybit is not installed here")
     trading = pytest.importorskip("pybit._websocket_trading")
+    streams = pytest.importorskip("pybit._websocket_stream")
+    # It asks first and remembers then who wants the answer: a venue next door answers sooner.
+    in_turn(
+        monkeypatch,
+        (streams._WebSocketManager, "_on_message"),
+        (streams._V5WebSocketManager, "subscribe"),
+        (trading._V5TradeWebSocketManager, "_send_order_operation"),
+    )
     base = venues["bybit"].ws_url
     monkeypatch.setattr(unified, "PUBLIC_WSS", base + "/v5/public/{CHANNEL_TYPE}")
     monkeypatch.setattr(unified, "PRIVATE_WSS", base + "/v5/private")
