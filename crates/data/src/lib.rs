@@ -19,6 +19,6 @@ pub use check::{check_file, CheckReport};
 pub use clock::{estimate_offset, OffsetReport};
 pub use format::{ChunkEntry, Row, Schema};
 pub use provenance::{hash_file, ClockState, Provenance, SourceFile};
-pub use reader::{Chunk, EventFile};
+pub use reader::{merge_instruments, Chunk, EventFile};
 pub use table::{Column, Strings, Table};
 pub use writer::{EventWriter, Summary};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mainspring_core::event::{BarRow, MarketRow, OrderRow};
-use mainspring_core::{Error, ErrorKind, Instrument, Result, Ticks, TimeNs};
+use mainspring_core::limits::MAX_INSTRUMENTS;
+use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result, Ticks, TimeNs};
 use mainspring_memory::GuardedMap;
 
 use crate::format::{
@@ -254,6 +255,50 @@ impl EventFile {
             wanted.name()
         ))
     }
+}
+
+/// The instruments of all files, equal ones once, and for each file where its instruments went.
+///
+/// # Errors
+/// When one is not valid or defined in two ways, or there are none or too many.
+pub fn merge_instruments(files: &[EventFile]) -> Result<(Vec<Instrument>, Vec<Vec<InstrumentId>>)> {
+    let mut all: Vec<Instrument> = Vec::new();
+    let mut maps = Vec::with_capacity(files.len());
+    for file in files {
+        let mut map = Vec::with_capacity(file.instruments().len());
+        for instrument in file.instruments() {
+            instrument.validate().map_err(|e| e.at(file.path().display()))?;
+            let known = all
+                .iter()
+                .position(|i| i.symbol == instrument.symbol && i.venue == instrument.venue);
+            let index =
+                match known {
+                    Some(index) if all[index] == *instrument => index,
+                    Some(_) => {
+                        return Err(Error::new(
+                            ErrorKind::Data,
+                            format!(
+                            "{}: {} on {} is defined differently than in another file of this run",
+                            file.path().display(), instrument.symbol, instrument.venue
+                        ),
+                        ))
+                    }
+                    None => {
+                        all.push(instrument.clone());
+                        all.len() - 1
+                    }
+                };
+            map.push(InstrumentId(index as u16));
+        }
+        maps.push(map);
+    }
+    if all.is_empty() || all.len() > MAX_INSTRUMENTS {
+        return Err(Error::new(
+            ErrorKind::Data,
+            format!("{} instruments; a run has 1 to {MAX_INSTRUMENTS}", all.len()),
+        ));
+    }
+    Ok((all, maps))
 }
 
 fn span(index: &[ChunkEntry], times: impl Fn(&ChunkEntry) -> [TimeNs; 2]) -> (TimeNs, TimeNs) {

@@ -11,6 +11,7 @@ use crate::market::{Market, MarketConfig, TradingStatus};
 use crate::order::{
     AccountId, Admission, Desk, NewOrder, OpenOrder, OrderId, OrderReport, Party, TradeReport,
 };
+use crate::recorded::Level;
 
 /// Who hears what happens on an exchange, after the accounts were brought up to date.
 pub trait Listener {
@@ -19,6 +20,9 @@ pub trait Listener {
 
     /// Anything else that happened to an order.
     fn order(&mut self, report: &OrderReport);
+
+    /// Others traded outside of the book: the trade's number, the taker's side, price and quantity.
+    fn outside(&mut self, _instrument: InstrumentId, _trade: u64, _level: Level, _now: TimeNs) {}
 
     /// Funding was settled: what an account received.
     fn funding(&mut self, _account: AccountId, _instrument: InstrumentId, _received: Money) {}
@@ -246,6 +250,50 @@ impl Exchange {
         if self.accounts.lines[instrument.index()].is_derivative {
             self.liquidate(instrument, now, listener);
         }
+        Ok(())
+    }
+
+    /// Others traded outside of the book's orders, see [`Market::note_trade`]. `level` begins with the
+    /// taker's side.
+    ///
+    /// # Errors
+    /// When the instrument is unknown.
+    pub fn note_trade(
+        &mut self,
+        instrument: InstrumentId,
+        level: Level,
+        now: TimeNs,
+        listener: &mut impl Listener,
+    ) -> Result<()> {
+        let number = self.floor(instrument, listener)?.0.trades() + 1;
+        listener.outside(instrument, number, level, now);
+        let (market, mut floor) = self.floor(instrument, listener)?;
+        market.note_trade(level.1, now, &mut floor);
+        Ok(())
+    }
+
+    /// Triggers and pegs of a market wait until [`Exchange::release`].
+    ///
+    /// # Errors
+    /// When the instrument is unknown.
+    pub fn hold(&mut self, instrument: InstrumentId) -> Result<()> {
+        let mut silence = Silence;
+        self.floor(instrument, &mut silence)?.0.hold();
+        Ok(())
+    }
+
+    /// Triggers and pegs of a market see what has come since [`Exchange::hold`].
+    ///
+    /// # Errors
+    /// When the instrument is unknown.
+    pub fn release(
+        &mut self,
+        instrument: InstrumentId,
+        now: TimeNs,
+        listener: &mut impl Listener,
+    ) -> Result<()> {
+        let (market, mut floor) = self.floor(instrument, listener)?;
+        market.release(now, &mut floor);
         Ok(())
     }
 

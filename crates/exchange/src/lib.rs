@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod load;
 pub mod market;
 pub mod order;
+pub mod recorded;
 
 pub use accounts::{Accounts, Balance};
 pub use exchange::{Exchange, Listener, Silence};

@@ -2,10 +2,10 @@
 
 use std::thread;
 
-use mainspring_core::limits::{MAX_INSTRUMENTS, MAX_STRATEGIES};
+use mainspring_core::limits::MAX_STRATEGIES;
 use mainspring_core::{DurationNs, Error, ErrorKind, Instrument, InstrumentId, Result, TimeNs};
 use mainspring_data::table::show_time;
-use mainspring_data::{ClockState, EventFile};
+use mainspring_data::{merge_instruments, ClockState, EventFile};
 use mainspring_features::FeatureChain;
 use mainspring_journal::log::FinishedLog;
 use mainspring_journal::Sink;
@@ -321,47 +321,6 @@ fn check_window(files: &[EventFile], config: &RunConfig) -> Result<()> {
             show_time(last)
         ),
     ))
-}
-
-/// The instruments of all files, equal ones once, and for each file where its instruments went.
-fn merge_instruments(files: &[EventFile]) -> Result<(Vec<Instrument>, Vec<Vec<InstrumentId>>)> {
-    let mut all: Vec<Instrument> = Vec::new();
-    let mut maps = Vec::with_capacity(files.len());
-    for file in files {
-        let mut map = Vec::with_capacity(file.instruments().len());
-        for instrument in file.instruments() {
-            instrument.validate().map_err(|e| e.at(file.path().display()))?;
-            let known = all
-                .iter()
-                .position(|i| i.symbol == instrument.symbol && i.venue == instrument.venue);
-            let index =
-                match known {
-                    Some(index) if all[index] == *instrument => index,
-                    Some(_) => {
-                        return Err(Error::new(
-                            ErrorKind::Data,
-                            format!(
-                            "{}: {} on {} is defined differently than in another file of this run",
-                            file.path().display(), instrument.symbol, instrument.venue
-                        ),
-                        ))
-                    }
-                    None => {
-                        all.push(instrument.clone());
-                        all.len() - 1
-                    }
-                };
-            map.push(InstrumentId(index as u16));
-        }
-        maps.push(map);
-    }
-    if all.is_empty() || all.len() > MAX_INSTRUMENTS {
-        return Err(Error::new(
-            ErrorKind::Data,
-            format!("{} instruments; a run has 1 to {MAX_INSTRUMENTS}", all.len()),
-        ));
-    }
-    Ok((all, maps))
 }
 
 /// Steps that people read easily, from one second to a day.

@@ -81,6 +81,8 @@ pub struct Market {
     references: References,
     trades: u64,
     max_orders: usize,
+    /// Triggers and pegs wait: several steps are one.
+    is_held: bool,
 }
 
 impl Market {
@@ -107,6 +109,7 @@ impl Market {
             references: References::default(),
             trades: 0,
             max_orders: config.max_orders,
+            is_held: false,
         })
     }
 
@@ -254,10 +257,22 @@ impl Market {
         self.settle(now, desk);
     }
 
+    /// Triggers and pegs wait until [`Market::release`]: what comes until then is one step.
+    pub fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// The end of what [`Market::hold`] began: triggers and pegs see what came of it.
+    pub fn release(&mut self, now: TimeNs, desk: &mut impl Desk) {
+        self.is_held = false;
+        self.settle(now, desk);
+    }
+
     /// A trade that took place outside of the book's orders, between others: it is the last trade,
     /// and may set off triggers.
     pub fn note_trade(&mut self, price: Ticks, now: TimeNs, desk: &mut impl Desk) {
         self.advance(now, desk);
+        self.trades += 1;
         self.references.last_trade = Some(price);
         let (low, high) = self.references.range.unwrap_or((price, price));
         self.references.range = Some((low.min(price), high.max(price)));
@@ -325,6 +340,9 @@ impl Market {
     /// Does what the last message set off: trailing stops, triggers, pegs.
     #[inline]
     fn settle(&mut self, now: TimeNs, desk: &mut impl Desk) {
+        if self.is_held {
+            return;
+        }
         if self.armed.is_empty() {
             self.references.range = None;
         } else if self.status != TradingStatus::Halted && self.status != TradingStatus::Closed {

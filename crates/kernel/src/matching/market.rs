@@ -7,14 +7,12 @@ use mainspring_core::order::{
     CancelReason, ClientOrderId, OrderTerms, OrderType, RejectReason, SelfTradePrevention,
     TimeInForce, VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
 };
-use mainspring_core::{
-    Decimal, DurationNs, Instrument, InstrumentId, Lots, PriceGrid, Result, Side, Ticks, TimeNs,
-};
+use mainspring_core::{DurationNs, Instrument, InstrumentId, Lots, Result, Ticks, TimeNs};
+use mainspring_exchange::recorded::{without_rules, Level, Recorded};
 use mainspring_exchange::{AccountId, Market, MarketConfig, NewOrder, OrderId, TriggerBy};
 use mainspring_sim::{MarginLimits, OrderRules, RateWindow, SimConfig, TriggerSource};
 
 use super::crowd::Crowd;
-use super::recorded::Recorded;
 use super::tape::{arriving, our_id, taker_id, Published, Tape, OTHERS, OURS, POINTLESS, TAKERS};
 
 /// Who else trades.
@@ -308,17 +306,3 @@ impl MatchedMarket {
 }
 
 type Answer = std::result::Result<(), RejectReason>;
-
-/// Side, price and quantity.
-pub(super) type Level = (Side, Ticks, Lots);
-
-/// The engine takes whatever the feed has; what the instrument asks of an order is asked of ours.
-fn without_rules(instrument: &Instrument) -> Instrument {
-    Instrument {
-        min_qty: Lots(1),
-        max_qty: Lots(0),
-        min_notional: Decimal::ZERO,
-        grids: vec![PriceGrid::fixed(instrument.tick())],
-        ..instrument.clone()
-    }
-}

@@ -6,6 +6,7 @@ use mainspring_core::order::{
     VenueEventKind,
 };
 use mainspring_core::{InstrumentId, Lots, Ticks, TimeNs};
+use mainspring_exchange::recorded::RECORDED_IDS;
 use mainspring_exchange::{
     AccountId, Admission, Desk, OrderId, OrderReport, Party, ReportKind, TradeReport,
 };
@@ -20,8 +21,6 @@ pub(super) const OTHERS: AccountId = AccountId(1);
 /// Who takes and is not us.
 pub(super) const TAKERS: AccountId = AccountId(2);
 
-/// Ids of the feed's orders are below this.
-pub(super) const FEED_IDS: u64 = 1 << 60;
 const TAKER_IDS: u64 = 1 << 61;
 const ANONYMOUS_IDS: u64 = 1 << 62;
 const OUR_IDS: u64 = 1 << 63;
@@ -33,7 +32,7 @@ pub(super) const fn our_id(order: ClientOrderId) -> OrderId {
 
 /// The engine's id of what rests at a level without an order that the feed names.
 pub(super) const fn anonymous_id(side: Side, price: Ticks) -> OrderId {
-    OrderId(ANONYMOUS_IDS | (side as u64) << 60 | (price.0 as u64 & (FEED_IDS - 1)))
+    OrderId(ANONYMOUS_IDS | (side as u64) << 60 | (price.0 as u64 & (RECORDED_IDS - 1)))
 }
 
 /// The engine's id of the taker of this number.
