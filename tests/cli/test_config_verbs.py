@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -105,7 +104,6 @@ def test_following_a_journal_that_is_written(tmp_path: Path) -> None:
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     assert first["event"] == "SessionStarted"
-    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130

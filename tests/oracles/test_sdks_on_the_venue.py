@@ -128,6 +128,14 @@ def test_okx_streams(venues: dict[str, VenueServer], monkeypatch: pytest.MonkeyP
     server = venues["okx"]
     heard: list[Any] = []
 
+    def told(channel: str) -> list[Any]:
+        return [m for m in heard if m.get("arg", {}).get("channel") == channel and "data" in m]
+
+    async def soon(found: Callable[[], Any]) -> None:
+        async with asyncio.timeout(30):
+            while not found():
+                await asyncio.sleep(0.02)
+
     async def go() -> None:
         public = WsPublicAsync(f"{server.ws_url}/ws/v5/public")
         private = WsPrivateAsync(KEY, PASSPHRASE, SECRET, f"{server.ws_url}/ws/v5/private")
@@ -140,25 +148,22 @@ def test_okx_streams(venues: dict[str, VenueServer], monkeypatch: pytest.MonkeyP
         books = [{"channel": name, "instId": "BTC-USDT"} for name in ("books", "bbo-tbt", "trades")]
         await public.subscribe(books, on)
         await private.subscribe([{"channel": "orders", "instType": "ANY"}], on)
-        await asyncio.sleep(0.5)
+        await soon(lambda: "orders" in [m["arg"]["channel"] for m in heard if "arg" in m])
         trade = okx_client(venues, "Trade")
         terms = {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "limit"}
         placed = trade.place_order(**terms, px="50000", sz="0.2")
         trade.cancel_order(instId="BTC-USDT", ordId=placed["data"][0]["ordId"])
-        await asyncio.sleep(2)
+        await soon(lambda: len(told("orders")) >= 2)
+        await soon(lambda: len(told("books")) >= 2 and told("bbo-tbt") and told("trades"))
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
 
     asyncio.run(go())
     assert not [m for m in heard if m.get("event") == "error"]
-    of = {name: [m for m in heard if m.get("arg", {}).get("channel") == name and "data" in m]
-          for name in ("books", "bbo-tbt", "trades", "orders")}  # fmt: skip
-    assert [m["data"][0]["state"] for m in of["orders"]] == ["live", "canceled"]
-    assert of["trades"]
-    assert of["bbo-tbt"]
-    assert of["books"][0]["action"] == "snapshot"
-    chain = [(m["data"][0]["prevSeqId"], m["data"][0]["seqId"]) for m in of["books"]]
+    assert [m["data"][0]["state"] for m in told("orders")] == ["live", "canceled"]
+    assert told("books")[0]["action"] == "snapshot"
+    chain = [(m["data"][0]["prevSeqId"], m["data"][0]["seqId"]) for m in told("books")]
     assert all(before[1] == after[0] for before, after in itertools.pairwise(chain))
 
 
@@ -329,6 +334,7 @@ def test_hyperliquid_streams(hyperliquid: Any, venues: dict[str, VenueServer]) -
 
     own = hyperliquid.wallet.address
     info = Info(venues["hyperliquid"].url)
+    until(lambda: info.ws_manager.ws_ready)  # what is subscribed just then would be forgotten
     heard: dict[str, list[Any]] = {}
     lock = threading.Lock()
 
