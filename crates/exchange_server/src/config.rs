@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mainspring_sim::QueueModel;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::Faults;
@@ -22,8 +23,14 @@ pub struct ServerConfig {
     pub seed: u64,
     /// How fast the generated market runs against the clock; 0 leaves the books empty.
     pub speed: f64,
-    /// Seconds of flow before the first client sees the market.
+    /// Seconds of flow, or of the recording, before the first client sees the market.
     pub warm_up_s: f64,
+    /// Event files to play in place of generated flow; markets and seed are not looked at then.
+    pub recording: Vec<String>,
+    /// Whether the recording begins again at its end; otherwise its markets halt there.
+    pub repeat: bool,
+    /// How a recorded level that shrinks gives way before and behind members' orders.
+    pub queue_model: QueueModel,
     /// Members and their keys.
     pub members: Vec<Member>,
     /// Rate limits.
@@ -93,6 +100,9 @@ impl Default for ServerConfig {
             seed: 1,
             speed: 1.0,
             warm_up_s: 60.0,
+            recording: Vec::new(),
+            repeat: false,
+            queue_model: QueueModel::default(),
             members: vec![Member::default()],
             limits: Limits::default(),
             faults: Faults::default(),

@@ -41,13 +41,7 @@ struct Snap {
 
 impl Snap {
     fn new(shape: &Instrument, listed: &Instrument) -> Result<Self> {
-        let ratio = shape.tick().count_of(listed.tick()).filter(|ratio| *ratio > 0);
-        let ratio = ratio.ok_or_else(|| {
-            let (own, tick) = (shape.tick(), listed.tick());
-            let what = format!("{}: ticks of {own} are not multiples of {tick}", listed.symbol);
-            Error::new(ErrorKind::Config, what)
-        })?;
-        Ok(Self { ratio, grid: listed.grid().clone() })
+        Ok(Self { ratio: tick_ratio(shape, listed)?, grid: listed.grid().clone() })
     }
 
     /// A price of a side's order: away from the other side, so that nothing crosses that did not.
@@ -58,6 +52,19 @@ impl Snap {
             Side::Sell => self.grid.ceil(price),
         }
     }
+}
+
+/// Ticks of an instrument as it is listed in one of its own.
+///
+/// # Errors
+/// When its prices have no place on the grid it is listed with.
+pub fn tick_ratio(own: &Instrument, listed: &Instrument) -> Result<i64> {
+    let ratio = own.tick().count_of(listed.tick()).filter(|ratio| *ratio > 0);
+    ratio.ok_or_else(|| {
+        let (own, tick) = (own.tick(), listed.tick());
+        let what = format!("{}: ticks of {own} are not multiples of {tick}", listed.symbol);
+        Error::new(ErrorKind::Config, what)
+    })
 }
 
 /// The generator's markets as instruments of a kind.

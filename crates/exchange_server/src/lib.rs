@@ -14,6 +14,7 @@ pub mod hub;
 pub mod limits;
 pub mod load;
 pub mod proof;
+pub mod recording;
 pub mod records;
 pub mod section;
 pub mod server;

@@ -6,9 +6,10 @@ use mainspring_core::order::{
     CancelReason, OrderTerms, OrderType, RejectReason, SelfTradePrevention, Side, TimeInForce,
 };
 use mainspring_core::{Decimal, Instrument, InstrumentId, Lots, Money, Result, Ticks, TimeNs};
+use mainspring_exchange::recorded::{without_rules, Level};
 use mainspring_exchange::{
     AccountId, Exchange, Listener, Market, MarketConfig, NewOrder, OrderId, OrderReport, Party,
-    ReportKind, TradeReport, TriggerBy,
+    ReportKind, TradeReport, TradingStatus, TriggerBy,
 };
 use mainspring_trading::ledger::FillEffect;
 
@@ -16,6 +17,7 @@ use crate::config::ServerConfig;
 use crate::dialects::Listing;
 use crate::faults::Dice;
 use crate::flow::{listed, shapes, HouseFlow};
+use crate::recording::{HouseRecording, Pace, Progress, Recording};
 use crate::records::{ChainTerms, FillRecord, OrderRecord, Records, Status};
 use crate::tape::{Print, Tape};
 
@@ -118,6 +120,13 @@ pub struct Desk {
     refused: Option<RejectReason>,
 }
 
+/// What makes the markets, beside members.
+#[derive(Debug)]
+enum House {
+    Generated(Box<HouseFlow>),
+    Recorded(Box<HouseRecording>),
+}
+
 /// A product.
 #[derive(Debug)]
 pub struct Section {
@@ -125,7 +134,7 @@ pub struct Section {
     pub exchange: Exchange,
     /// The rest.
     pub desk: Desk,
-    flow: Option<HouseFlow>,
+    flow: Option<House>,
     /// Share of limit orders that somebody is quicker than, and the draws for it.
     pub partial_fill: f64,
     dice: Dice,
@@ -168,6 +177,33 @@ impl Section {
         product: Product,
         listing: &Listing,
         config: &ServerConfig,
+        recording: Option<&Recording>,
+        start: TimeNs,
+    ) -> Result<Self> {
+        let Some(recording) = recording else {
+            return Self::generated(product, listing, config, start);
+        };
+        let listed = recording.listed(product, listing)?;
+        let instruments: Vec<Instrument> = listed.iter().map(|(_, one)| one.clone()).collect();
+        // The engine takes whatever was recorded; what the instrument asks is asked of members.
+        let open: Vec<Instrument> = instruments.iter().map(without_rules).collect();
+        let mut exchange = Exchange::new(&open, MarketConfig::default())?;
+        let pace = Pace {
+            opened_ns: start,
+            warm_up_ns: (config.warm_up_s.max(0.0) * 1e9) as i64,
+            speed: config.speed,
+            looped: config.repeat,
+        };
+        let model = config.queue_model;
+        let house = HouseRecording::new(&mut exchange, recording, &listed, model, pace)?;
+        let house = Some(House::Recorded(Box::new(house)));
+        Self::of(product, listing, config, instruments, exchange, house)
+    }
+
+    fn generated(
+        product: Product,
+        listing: &Listing,
+        config: &ServerConfig,
         start: TimeNs,
     ) -> Result<Self> {
         let is_spot = product == Product::Spot;
@@ -183,10 +219,23 @@ impl Section {
         let flow = if config.speed > 0.0 && listing.products.contains(&product) {
             let seed = config.seed.wrapping_mul(2).wrapping_add(product as u64);
             let pace = (start, (config.warm_up_s.max(0.0) * 1e9) as i64, config.speed);
-            Some(HouseFlow::new(&mut exchange, (&config.markets, &instruments), seed, pace)?)
+            let names = (config.markets.as_slice(), instruments.as_slice());
+            let flow = HouseFlow::new(&mut exchange, names, seed, pace)?;
+            Some(House::Generated(Box::new(flow)))
         } else {
             None
         };
+        Self::of(product, listing, config, instruments, exchange, flow)
+    }
+
+    fn of(
+        product: Product,
+        listing: &Listing,
+        config: &ServerConfig,
+        instruments: Vec<Instrument>,
+        mut exchange: Exchange,
+        flow: Option<House>,
+    ) -> Result<Self> {
         let by_name = instruments.iter().enumerate().map(|(at, i)| (i.symbol.clone(), at));
         let by_name = by_name.collect();
         let decimals = listing.decimals[product as usize];
@@ -224,8 +273,30 @@ impl Section {
     /// Lets the flow act up to a time, a bounded step of it. Returns whether there is more to do.
     pub fn advance(&mut self, until: TimeNs, most: usize) -> bool {
         self.exchange.advance(until, &mut self.desk);
-        let Some(flow) = &mut self.flow else { return false };
-        flow.advance(&mut self.exchange, until, most, &mut self.desk) == most
+        let (exchange, desk) = (&mut self.exchange, &mut self.desk);
+        match &mut self.flow {
+            None => false,
+            Some(House::Generated(flow)) => flow.advance(exchange, until, most, desk) == most,
+            Some(House::Recorded(flow)) => flow.advance(exchange, until, most, desk) >= most,
+        }
+    }
+
+    /// How far the recording is that makes the markets, where one does.
+    #[must_use]
+    pub fn recording(&self) -> Option<&Progress> {
+        match &self.flow {
+            Some(House::Recorded(flow)) if !self.desk.symbols.is_empty() => Some(flow.progress()),
+            _ => None,
+        }
+    }
+
+    /// What the instrument asks of an order, where the engine itself asks nothing.
+    fn check(&self, terms: &OrderTerms) -> Admitted<()> {
+        let Some(House::Recorded(flow)) = &self.flow else { return Ok(()) };
+        if self.market(terms.instrument.index()).status() != TradingStatus::Open {
+            return Err(RejectReason::Halted);
+        }
+        flow.rules(terms.instrument).check(terms)
     }
 
     /// Places an order.
@@ -238,6 +309,7 @@ impl Section {
         if known.is_some_and(|order| order.status.is_open()) {
             return Err(RejectReason::DuplicateOrder);
         }
+        self.check(&asked.terms)?;
         if self.dice.happens(self.partial_fill) {
             self.be_quicker(&asked, now);
         }
@@ -316,7 +388,12 @@ impl Section {
         terms: (Ticks, Lots),
         now: TimeNs,
     ) -> Admitted<()> {
-        let symbol = self.desk.records.get(id).ok_or(RejectReason::UnknownOrder)?.symbol;
+        let known = self.desk.records.get(id).ok_or(RejectReason::UnknownOrder)?;
+        let symbol = known.symbol;
+        // A quantity that is filled already ends the order, whatever its terms.
+        if known.status.is_open() && terms.1 > known.filled {
+            self.check(&changed(&known.terms, terms))?;
+        }
         self.desk.refused = None;
         let instrument = InstrumentId(symbol as u16);
         let sent = self.exchange.amend(instrument, id, account, terms, now, &mut self.desk);
@@ -543,6 +620,20 @@ impl Listener for Desk {
         self.fill(trade, &trade.taker, false, taker);
     }
 
+    fn outside(&mut self, instrument: InstrumentId, trade: u64, level: Level, now: TimeNs) {
+        let (taker, price, qty) = level;
+        let print = Print {
+            id: trade,
+            price: price.0,
+            qty: qty.0,
+            time_ms: now / 1_000_000,
+            buyer_is_maker: taker == Side::Sell,
+        };
+        let symbol = &mut self.symbols[instrument.index()];
+        symbol.tape.add(print);
+        symbol.prints.push(print);
+    }
+
     fn order(&mut self, report: &OrderReport) {
         let (id, now) = (report.order, report.time_ns);
         let symbol = &mut self.symbols[report.instrument.index()];
@@ -612,6 +703,17 @@ impl Listener for Desk {
     fn funding(&mut self, account: AccountId, instrument: InstrumentId, received: Money) {
         self.funded.push((account, instrument, received));
     }
+}
+
+/// The terms of an order with another price, where its type has one to change, and quantity.
+fn changed(before: &OrderTerms, (price, qty): (Ticks, Lots)) -> OrderTerms {
+    let mut terms = OrderTerms { qty, ..*before };
+    match terms.order_type {
+        OrderType::Limit | OrderType::StopLimit | OrderType::Iceberg => terms.price = price,
+        OrderType::Stop | OrderType::TakeProfit => terms.trigger = price,
+        _ => {}
+    }
+    terms
 }
 
 fn ended(reason: CancelReason) -> (Status, UserEventKind) {

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use crate::config::ServerConfig;
 use crate::dialects::{self, Floor, HttpAnswer, HttpRequest, Talk};
+use crate::recording::Progress;
 use crate::socket;
 use crate::venue::Venue;
 
@@ -142,6 +143,12 @@ impl Server {
         Ok(())
     }
 
+    /// How far the recording is that is played, where one is.
+    #[must_use]
+    pub fn recording(&self) -> Option<Progress> {
+        self.shared.floor().venue.recording()
+    }
+
     /// Stops serving and waits until it has.
     pub fn stop(&mut self) {
         self.shared.stop.notify_one();
@@ -251,7 +258,8 @@ fn response(answer: HttpAnswer) -> Response {
 }
 
 /// Faults, halts and liquidations, for tests: `GET|POST /simulator/faults`, `GET|POST
-/// /simulator/planned` for faults of the next requests about orders, `POST /simulator/halt`, `open`, and `liquidate` with a member's key as its body.
+/// /simulator/planned` for faults of the next requests about orders, `GET /simulator/recording` for how
+/// far the recording is, `POST /simulator/halt`, `open`, and `liquidate` with a member's key as its body.
 fn control(shared: &Shared, method: &Method, path: &str, body: &Bytes) -> Response {
     let mut floor = shared.floor();
     match (method.as_str(), path) {
@@ -264,6 +272,10 @@ fn control(shared: &Shared, method: &Method, path: &str, body: &Bytes) -> Respon
                 StatusCode::NO_CONTENT.into_response()
             }
             Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+        },
+        ("GET", "/simulator/recording") => match floor.venue.recording() {
+            Some(progress) => serde_json::to_string(&progress).unwrap_or_default().into_response(),
+            None => (StatusCode::NOT_FOUND, "the flow is generated").into_response(),
         },
         ("GET", "/simulator/planned") => floor.venue.plan.left().to_string().into_response(),
         ("POST", "/simulator/planned") => match serde_json::from_slice(body) {

@@ -13,6 +13,7 @@ use crate::faults::{Dice, Faults, Plan, Planned, RequestFault};
 use crate::hub::Hub;
 use crate::limits::Usage;
 use crate::proof::Secret;
+use crate::recording::{Progress, Recording};
 use crate::section::{Product, Section, Symbol};
 
 /// Rows of flow in one step, so that requests are not kept waiting by a catch-up.
@@ -91,10 +92,9 @@ impl Venue {
     /// # Errors
     /// When the configuration names unknown markets or currencies.
     pub fn new(listing: &Listing, config: &ServerConfig, now: TimeNs) -> Result<Self> {
-        let mut sections = [
-            Section::new(Product::Spot, listing, config, now)?,
-            Section::new(Product::Usdm, listing, config, now)?,
-        ];
+        let recording = open_recording(config)?;
+        let section = |product| Section::new(product, listing, config, recording.as_ref(), now);
+        let mut sections = [section(Product::Spot)?, section(Product::Usdm)?];
         let mut members = Vec::with_capacity(config.members.len());
         for member in &config.members {
             let accounts =
@@ -235,6 +235,13 @@ impl Venue {
         self.hub.publish(product, stream, message, &self.faults, &mut self.dice);
     }
 
+    /// How far the recording is that is played: of both products, the one that is behind.
+    #[must_use]
+    pub fn recording(&self) -> Option<Progress> {
+        let told = self.sections.iter().filter_map(Section::recording);
+        told.min_by_key(|told| (told.ended, told.time_ns)).cloned()
+    }
+
     /// Halts all markets, or opens them.
     pub fn set_halted(&mut self, halts: bool) {
         let status = if halts { TradingStatus::Halted } else { TradingStatus::Open };
@@ -272,6 +279,18 @@ impl Venue {
     }
 }
 
+/// The recording that a configuration names, if it names one.
+fn open_recording(config: &ServerConfig) -> Result<Option<Recording>> {
+    if config.recording.is_empty() {
+        return Ok(None);
+    }
+    if !(config.speed > 0.0 && config.speed.is_finite()) {
+        let what = format!("speed {}: a recording needs a positive one", config.speed);
+        return Err(Error::new(ErrorKind::Value, what));
+    }
+    Recording::open(&config.recording).map(Some)
+}
+
 /// The public key of a private one; secrets for codes are none.
 fn public_of(secret: &str) -> Option<[u8; 33]> {
     let secret = mainspring_venues::secret::Secret::new(secret);
@@ -290,7 +309,8 @@ fn open(
             deposits.push((currency.clone(), amount));
         }
     }
-    if deposits.is_empty() && !balances.is_empty() {
+    let has_markets = !section.desk.symbols.is_empty();
+    if deposits.is_empty() && !balances.is_empty() && has_markets {
         let names: Vec<_> = balances.keys().cloned().collect();
         let message = format!(
             "balances in {}: the markets use {}",

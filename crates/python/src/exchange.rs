@@ -322,6 +322,14 @@ impl PyVenueServer {
         py.detach(|| self.server().planned_left())
     }
 
+    /// How far the recording is, as JSON; none where the flow is generated.
+    #[getter]
+    fn recording(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let progress = py.detach(|| self.server().recording());
+        let text = progress.map(|progress| serde_json::to_string(&progress)).transpose();
+        text.map_err(|e| PyRuntimeError::new_err(e.to_string()))
+    }
+
     fn set_halted(&self, py: Python<'_>, halts: bool) {
         py.detach(|| self.server().set_halted(halts));
     }

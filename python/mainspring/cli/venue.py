@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +20,7 @@ from mainspring.errors import InvalidValue, StorageError
 from mainspring.exchange.server import Dialect, RequestFault
 
 if TYPE_CHECKING:
+    from mainspring.data.dataset import Dataset
     from mainspring.exchange import VenueServer
 
 app = verb_app("venue", summary="Serve the built-in exchange as a venue that clients trade on.")
@@ -39,6 +41,8 @@ def serve(
     market: list[str] | None = None,
     seed: int = 1,
     speed: float = 1.0,
+    recording: list[str] | None = None,
+    repeat: bool = False,
     fault: list[str] | None = None,
     seconds: float | None = None,
     output: Output | None = None,
@@ -63,7 +67,12 @@ def serve(
     seed
         Seed of the flow.
     speed
-        How fast the market runs against the clock; 0 leaves the books empty.
+        How fast the market runs against the clock; 0 leaves the books of generated markets empty.
+    recording
+        Event file, catalog name or `sample:NAME` to play in place of generated flow; again for
+        several.
+    repeat
+        Begin again at the end of the recording; otherwise its markets halt there.
     fault
         What goes wrong, such as `unknown_outcome=0.01`; again for several.
     seconds
@@ -74,6 +83,7 @@ def serve(
     from mainspring.exchange import Faults, VenueServer
 
     output = output or Output()
+    played = _recording(recording or [], market or [], repeat)
     markets = tuple(market or ("btcusdt", "ethusdt"))
     with VenueServer(
         dialect,
@@ -82,9 +92,12 @@ def serve(
         markets=markets,
         seed=seed,
         speed=speed,
+        recording=played,
+        repeat=repeat,
         faults=Faults(**_faults(fault or [])),
     ) as server:
-        where = {"rest": server.url, "websocket": server.ws_url, "markets": list(markets)}
+        named = list(markets) if played is None else [one.symbol for one in played.instruments]
+        where = {"rest": server.url, "websocket": server.ws_url, "markets": named}
         output.result(where, lambda: f"{dialect} at {server.url} and {server.ws_url}")
         _wait(server, seconds)
     return Exit.OK
@@ -214,9 +227,28 @@ def _faults(changes: Sequence[str]) -> dict[str, Any]:
     return faults
 
 
+def _recording(specs: list[str], markets: list[str], repeat: bool) -> Dataset | None:
+    from mainspring.cli.market_data import open_all
+    from mainspring.data.dataset import Dataset
+
+    if not specs:
+        if repeat:
+            raise InvalidValue("--repeat is of a recording: name it with --recording")
+        return None
+    if markets:
+        raise InvalidValue("give a recording or generated markets")
+    return Dataset([file for one in open_all(specs) for file in one.files])
+
+
 def _wait(server: VenueServer, seconds: float | None) -> None:
     until = None if seconds is None else time.monotonic() + seconds
+    is_told = False
     while server.is_running:
+        told = server.recording
+        if told is not None and told.ended and not is_told:
+            why = told.error or "the recording is over"
+            print(f"{why}; its markets are halted, connections stay", file=sys.stderr)
+            is_told = True
         left = 0.2 if until is None else min(0.2, until - time.monotonic())
         if left <= 0:
             return

@@ -6,9 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from mainspring.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from mainspring.data.dataset import Dataset, PathArg
 
 Dialect = Literal["binance", "okx", "bybit", "hyperliquid", "dydx"]
 RequestFault = Literal["too_many_requests", "banned", "server_error", "unknown_outcome"]
@@ -91,6 +94,25 @@ class Limits:
     refusals: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingState:
+    """How far a served recording is.
+
+    Attributes:
+        time_ns: the recording's time of its last message.
+        messages: messages so far.
+        laps: how often it has begun again.
+        ended: whether it is over; its markets are halted then.
+        error: why, where a file could not be read to its end.
+    """
+
+    time_ns: int
+    messages: int
+    laps: int
+    ended: bool
+    error: str | None
+
+
 # A private key that everybody knows, and its addresses.
 _WALLET = "0x" + "0123456789" * 6 + "0123"
 _ADDRESSES = {
@@ -103,6 +125,14 @@ def default_members(dialect: Dialect) -> tuple[Member, ...]:
     """The one member that a server has when none is named: by API key, or by a wallet's address."""
     address = _ADDRESSES.get(dialect)
     return (Member() if address is None else Member(key=address, secret=_WALLET),)
+
+
+def members_for(dialect: Dialect, recording: Dataset) -> tuple[Member, ...]:
+    """The one member of a server that plays a recording, with money in what it trades."""
+    (member,) = default_members(dialect)
+    held = {one.base: "100" for one in recording.instruments}
+    held |= {"USDT": "1000000"} | {one.quote: "1000000" for one in recording.instruments}
+    return (replace(member, spot=held, usdm=held),)
 
 
 class VenueServer:
@@ -119,9 +149,17 @@ class VenueServer:
         host: address to listen on. Whoever reaches it can trade.
         markets: markets of the order-flow generator, see `mainspring data sample`.
         seed: of the flow.
-        speed: how fast the market runs against the clock; 0 leaves the books to the members.
-        warm_up_s: seconds of flow before the market opens.
-        members: members and their keys; one with the default key when not given.
+        speed: how fast the market runs against the clock; 0 leaves the books of generated markets
+            to the members.
+        recording: event files to play in place of generated flow, as a path, several, or a data
+            set: `markets` and `seed` are not looked at then.
+        repeat: whether the recording begins again at its end; otherwise its markets halt there.
+        queue_model: how a recorded level that shrinks gives way before and behind members' orders,
+            by the names of the simulated venue. A recording of orders needs none.
+        warm_up_s: seconds of flow, or of the recording, before the market opens; a minute of flow
+            and none of a recording when not given.
+        members: members and their keys; one with the default key when not given. Over a recording
+            it has a million of each currency that is paid and a hundred of each that is bought.
         limits: rate limits.
         faults: faults from the start; `set_faults` changes them.
         queue: messages that may wait for one connection before it is cut off.
@@ -129,8 +167,10 @@ class VenueServer:
 
     Raises:
         InvalidValue: an argument cannot be.
-        NotFoundError: a market is unknown.
-        StorageError: the address cannot be listened on.
+        NotFoundError: a market is unknown, or a file is missing.
+        DataError: a recording is damaged, of bars, or its files do not fit together.
+        ConfigError: a recording has a contract or prices that the venue cannot list.
+        StorageError: the address cannot be listened on, or a file cannot be read.
     """
 
     def __init__(
@@ -142,7 +182,10 @@ class VenueServer:
         markets: Sequence[str] = ("btcusdt", "ethusdt"),
         seed: int = 1,
         speed: float = 1.0,
-        warm_up_s: float = 60.0,
+        recording: PathArg | Sequence[PathArg] | Dataset | None = None,
+        repeat: bool = False,
+        queue_model: str = "prob_power3",
+        warm_up_s: float | None = None,
         members: Sequence[Member] | None = None,
         limits: Limits | None = None,
         faults: Faults | None = None,
@@ -154,6 +197,11 @@ class VenueServer:
         known = get_args(Dialect)
         if dialect not in known:
             raise InvalidValue(f"dialect {dialect!r}: there are {', '.join(known)}")
+        played = None if recording is None else _dataset_of(recording)
+        if warm_up_s is None:
+            warm_up_s = 60.0 if played is None else 0.0
+        if members is None and played is not None:
+            members = members_for(dialect, played)
         config: dict[str, Any] = {
             "dialect": dialect,
             "host": host,
@@ -161,6 +209,9 @@ class VenueServer:
             "markets": list(markets),
             "seed": seed,
             "speed": speed,
+            "recording": [] if played is None else [str(path) for path in played.paths],
+            "repeat": repeat,
+            "queue_model": queue_model,
             "warm_up_s": warm_up_s,
             "members": [asdict(member) for member in members or default_members(dialect)],
             "limits": asdict(limits or Limits()),
@@ -190,6 +241,12 @@ class VenueServer:
     def is_running(self) -> bool:
         """Whether it still serves."""
         return self._core.is_running
+
+    @property
+    def recording(self) -> RecordingState | None:
+        """How far the recording is; None where the flow is generated."""
+        told = self._core.recording
+        return None if told is None else RecordingState(**json.loads(told))
 
     @property
     def faults(self) -> Faults:
@@ -256,3 +313,9 @@ class VenueServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _dataset_of(recording: PathArg | Sequence[PathArg] | Dataset) -> Dataset:
+    from mainspring.data.dataset import Dataset
+
+    return recording if isinstance(recording, Dataset) else Dataset.open(recording)

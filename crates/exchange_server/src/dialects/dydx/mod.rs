@@ -42,6 +42,8 @@ fn own_name(_: Product, instrument: &Instrument) -> String {
 fn own_rules(instrument: &mut Instrument) -> Result<()> {
     // There is no least value of an order: the step of sizes is all.
     instrument.min_notional = mainspring_core::Decimal::ZERO;
+    // What is shown as USDC, whatever a recording settled in.
+    instrument.quote = show::SETTLED.to_owned();
     as_generated(instrument)
 }
 

@@ -246,7 +246,7 @@ pub fn dollars(venue: &Venue, member: usize) -> Value {
 }
 
 /// The generator's markets settle in it; here it is called USDC.
-const SETTLED: &str = "USDT";
+pub(super) const SETTLED: &str = "USDT";
 
 /// Equity, positions and dollars of a member.
 pub fn subaccount(venue: &Venue, member: usize) -> Value {

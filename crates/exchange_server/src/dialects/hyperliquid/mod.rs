@@ -32,6 +32,9 @@ fn own_name(_: Product, instrument: &Instrument) -> String {
     instrument.base.clone()
 }
 
+/// What the markets settle in.
+const SETTLED: &str = "USDT";
+
 /// Decimals of prices and sizes together.
 const DECIMALS: u8 = 6;
 /// Significant digits of prices; whole numbers may have more.
@@ -42,6 +45,8 @@ fn own_rules(instrument: &mut Instrument) -> Result<()> {
     let rule = GridRule::SignificantDigits { digits: DIGITS };
     instrument.grids = vec![PriceGrid { version: 0, tick, rule }];
     instrument.min_notional = Decimal::new(10, 0)?;
+    // What is shown as USDC, whatever a recording settled in.
+    instrument.quote = SETTLED.to_owned();
     Ok(())
 }
 

@@ -152,7 +152,7 @@ pub fn state(venue: &Venue, member: usize) -> Value {
     let account = venue.members[member].accounts[Product::Usdm as usize];
     let accounts = section.exchange.accounts();
     let (mut value, mut used, mut free, mut maintenance, mut cash) = (0, 0, 0, 0, 0);
-    for name in accounts.currencies().iter().filter(|name| *name == "USDT") {
+    for name in accounts.currencies().iter().filter(|name| *name == super::SETTLED) {
         let balance = accounts.balance(account, name);
         value += balance.equity().0;
         used += balance.margin.0;

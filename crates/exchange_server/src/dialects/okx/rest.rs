@@ -193,7 +193,8 @@ fn get(venue: &Venue, member: usize, path: &str, query: &Fields) -> Outcome<Valu
         "account/trade-fee" => {
             let product = query.text("instType").and_then(|kind| market::product_of(&kind));
             let product = product.ok_or_else(|| Refusal::missing("instType"))?;
-            let one = &venue.sections[product as usize].desk.symbols[0].instrument;
+            let first = venue.sections[product as usize].desk.symbols.first();
+            let one = &first.ok_or_else(|| Refusal::missing("instType"))?.instrument;
             let paid = |fee: mainspring_core::Decimal| format!("-{fee}");
             json!([{
                 "instType": show::kind_name(product), "level": "Lv1", "maker": paid(one.maker_fee),
