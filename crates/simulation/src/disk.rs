@@ -1,9 +1,11 @@
-//! A disk that holds a journal, and can be torn and full.
+//! A disk that holds a journal, and can be torn and full; a witness reads along.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mainspring_core::{Error, ErrorKind, Result, TimeNs};
-use mainspring_kernel::session::Outlet;
+use mainspring_kernel::session::{Outlet, Session};
+
+use crate::witness::Witness;
 
 /// One record on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,13 @@ struct State {
     safe: usize,
     /// Records that still fit; `None` for no bound.
     room: Option<usize>,
+    witness: Witness,
+    /// The witness as it was when a process began again, and after how many records.
+    recovered: Vec<(usize, Witness)>,
+    /// Whether what the witness finds ends the run at the record that shows it.
+    heeds: bool,
+    /// What it found first.
+    found: Option<Error>,
 }
 
 /// The disk; it outlives the process that writes to it.
@@ -32,8 +41,25 @@ struct State {
 pub(crate) struct Disk(Arc<Mutex<State>>);
 
 impl Disk {
+    /// An empty disk. A witness that is not heeded finds what it finds for itself.
+    pub(crate) fn new(heeds: bool) -> Self {
+        let disk = Self::default();
+        disk.state().heeds = heeds;
+        disk
+    }
+
+    /// What the witness of all that is written says.
+    pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut Witness) -> T) -> T {
+        what(&mut self.state().witness)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the witness found, if it did and is heeded.
+    pub(crate) fn found(&self) -> Result<()> {
+        self.state().found.clone().map_or(Ok(()), Err)
     }
 
     /// Nothing but `records` more fit, or all again.
@@ -49,7 +75,23 @@ impl Disk {
         let kept = keep(loose).min(loose);
         let whole = state.safe + kept;
         state.records.truncate(whole);
+        state.recovered.retain(|(records, _)| *records <= whole);
+        let (from, mut witness) = state.recovered.last().cloned().unwrap_or_default();
+        witness.follow(&state.records, from);
+        state.witness = witness;
         loose - kept
+    }
+
+    /// A process has begun again from what can be read, and is this one now.
+    ///
+    /// # Errors
+    /// When it knows more or less than that.
+    pub(crate) fn recovered(&self, session: &Session) -> Result<()> {
+        let mut state = self.state();
+        state.witness.recovered(session)?;
+        let now = (state.records.len(), state.witness.clone());
+        state.recovered.push(now);
+        Ok(())
     }
 
     pub(crate) fn records(&self) -> Vec<Written> {
@@ -68,8 +110,16 @@ impl Outlet for Disk {
         }
         let sequence = state.records.len() as u64 + 1;
         let cause = if cause == 0 { sequence } else { cause };
-        state.records.push(Written { kind, time_ns, cause, payload: payload.concat() });
-        Ok(sequence)
+        let written = Written { kind, time_ns, cause, payload: payload.concat() };
+        let seen = state.witness.saw(sequence, &written);
+        state.records.push(written);
+        match seen {
+            Err(found) if state.heeds => {
+                state.found.get_or_insert(found.clone());
+                Err(found)
+            }
+            _ => Ok(sequence),
+        }
     }
 
     fn next_sequence(&self) -> u64 {

@@ -48,8 +48,11 @@ const RULES: &str = r#"{"price_threshold_bps":0.2,"size_threshold_bps":500,"amen
 pub(crate) fn new_session(seed: u64) -> Result<Session> {
     let mut config: SessionConfig = read(
         r#"{"run":{"deposits":[["USDT","100000"]],"features":["imbalance"],
-            "limits":{"max_position":"0.02",
-                "max_order_rate":{"count":20,"window_ns":1000000000}}},"foreign":"cancel"}"#,
+            "limits":{"max_position":"0.02","max_order_qty":"0.005","max_order_notional":"0.52",
+                "max_open_orders":7,
+                "max_order_rate":{"count":20,"window_ns":1000000000},
+                "max_message_rate":{"count":40,"window_ns":1000000000},
+                "strategies":{"touch_maker":{"max_position":"0.015"}}}},"foreign":"cancel"}"#,
     )?;
     let owner = adopts(seed);
     if let Some(owner) = owner {

@@ -40,11 +40,15 @@ pub enum Fault {
     LostBatch,
     /// The answer to several requests comes twice.
     DoubledBatch,
+    /// The venue answers no question for a while.
+    SilentVenue,
+    /// A person halts trading, and lifts that again.
+    Halt,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Kill,
         Self::TornWrite,
         Self::DiskFull,
@@ -62,6 +66,8 @@ impl Fault {
         Self::PartlyRefusedBatch,
         Self::LostBatch,
         Self::DoubledBatch,
+        Self::SilentVenue,
+        Self::Halt,
     ];
 
     /// Its name.
@@ -85,6 +91,8 @@ impl Fault {
             Self::PartlyRefusedBatch => "partly_refused_batch",
             Self::LostBatch => "lost_batch",
             Self::DoubledBatch => "doubled_batch",
+            Self::SilentVenue => "silent_venue",
+            Self::Halt => "halt",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A market that walks, trades and now and then loses a message.
+//! A market that walks and trades, and now and then settles funding.
 
 use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::TimeNs;
@@ -51,6 +51,9 @@ impl Feed {
             let sell = chance.one_in(2);
             let (flag, price) = if sell { (flags::ASK, self.bid) } else { (0, self.bid + 1) };
             rows.push(row(at, RowKind::Trade, flag, price, chance.between(1, 25)));
+        }
+        if !snapshot && chance.one_in(400) {
+            rows.push(row(at, RowKind::Funding, 0, 0, chance.between(-300_000, 300_000)));
         }
         if let Some(last) = rows.last_mut() {
             last.flags |= flags::END_OF_MESSAGE;

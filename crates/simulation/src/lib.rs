@@ -13,10 +13,13 @@ mod hand;
 mod invariants;
 mod network;
 mod venue;
+mod witness;
 mod worker;
 mod world;
 
 pub use disk::Written;
 pub use engine::session_parts;
 pub use faults::{Fault, FaultCounts};
+#[cfg(feature = "mutants")]
+pub use world::simulate_judging_steps;
 pub use world::{simulate, simulate_journal, Outcome, Plan};

@@ -8,7 +8,7 @@ use mainspring_core::{
     ClientOrderId, ForeignReport, InstrumentId, RejectReason, Result, Ticks, TimeNs, VenueRequest,
     VenueRequestKind,
 };
-use mainspring_kernel::session::{Answer, Report, Request};
+use mainspring_kernel::session::{Answer, Command, Report, Request};
 
 use crate::engine::batch;
 use crate::faults::Fault;
@@ -25,9 +25,12 @@ pub(crate) enum Item {
     /// The answer to requests that left together.
     Batch(Vec<Said>),
     Answer(ClientOrderId, Answer),
-    Account(Account),
+    /// What the account is, and how many fills there had been.
+    Account(Account, usize),
     Market(Vec<MarketRow>),
     LinkUp,
+    /// A person lifts a halt.
+    Rearm,
 }
 
 impl Item {
@@ -40,7 +43,7 @@ impl Item {
 
     /// Whether it is lost with the connection, or with the process.
     const fn is_inbound(&self) -> bool {
-        !matches!(self, Self::ToVenue(..) | Self::LinkUp)
+        !matches!(self, Self::ToVenue(..) | Self::LinkUp | Self::Rearm)
     }
 }
 
@@ -87,7 +90,7 @@ impl World {
                 continue;
             }
             self.deliver_one(item)?;
-            self.send();
+            self.send()?;
         }
         Ok(())
     }
@@ -112,15 +115,27 @@ impl World {
             Item::Answer(order, answer) => {
                 self.tell(|session, now_ns| session.answer(now_ns, order, answer))
             }
-            Item::Account(mut account) => self.tell(|session, now_ns| {
-                let foreign = account.foreign.iter_mut().map(|foreign| &mut foreign.report);
-                account.fills.iter_mut().chain(foreign).for_each(|f| f.event.recv_ns = now_ns);
-                session.account(now_ns, 0, &account)
-            }),
+            Item::Account(mut account, fills) => {
+                let life = self.lives;
+                self.tell(|session, now_ns| {
+                    let foreign = account.foreign.iter_mut().map(|foreign| &mut foreign.report);
+                    account.fills.iter_mut().chain(foreign).for_each(|f| f.event.recv_ns = now_ns);
+                    session.account(now_ns, 0, &account)
+                })?;
+                if self.lives == life {
+                    self.reconciled(fills)?;
+                }
+                Ok(())
+            }
             Item::Market(mut rows) => self.tell(|session, now_ns| {
                 rows.iter_mut().for_each(|row| row.recv_ns = now_ns);
                 session.market(InstrumentId(0), Ticks(0), &rows)
             }),
+            Item::Rearm if self.quiet => Ok(()),
+            Item::Rearm => {
+                let rearm = Command::Rearm { reason: "all is well".into() };
+                self.tell(|session, now_ns| session.command(now_ns, &rearm))
+            }
             Item::LinkUp => {
                 self.connected = true;
                 self.feed_broken = true;
@@ -183,12 +198,14 @@ impl World {
                 };
                 self.send_reports(reports);
             }
+            Request::OrderQuery { .. } | Request::AccountQuery { .. } if self.is_silent() => {}
             Request::OrderQuery { order, .. } => {
                 let answer = self.venue.answer(*order);
                 self.push(back_ns, Item::Answer(*order, answer));
             }
             Request::AccountQuery { since_ns, .. } => {
-                self.push(back_ns, Item::Account(self.venue.account(*since_ns, asked_ns)));
+                let account = self.venue.account(*since_ns, asked_ns);
+                self.push(back_ns, Item::Account(account, self.venue.fills()));
             }
             Request::ForeignCancel { venue_order, .. } => {
                 let reports = self.venue.cancel_by_id(*venue_order, self.now_ns);
@@ -235,11 +252,14 @@ impl World {
     }
 
     /// Sends what the engine has let out, together what may leave together.
-    pub(crate) fn send(&mut self) {
+    ///
+    /// # Errors
+    /// When something leaves that the journal does not have.
+    pub(crate) fn send(&mut self) -> Result<()> {
         let mut requests = std::mem::take(&mut self.requests);
         self.session.take_requests(&mut requests);
         requests.retain(|request| !matches!(request, Request::ForeignAdopted { .. }));
-        self.witness.sent(&requests);
+        self.disk.ask(|witness| witness.let_out(&requests))?;
         for together in batches(&requests, batch(self.plan.seed)) {
             self.sent += together.iter().filter(|r| matches!(r, Request::Order(_))).count() as u64;
             let lost = !self.quiet && self.chance.one_in(70);
@@ -257,6 +277,7 @@ impl World {
         }
         requests.clear();
         self.requests = requests;
+        Ok(())
     }
 }
 

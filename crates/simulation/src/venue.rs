@@ -221,7 +221,20 @@ impl Venue {
         account
     }
 
-    /// How many fills there were.
+    /// Signed lots of the fill with this id.
+    pub(crate) fn lots_of(&self, trade_id: usize) -> i64 {
+        let side_of = |order| self.orders.get(&order).map_or(0, |known: &Known| known.side.sign());
+        let (sign, report) = match &self.fills[trade_id - 1] {
+            Said::Ours(report) => (side_of(report.event.order), report),
+            Said::Foreign(foreign) => (foreign.side.sign(), &foreign.report),
+        };
+        match report.event.kind {
+            VenueEventKind::Filled { qty, .. } => sign * qty.0,
+            _ => 0,
+        }
+    }
+
+    /// How many fills there were; their ids count from 1.
     pub(crate) const fn fills(&self) -> usize {
         self.fills.len()
     }

@@ -12,18 +12,13 @@ use crate::disk::{Disk, Written};
 use crate::engine::{adopts, instrument, new_session};
 use crate::faults::{Fault, FaultCounts};
 use crate::feed::{gap, Feed};
-use crate::invariants::{agree_on_parents, broken, Witness};
+use crate::invariants::{agree_on_parents, broken};
 use crate::network::Item;
 use crate::venue::{Said, Venue};
+use crate::witness::MAX_POSITION;
 
 pub(crate) const MS: i64 = 1_000_000;
 pub(crate) const SECOND: i64 = 1_000 * MS;
-
-/// The position limit of the simulated engine.
-const MAX_POSITION: i64 = 20;
-
-/// An order may wait for an answer so long before an event must have named it.
-const MAX_WAIT_NS: i64 = 300 * SECOND;
 
 /// What to run.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +72,29 @@ pub fn simulate(plan: Plan) -> Result<Outcome> {
 /// # Errors
 /// As [`simulate`].
 pub fn simulate_journal(plan: Plan) -> Result<(Outcome, Vec<Written>)> {
-    let mut world = World::new(plan)?;
+    outcome(World::new(plan, Judge::EveryEvent)?)
+}
+
+/// As [`simulate`], with a look at the engine only when a step is over: what is wrong within a step and
+/// right again at its end is not seen.
+///
+/// # Errors
+/// As [`simulate`].
+#[cfg(feature = "mutants")]
+pub fn simulate_judging_steps(plan: Plan) -> Result<Outcome> {
+    outcome(World::new(plan, Judge::EveryStep)?).map(|(outcome, _)| outcome)
+}
+
+/// When invariants are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judge {
+    EveryEvent,
+    #[cfg(feature = "mutants")]
+    EveryStep,
+}
+
+fn outcome(mut world: World) -> Result<(Outcome, Vec<Written>)> {
+    let plan = world.plan;
     let ended = world.run();
     let violation = match ended {
         Ok(()) => None,
@@ -120,12 +137,14 @@ pub(crate) struct World {
     pub(crate) next_item: u64,
     pub(crate) requests: Vec<Request>,
     pub(crate) faults: FaultCounts,
-    pub(crate) witness: Witness,
+    judge: Judge,
+    /// Until when the venue answers no questions.
+    silent_until_ns: TimeNs,
 }
 
 impl World {
-    fn new(plan: Plan) -> Result<Self> {
-        let disk = Disk::default();
+    fn new(plan: Plan, judge: Judge) -> Result<Self> {
+        let disk = Disk::new(judge == Judge::EveryEvent);
         let mut session = new_session(plan.seed)?;
         session.lead(Box::new(disk.clone()));
         let now_ns = 1_700_000_000 * SECOND;
@@ -152,7 +171,8 @@ impl World {
             next_item: 0,
             requests: Vec::new(),
             faults: FaultCounts::default(),
-            witness: Witness::default(),
+            judge,
+            silent_until_ns: 0,
         };
         world.push(now_ns + MS, Item::LinkUp);
         Ok(world)
@@ -177,7 +197,7 @@ impl World {
         self.move_market();
         self.deliver()?;
         self.tell(|session, now_ns| session.advance(now_ns))?;
-        self.send();
+        self.send()?;
         self.check()
     }
 
@@ -211,7 +231,10 @@ impl World {
         what: impl FnOnce(&mut Session, TimeNs) -> Result<()>,
     ) -> Result<()> {
         let now_ns = self.now_ns + self.clock_off_ns;
-        match what(&mut self.session, now_ns) {
+        let done = what(&mut self.session, now_ns);
+        self.disk.found()?;
+        match done {
+            Ok(()) if self.judge == Judge::EveryEvent => self.compare(),
             Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::Io => self.restart(),
             Err(error) => Err(error.at("the engine failed")),
@@ -250,10 +273,26 @@ impl World {
             self.faults.fire(Fault::ForeignOrder);
             self.place_by_hand();
         }
+        if self.chance.one_in(8_000) {
+            self.faults.fire(Fault::SilentVenue);
+            self.silent_until_ns = self.now_ns + self.chance.between(40 * SECOND, 80 * SECOND);
+        }
+        if self.chance.one_in(2_000) {
+            self.faults.fire(Fault::Halt);
+            self.halt_by_hand()?;
+        }
         if self.chance.one_in(400) {
             self.snapshot = Some(self.session.image());
         }
         Ok(())
+    }
+
+    /// A person halts trading, closes positions or not, and lifts it again after a while.
+    fn halt_by_hand(&mut self) -> Result<()> {
+        let kill = Command::Kill { cause: "a look".into(), flatten: self.chance.one_in(2) };
+        let after = self.chance.between(SECOND, 6 * SECOND);
+        self.push(self.now_ns + after, Item::Rearm);
+        self.tell(|session, now_ns| session.command(now_ns, &kill))
     }
 
     /// Somebody trades by hand on the account. Where that is not adopted the order is so far away that
@@ -285,8 +324,8 @@ impl World {
         self.connection += 1;
         self.connected = false;
         self.requests.clear();
-        self.witness.restarted();
         self.session = self.recovered()?;
+        self.disk.recovered(&self.session)?;
         self.session.lead(Box::new(self.disk.clone()));
         let now_ns = self.now_ns + self.clock_off_ns;
         self.session.resume(now_ns, b"{}")?;
@@ -316,28 +355,44 @@ impl World {
         Ok(session)
     }
 
-    /// What must hold at every step.
-    fn check(&mut self) -> Result<()> {
-        self.session.ledger().check()?;
-        self.witness.look(self.session.orders().all_live())?;
+    /// The engine's own state is what its journal says.
+    fn compare(&self) -> Result<()> {
+        self.disk.ask(|witness| witness.agree(&self.session))
+    }
+
+    /// What must hold at every step, beside what must at every event.
+    fn check(&self) -> Result<()> {
+        self.compare()?;
         let held = self.venue.position().0;
         // What is traded by hand passes no limit of ours.
         if held.abs() > MAX_POSITION + self.venue.traded_by_hand() {
             return broken(format!("the position limit of {MAX_POSITION} lots: {held} are held"));
         }
-        let now_ns = self.session.now_ns();
-        for order in self.session.orders().all_live() {
-            let waits = order.state.is_pending() || order.state.name() == "unknown";
-            if waits && now_ns - order.updated_ns > MAX_WAIT_NS {
-                return broken(format!(
-                    "order {} is {} for {} s and nobody was told",
-                    order.id.0,
-                    order.state,
-                    (now_ns - order.updated_ns) / SECOND
-                ));
-            }
+        Ok(())
+    }
+
+    /// The venue has told all that the account was after so many fills: every one of them is booked,
+    /// and the position is the venue's but for fills that are on their way since.
+    pub(crate) fn reconciled(&self, fills: usize) -> Result<()> {
+        let (mut missing, mut late) = (0, 0);
+        for id in 1..=self.venue.fills() {
+            let booked = self.disk.ask(|witness| witness.has_booked(id as u64));
+            missing += usize::from(!booked && id <= fills);
+            late += if booked { 0 } else { self.venue.lots_of(id) };
+        }
+        if missing > 0 {
+            return broken(format!("reconciliation: {missing} fills of the venue are not booked"));
+        }
+        let (ours, theirs) = (self.disk.ask(|w| w.position()), self.venue.position().0 - late);
+        if ours != theirs {
+            return broken(format!("reconciliation: {ours} lots here, {theirs} at the venue"));
         }
         Ok(())
+    }
+
+    /// Whether the venue answers no questions now.
+    pub(crate) const fn is_silent(&self) -> bool {
+        !self.quiet && self.now_ns < self.silent_until_ns
     }
 
     /// No more faults: trading is halted, and after a while everything agrees.
@@ -356,7 +411,7 @@ impl World {
             self.move_market();
             self.deliver()?;
             self.tell(|session, now_ns| session.advance(now_ns))?;
-            self.send();
+            self.send()?;
             self.check()?;
         }
         self.agree()

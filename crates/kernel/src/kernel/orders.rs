@@ -1,6 +1,8 @@
 //! Orders on their way: gate, requests, answers, fills.
 
 use mainspring_core::order::{OrderFlags, OrderTerms};
+#[cfg(feature = "mutants")]
+use mainspring_core::Side;
 use mainspring_core::{
     ClientOrderId, InstrumentId, Lots, Money, RejectReason, Result, Ticks, TimeNs, VenueEvent,
     VenueEventKind, VenueRequest, VenueRequestKind,
@@ -9,6 +11,8 @@ use mainspring_journal::FillRecord;
 use mainspring_sim::{Leg, RequestKind};
 use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::fee::FeeOutcome;
+#[cfg(feature = "mutants")]
+use mainspring_trading::ledger::{FillEffect, Ledger};
 use mainspring_trading::orders::{
     FillChange, Moved, Order, OrderEvent, OrderState, Place, Purpose,
 };
@@ -57,6 +61,10 @@ impl Kernel {
         if !moved.is_duplicate() {
             let reason = reason_code(&event.kind);
             self.recorder.order(self.orders.at(moved), reason, self.now_ns)?;
+            if is_planted(Mutant::Revives) && moved.to() == OrderState::Cancelled {
+                let order = Order { state: OrderState::Open, ..*self.orders.at(moved) };
+                self.recorder.order(&order, reason, self.now_ns)?;
+            }
             if self.rounds.is_some() {
                 self.answer_moved(event.order, &event.kind)?;
             }
@@ -139,6 +147,8 @@ impl Kernel {
         if is_planted(Mutant::MintsMoney) {
             self.ledger.mint();
         }
+        #[cfg(feature = "mutants")]
+        let (effect, right) = self.book_again(strategy, instrument, side, fill, fee, effect)?;
         self.recorder.fill(&FillRecord {
             time_ns: self.now_ns,
             exch_ns: event.exch_ns,
@@ -155,7 +165,34 @@ impl Kernel {
             maker: u8::from(fill.maker),
             reserved: 0,
         })?;
+        #[cfg(feature = "mutants")]
+        if let Some(right) = right {
+            self.ledger = right;
+        }
         self.halt_if(halt)
+    }
+
+    /// Planted faults that are healed as soon as the fill is told: what it did by them, and the books as
+    /// they are without.
+    #[cfg(feature = "mutants")]
+    fn book_again(
+        &mut self,
+        strategy: u16,
+        instrument: InstrumentId,
+        side: Side,
+        fill: &FillChange,
+        fee: FeeOutcome,
+        effect: FillEffect,
+    ) -> Result<(FillEffect, Option<Ledger>)> {
+        let moves = is_planted(Mutant::MovesTwice);
+        if !moves && !is_planted(Mutant::ChargesTwice) {
+            return Ok((effect, None));
+        }
+        let right = self.ledger.clone();
+        let (qty, fee) = if moves { (fill.qty, FeeOutcome::NONE) } else { (Lots::ZERO, fee) };
+        let again = self.ledger.fill(strategy, instrument, side, fill.price, qty, fee)?;
+        let fee = effect.fee + again.fee;
+        Ok((FillEffect { fee, position: again.position, ..effect }, Some(right)))
     }
 
     #[inline]
@@ -198,11 +235,31 @@ impl Kernel {
                 self.refuse(&order(), LimitKind::Validator.bit())
             }
             Ok(approved) => self.submit(strategy, id, purpose, &approved),
+            #[cfg(feature = "mutants")]
+            Err(_)
+                if is_planted(Mutant::OneTooMany) && self.is_one_too_many(strategy, terms, at) =>
+            {
+                let beside = Situation { live_orders: 0, replaces: terms.qty, ..*at };
+                if let Ok(approved) = self.gate.check(strategy, terms, &beside) {
+                    self.submit(strategy, id, purpose, &approved)?;
+                }
+                self.cancel(strategy, id)
+            }
             Err(veto) => {
                 self.tell_refusal(&order(), at)?;
                 self.refuse(&order(), veto.mask())
             }
         }
+    }
+
+    /// Whether an order is refused because too many are open, and would pass otherwise.
+    #[cfg(feature = "mutants")]
+    fn is_one_too_many(&self, strategy: u16, terms: &OrderTerms, at: &Situation) -> bool {
+        let mut only = true;
+        self.gate.explain(strategy, terms, at, &mut |failure| {
+            only &= failure.limit == LimitKind::OpenOrders;
+        });
+        only
     }
 
     /// After a halt nothing new leaves a session but what says itself that it only reduces: closing by
@@ -237,6 +294,9 @@ impl Kernel {
         track_open(&mut self.gate, Lots::ZERO, order);
         self.recorder.counts.orders += 1;
         self.recorder.order(order, 0, self.now_ns)?;
+        if is_planted(Mutant::SendsTwice) {
+            self.send(id, VenueRequestKind::New(*terms), terms.instrument)?;
+        }
         self.send(id, VenueRequestKind::New(*terms), terms.instrument)
     }
 

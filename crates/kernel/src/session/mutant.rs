@@ -18,11 +18,23 @@ pub enum Mutant {
     GivesUpEarly,
     /// What was done to orders is not journaled.
     SkipsRecords,
+    /// Nobody is told of an order that is stuck.
+    NeverTellsStuck,
+    /// A new order leaves twice.
+    SendsTwice,
+    /// Healed at once: a fill moves a position twice, and back when that is told.
+    MovesTwice,
+    /// Healed at once: a fill costs its fee twice, and once when that is told.
+    ChargesTwice,
+    /// Healed at once: an order that is over is open again for one record.
+    Revives,
+    /// Healed at once: one order more than may be open is sent, and cancelled behind it.
+    OneTooMany,
 }
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::BooksTwice,
         Self::MintsMoney,
         Self::ForgetsOpen,
@@ -30,7 +42,17 @@ impl Mutant {
         Self::NeverAsks,
         Self::GivesUpEarly,
         Self::SkipsRecords,
+        Self::NeverTellsStuck,
+        Self::SendsTwice,
+        Self::MovesTwice,
+        Self::ChargesTwice,
+        Self::Revives,
+        Self::OneTooMany,
     ];
+
+    /// Those that are wrong within a step of the engine and right again at its end.
+    pub const HEALED: [Self; 4] =
+        [Self::MovesTwice, Self::ChargesTwice, Self::Revives, Self::OneTooMany];
 }
 
 #[cfg(feature = "mutants")]

@@ -125,7 +125,7 @@ impl Kernel {
 
     fn stuck(&mut self, order: &Order, attempts: u32) -> Result<()> {
         let now_ns = self.now_ns;
-        if let Some(ink) = self.recorder.ink() {
+        if let Some(ink) = self.recorder.ink().filter(|_| !is_planted(Mutant::NeverTellsStuck)) {
             ink.event(now_ns, &super::Event::OrderStuck { order: order.id, attempts })?;
         }
         let text = format!(

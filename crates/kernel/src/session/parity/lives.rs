@@ -132,6 +132,12 @@ impl<'a> Lives<'a> {
         let config: SessionConfig = serde_json::from_str(&sources.config).map_err(|e| {
             Error::new(ErrorKind::Mismatch, format!("the journal's configuration: {e}"))
         })?;
+        if !config.paper {
+            return Err(Error::new(
+                ErrorKind::Mismatch,
+                "the venues of this session were outside: its fills are inputs, and a backtest has others",
+            ));
+        }
         self.told += 1;
         let mut life = Life {
             beginning,
