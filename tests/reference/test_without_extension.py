@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kernel_run import write_rows
+from mainspring.reference import Instrument, Row, RowKind, Side
+
 SCRIPT = """
 import sys
 
@@ -18,7 +21,7 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 
 import mainspring as ms
-from mainspring.reference import Instrument, Row, RowKind, Side, run
+from mainspring.reference import Instrument, Row, RowKind, Side, read, run
 
 class Buyer:
     def on_book(self, m):
@@ -31,6 +34,7 @@ for n in range(1, 5):
     rows.append(Row(n * 10**6, n * 10**6, RowKind.DEPTH, Side.SELL, 101, 5))
 result = run(rows, [Instrument()], Buyer())
 print("fills", len(result.fills))
+print("of a file", run(*read(sys.argv[1]), Buyer()).fills == result.fills)
 for name in ("sample", "backtest", "Market"):
     try:
         getattr(ms, name)
@@ -39,14 +43,24 @@ for name in ("sample", "backtest", "Market"):
 """
 
 
-def test_the_reference_runs_and_the_rest_says_what_is_missing() -> None:
+def test_the_reference_runs_and_the_rest_says_what_is_missing(tmp_path: Path) -> None:
+    times = [n * 10**6 for n in range(1, 5)]
+    sides = ((Side.BUY, 100), (Side.SELL, 101))
+    rows = [Row(t, t, RowKind.DEPTH, side, price, 5) for t in times for side, price in sides]
+    path = tmp_path / "rows.mse"
+    write_rows(path, rows, [Instrument()])
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", SCRIPT, path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    fills, *missing = done.stdout.splitlines()
+    fills, read, *missing = done.stdout.splitlines()
     assert fills.startswith("fills ")
     assert fills != "fills 0"
+    assert read == "of a file True"
     assert len(missing) == 3
     assert all("make build" in line and "mainspring.reference" in line for line in missing)
 
