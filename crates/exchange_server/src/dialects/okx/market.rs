@@ -39,6 +39,8 @@ fn instrument(section: &Section, at: usize) -> Value {
     let step = step(section, at);
     let only = |yes: bool, text: String| if yes { text } else { String::new() };
     let leverage = one.margin_tiers.first().map_or(1, |tier| tier.max_leverage);
+    let is_open = section.market(at).status() == mainspring_exchange::TradingStatus::Open;
+    let state = if is_open { "live" } else { "suspend" };
     json!({
         "instType": kind_name(product), "instId": one.symbol, "instIdCode": code_of(product, at),
         "uly": only(swap, format!("{}-{}", one.base, one.quote)),
@@ -50,7 +52,7 @@ fn instrument(section: &Section, at: usize) -> Value {
         "listTime": "1600000000000", "lever": only(swap, leverage.to_string()),
         "tickSz": one.tick().to_string(), "lotSz": step.to_string(),
         "minSz": step.times(one.min_qty.0), "maxLmtSz": step.times(one.max_qty.0),
-        "maxMktSz": step.times(one.max_qty.0), "state": "live", "ruleType": "normal", "alias": "",
+        "maxMktSz": step.times(one.max_qty.0), "state": state, "ruleType": "normal", "alias": "",
     })
 }
 

@@ -73,10 +73,10 @@ fn instrument(venue: &Venue, fields: &Fields) -> Outcome<(Product, usize)> {
     }
     let code: u64 = fields.parsed("instIdCode").ok_or_else(|| Refusal::missing("instId"))?;
     let products = [Product::Spot, Product::Usdm];
-    let count = venue.sections[0].desk.symbols.len();
-    let every = products.into_iter().flat_map(|p| (0..count).map(move |at| (p, at)));
-    every
+    let count = |product: Product| venue.sections[product as usize].desk.symbols.len();
+    products
         .into_iter()
+        .flat_map(|product| (0..count(product)).map(move |at| (product, at)))
         .find(|(product, at)| code_of(*product, *at) == code)
         .ok_or_else(|| Refusal::new(51_001, "Instrument ID does not exist."))
 }
