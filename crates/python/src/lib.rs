@@ -23,6 +23,7 @@ pub mod orders;
 pub mod parity;
 pub mod pushed;
 pub mod records;
+mod relay;
 pub mod risk;
 pub mod run;
 pub mod simulation;
@@ -99,6 +100,8 @@ mod _core {
     use crate::pushed::PyFeedPusher;
     #[pymodule_export]
     use crate::records::log_records;
+    #[pymodule_export]
+    use crate::relay::PyVenueRelay;
     #[pymodule_export]
     use crate::risk::time_gate_checks;
     #[pymodule_export]

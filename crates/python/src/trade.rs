@@ -6,28 +6,34 @@ use std::time::{Duration, Instant};
 use mainspring_core::{
     Decimal, Error, ErrorKind, Instrument, InstrumentId, MarketRow, Result, Ticks,
 };
-use mainspring_live::WallClock;
+use mainspring_live::{Link, WallClock};
 use mainspring_transport::ask::moved;
 use mainspring_transport::connect::Route;
-use mainspring_transport::driver::{group, Driver, Ear, Group, LinkConfig, Shown};
+use mainspring_transport::driver::{
+    group, relayed, Carrier, Driver, Ear, Group, LinkConfig, Shown,
+};
 use mainspring_transport::io::{Io, IoConfig};
 use mainspring_transport::proxy::Proxy;
+use mainspring_transport::relay::Relay;
 use mainspring_transport::tls::Tls;
 use mainspring_venues::amount::add;
 use mainspring_venues::listing::{Listing, Listings};
+use mainspring_venues::relayed::{Abilities, Relayed};
 use mainspring_venues::secret::Secret;
 use mainspring_venues::session::check::{CheckReport, CheckUp};
 use mainspring_venues::session::{
-    Addresses, Input, OnDisconnect, Outbox, Session, SessionSettings, Told, VenueSession,
+    Addresses, Input, Level, Note, OnDisconnect, Outbox, Session, SessionSettings, Told,
+    VenueSession,
 };
 use mainspring_venues::table::{open, Opening};
-use mainspring_venues::venue::{Network, Stream};
+use mainspring_venues::venue::{Network, Stream, Venue};
 use pyo3::prelude::*;
 use serde::Deserialize;
 use serde_json::{json, Value};
 
 use crate::errors::to_py;
 use crate::live::{parse, plan, KeepText, Place, PyLiveSession};
+use crate::relay::PyVenueRelay;
 
 /// From the beginning of an attempt to a connection that can be used.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -54,6 +60,20 @@ pub(crate) struct VenueText {
     cancel_all: bool,
     short_term: bool,
     proxy: Option<String>,
+    /// A library in Python speaks to it.
+    #[serde(default)]
+    pub(crate) relayed: Option<RelayedText>,
+}
+
+/// A venue that a library in Python speaks to.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RelayedText {
+    /// Its place among the relays that come with it.
+    at: usize,
+    can: Abilities,
+    /// What people are told about it at the start.
+    note: String,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -84,10 +104,30 @@ impl VenueText {
         }
     }
 
-    pub(crate) fn addresses(
-        &self,
-        venue: &dyn mainspring_venues::venue::Venue,
-    ) -> Result<Addresses> {
+    /// The venue's codec.
+    pub(crate) fn codec(&self, secrets: &Secrets) -> Result<Box<dyn Venue>> {
+        match &self.relayed {
+            Some(relayed) => Ok(Box::new(Relayed::new(&self.name, relayed.can))),
+            None => open(&self.name, &self.opening(secrets)),
+        }
+    }
+
+    /// Whether orders can be sent: a library has its key itself.
+    fn trades(&self, (_, secret, _): &Secrets) -> bool {
+        secret.is_some() || self.relayed.is_some()
+    }
+
+    /// What carries requests to the library, for a venue that has one.
+    fn relay<'a>(&self, relays: &'a [Relay]) -> Result<Option<&'a Relay>> {
+        let Some(relayed) = &self.relayed else { return Ok(None) };
+        let missing = || Error::new(ErrorKind::Config, format!("nobody speaks to {}", self.name));
+        relays.get(relayed.at).map(Some).ok_or_else(missing)
+    }
+
+    pub(crate) fn addresses(&self, venue: &dyn Venue) -> Result<Addresses> {
+        if self.relayed.is_some() {
+            return Ok(Relayed::addresses());
+        }
         let network = if self.test { Network::Test } else { Network::Main };
         match &self.url {
             Some(url) => moved(venue.endpoints(network), url),
@@ -178,24 +218,38 @@ impl Session for Shared {
 fn look(
     text: &VenueText,
     secrets: &Secrets,
+    relays: &[Relay],
     patience: Duration,
 ) -> Result<(CheckReport, Vec<Listing>)> {
-    let opening = text.opening(secrets);
-    let has_key = opening.secret.is_some();
-    let venue = open(&text.name, &opening)?;
+    let venue = text.codec(secrets)?;
     let addresses = text.addresses(venue.as_ref())?;
-    let check = CheckUp::new(venue, addresses, text.symbols.clone(), has_key);
+    let check = CheckUp::new(venue, addresses, text.symbols.clone(), text.trades(secrets));
+    match text.relay(relays)? {
+        Some(relay) => {
+            let mut io = relay.carrier();
+            let session = io.session();
+            look_by(&mut io, session, check, patience)
+        }
+        None => look_by(&mut Io::new(text.io(false)?, WallClock::new())?, 0, check, patience),
+    }
+}
+
+fn look_by(
+    io: &mut impl Carrier,
+    session: u8,
+    check: CheckUp,
+    patience: Duration,
+) -> Result<(CheckReport, Vec<Listing>)> {
     let check = std::sync::Arc::new(std::sync::Mutex::new(check));
     let ours = Shared(std::sync::Arc::clone(&check));
     let clock = WallClock::new();
-    let mut io = Io::new(text.io(false)?, clock)?;
-    let mut driver = Driver::new(Box::new(Shared(check)), 0, 1);
+    let mut driver = Driver::new(Box::new(Shared(check)), session, 1);
     let until = Instant::now() + patience;
-    driver.start(&mut io, &mut Deaf, clock.now_ns());
+    driver.start(io, &mut Deaf, clock.now_ns());
     while !ours.with(|check| check.is_done()) {
-        io.turn(Duration::from_millis(20))?;
+        io.turn_unless(Duration::from_millis(20), || false)?;
         while let Some(event) = io.next_event() {
-            driver.event(&mut io, &mut Deaf, event, clock.now_ns());
+            driver.event(io, &mut Deaf, event, clock.now_ns());
         }
         if Instant::now() >= until {
             let why = format!("the venue did not answer within {} s", patience.as_secs());
@@ -212,11 +266,17 @@ pub fn check_venue(
     venue: &str,
     secrets: Secrets,
     timeout_s: f64,
+    relays: Vec<Py<PyVenueRelay>>,
 ) -> PyResult<String> {
+    let relays = ends_of(&relays);
     at_venue(py, venue, timeout_s, |text, patience| {
-        let (report, _) = look(text, &secrets, patience)?;
+        let (report, _) = look(text, &secrets, &relays, patience)?;
         report_json(&report).map(|value| value.to_string())
     })
+}
+
+fn ends_of(relays: &[Py<PyVenueRelay>]) -> Vec<Relay> {
+    relays.iter().map(|one| one.get().relay.clone()).collect()
 }
 
 /// Does something at a venue that is told as JSON, outside of the interpreter's lock and for so long.
@@ -247,7 +307,7 @@ pub(crate) fn check_copies(texts: &[VenueText], copies: u8) -> Result<()> {
         return Ok(());
     }
     for text in texts {
-        if open(&text.name, &Opening::default())?.marks().is_some() {
+        if text.codec(&(None, None, None))?.marks().is_some() {
             return Ok(());
         }
     }
@@ -270,20 +330,17 @@ pub fn start_live(
     code: &str,
     strategies: Vec<(Bound<'_, PyAny>, String)>,
     base: &Bound<'_, PyAny>,
+    relays: Vec<Py<PyVenueRelay>>,
 ) -> PyResult<PyLiveSession> {
     let places = Place::read_all(&strategies)?;
     let texts: Vec<VenueText> = parse(venues, "the venues").map_err(to_py)?;
+    let relays = ends_of(&relays);
     let Prepared { sessions, instruments, cash } =
-        py.detach(|| prepare(&texts, &secrets)).map_err(to_py)?;
+        py.detach(|| prepare(&texts, &secrets, &relays)).map_err(to_py)?;
     let made = || -> Result<_> {
-        let first = texts
-            .first()
-            .ok_or_else(|| Error::new(ErrorKind::Config, "name a venue to trade on".to_owned()))?;
         let how: KeepText = parse(keep, "how the session is kept")?;
         check_copies(&texts, how.copies)?;
-        let io = first.io(how.busy_poll)?;
-        let link = LinkConfig { io, core: how.io_core, copies: how.copies, market_only: false };
-        let Group { links, states } = group(link, sessions);
+        let Group { links, states } = links_of(&texts, sessions, &relays, &how)?;
         let mut config: Value = parse(config, "the session's configuration")?;
         if cash_of_venues {
             config["run"]["deposits"] = json!(cash);
@@ -294,6 +351,47 @@ pub fn start_live(
     };
     let (plan, states) = made().map_err(to_py)?;
     PyLiveSession::launch(py, plan, places, base, states)
+}
+
+/// A link for each session, in their order: those with sockets share a thread, every library has one of
+/// its own.
+fn links_of(
+    texts: &[VenueText],
+    sessions: Vec<Box<dyn Session>>,
+    relays: &[Relay],
+    how: &KeepText,
+) -> Result<Group> {
+    let (mut links, mut states): (Vec<Box<dyn Link>>, Vec<_>) = (Vec::new(), Vec::new());
+    let (mut shared, mut first) = (Vec::new(), None);
+    for (text, session) in texts.iter().zip(sessions) {
+        match text.relay(relays)? {
+            Some(relay) => {
+                let (link, state) = relayed(relay, session);
+                if let Some(RelayedText { note, .. }) = &text.relayed {
+                    let note = Note { level: Level::Warning, topic: "slower", text: note.clone() };
+                    state.note(note, WallClock::new().now_ns());
+                }
+                links.push(link);
+                states.push(state);
+            }
+            None => {
+                first = first.or(Some(text));
+                shared.push(session);
+            }
+        }
+    }
+    if let Some(first) = first {
+        let io = first.io(how.busy_poll)?;
+        let config = LinkConfig { io, core: how.io_core, copies: how.copies, market_only: false };
+        let group = group(config, shared);
+        links.extend(group.links);
+        states.extend(group.states);
+    }
+    states.sort_by_key(|state| {
+        let name = state.read().venue;
+        texts.iter().position(|text| text.name == name)
+    });
+    Ok(Group { links, states })
 }
 
 /// What venues told when they were looked at.
@@ -311,18 +409,18 @@ pub(crate) fn market_session(
     first: usize,
 ) -> Result<(Box<dyn Session>, Vec<Instrument>)> {
     let secrets = (None, None, None);
-    let (report, listings) = look(text, &secrets, Duration::from_secs(30))?;
+    let (report, listings) = look(text, &secrets, &[], Duration::from_secs(30))?;
     let listings = numbered(&report, listings, first)?;
     let instruments = listings.iter().map(|listing| listing.instrument.clone()).collect();
     Ok((session_of(text, &secrets, listings)?, instruments))
 }
 
 /// The sessions, each after a look at its venue, and all instruments.
-fn prepare(texts: &[VenueText], secrets: &[Secrets]) -> Result<Prepared> {
+fn prepare(texts: &[VenueText], secrets: &[Secrets], relays: &[Relay]) -> Result<Prepared> {
     let mut sessions: Vec<Box<dyn Session>> = Vec::new();
     let (mut instruments, mut cash) = (Vec::new(), Vec::new());
     for (text, secrets) in texts.iter().zip(secrets) {
-        let (report, listings) = look(text, secrets, Duration::from_secs(30))?;
+        let (report, listings) = look(text, secrets, relays, Duration::from_secs(30))?;
         let numbered = numbered(&report, listings, instruments.len())?;
         instruments.extend(numbered.iter().map(|listing| listing.instrument.clone()));
         add_cash(&report, &numbered, &mut cash);
@@ -351,11 +449,9 @@ fn session_of(
     secrets: &Secrets,
     listings: Vec<Listing>,
 ) -> Result<Box<dyn Session>> {
-    let opening = text.opening(secrets);
-    let trades = opening.secret.is_some();
-    let venue = open(&text.name, &opening)?;
+    let venue = text.codec(secrets)?;
     let addresses = text.addresses(venue.as_ref())?;
-    let settings = text.settings(addresses, trades);
+    let settings = text.settings(addresses, text.trades(secrets));
     Ok(Box::new(VenueSession::new(venue, Listings::new(listings)?, settings)?))
 }
 

@@ -130,7 +130,7 @@ impl PyVenueCodec {
 
     /// The name of the venue.
     #[getter]
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         self.venue.name()
     }
 

@@ -20,6 +20,7 @@ pub mod pin;
 pub mod proxy;
 pub mod pulse;
 pub mod record;
+pub mod relay;
 pub mod stream;
 pub mod tls;
 pub mod websocket;

@@ -30,6 +30,7 @@ pub mod okx;
 pub mod operation;
 pub mod outgoing;
 pub mod params;
+pub mod relayed;
 pub mod reports;
 pub mod rows;
 pub mod rules;

@@ -70,10 +70,10 @@ pub struct Heartbeat {
 /// and what a protocol asks the client to count (nonces, sequence numbers).
 pub trait Venue: Send {
     /// The name in configuration and in instruments.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// What the venue takes.
-    fn rules(&self) -> &'static Rules;
+    fn rules(&self) -> &Rules;
 
     /// Where it is.
     fn endpoints(&self, network: Network) -> Endpoints;

@@ -7,6 +7,7 @@ context manager: leaving it ends the session in order.
 from __future__ import annotations
 
 from mainspring.live.ccxt_feed import CcxtFeed
+from mainspring.live.ccxt_venue import CcxtVenue
 from mainspring.live.config import Keep, PaperVenue, Recording, Rollout, VenueFeed
 from mainspring.live.credentials import Credentials
 from mainspring.live.model_fills import Filled, ModelFills, OrderFills, model_fills
@@ -18,6 +19,7 @@ from mainspring.live.venue import Check, Hedge, LiveVenue
 
 __all__ = [
     "CcxtFeed",
+    "CcxtVenue",
     "Check",
     "Credentials",
     "Filled",

@@ -38,6 +38,7 @@ from mainspring.strategy.undeclared import undeclared_state
 if TYPE_CHECKING:
     from mainspring.features import Microprice
     from mainspring.live.ccxt_reader import CcxtReader
+    from mainspring.live.ccxt_worker import CcxtWorker
     from mainspring.live.latency import StageLatency
     from mainspring.live.trade import VenueStatus
 
@@ -121,9 +122,10 @@ class LiveSession:
         bars: Sequence[str] = (),
         rollouts: Sequence[Rollout] = (),
         readers: Sequence[CcxtReader] = (),
+        speakers: Sequence[CcxtWorker] = (),
     ) -> None:
         self.folder = folder
-        self._readers = tuple(readers)
+        self._readers, self._speakers = tuple(readers), tuple(speakers)
         self._core = core
         self._strategies = list(strategies)
         self._features, self._bars = list(features), set(bars)
@@ -297,6 +299,8 @@ class LiveSession:
         Raises:
             ConfigError: The engine cannot use them; those before go on to hold.
         """
+        for speaker in self._speakers:
+            rules = speaker.fitting(rules)
         told = None if rules is None else rules.to_engine()
         self._command({"command": "set_execution", "rules": told})
 
@@ -415,6 +419,9 @@ class LiveSession:
         for reader in self._readers:
             reader.close()
         told = self._core.stop(cancel)
+        # The last cancels went through them.
+        for speaker in self._speakers:
+            speaker.close()
         if self._worker is not None and self._worker is not threading.current_thread():
             # A strategy that hangs cannot be waited for.
             self._worker.join(timeout=1.0)

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainspring import _core
 from mainspring.backtesting.config import Fees, Limits, RunSettings, Span
@@ -23,6 +23,7 @@ from mainspring.backtesting.identity import strategy_identity
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.errors import ConfigError
 from mainspring.live import lease as leases
+from mainspring.live.ccxt_venue import CcxtVenue
 from mainspring.live.config import Keep, Rollout, span_ns
 from mainspring.live.owner import orders_form, with_owner
 from mainspring.live.session import SETTLEMENT, LiveSession, check_state, rolled
@@ -31,6 +32,9 @@ from mainspring.risk import Margin, PositionStates, Stop, Validator
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import Native
 
+if TYPE_CHECKING:
+    from mainspring.live.ccxt_worker import CcxtWorker
+
 _TAG = "tag"
 
 
@@ -38,7 +42,7 @@ def live(
     strategy: Strategy | Native | type[Strategy] | Sequence[Strategy | Native],
     folder: str | Path,
     *,
-    venues: LiveVenue | Sequence[LiveVenue],
+    venues: TradedVenue | Sequence[TradedVenue],
     size: float,
     keep: Keep | None = None,
     fees: Fees | None = None,
@@ -65,7 +69,8 @@ def live(
         strategy: The strategies, as for `ms.backtest`.
         folder: Where journal and snapshots are kept. It also holds the tag by which our orders are
             told from others on the account: a session goes on in its own folder.
-        venues: Where to trade. Instruments are numbered in this order.
+        venues: Where to trade: `LiveVenue`, or `CcxtVenue` for those that only ccxt speaks to.
+            Instruments are numbered in this order.
         size: Share of every quantity that strategies ask for which is carried out, above 0 and
             up to 1: begin small. Quantities become whole lots, one at least.
         keep: Journal, snapshots, supervision.
@@ -94,7 +99,7 @@ def live(
         MismatchError: The folder is in use, or its journal is of another session.
     """
     folder = Path(folder)
-    places = [venues] if isinstance(venues, LiveVenue) else list(venues)
+    places = [venues] if isinstance(venues, LiveVenue | CcxtVenue) else list(venues)
     if not 0 < size <= 1:
         raise ConfigError(f"a size of {size}; give the share of quantities to trade, such as 0.1")
     _check_places(places)
@@ -115,31 +120,68 @@ def live(
         bars=wanted_bars(strategies, ()),
     )
     size_bps = max(1, round(size * 10_000))
-    run = {**settings.to_engine(SETTLEMENT), "size_bps": size_bps}
     everyone = [*strategies, *_hedges(places, size_bps)]
     tag = tag_of(folder)
     kept = (keep or Keep()).to_engine(folder, signals=signals)
-    with _leased(folder, places, tag, lease, kept):
-        core = _core.start_live(
-            folder,
-            json.dumps({"run": run, **rolled(rollouts), **policy}),
-            json.dumps([place.to_engine(tag) for place in places]),
-            [place.credentials.parts() for place in places],
-            cash is None,
-            json.dumps(kept),
-            json.dumps([strategy_identity(one, one.trigger) for one in everyone], default=str),
-            [(engine_form(one), one.trigger) for one in everyone],
-            Strategy,
-        )
+    with contextlib.ExitStack() as undo:
+        told, secret, workers = _spoken_to(places, tag, undo)
+        for worker in workers:
+            reconcile = worker.fitting(reconcile)
+        settings = dataclasses.replace(settings, reconcile=reconcile)
+        run = {**settings.to_engine(SETTLEMENT), "size_bps": size_bps}
+        with _leased(folder, places, tag, lease, kept):
+            core = _core.start_live(
+                folder,
+                json.dumps({"run": run, **rolled(rollouts), **policy}),
+                json.dumps(told),
+                secret,
+                cash is None,
+                json.dumps(kept),
+                json.dumps([strategy_identity(one, one.trigger) for one in everyone], default=str),
+                [(engine_form(one), one.trigger) for one in everyone],
+                Strategy,
+                [worker.relay for worker in workers],
+            )
+        undo.pop_all()
     return LiveSession(
-        core, folder, strategies, features=settings.features, bars=settings.bars, rollouts=rollouts
-    )
+        core, folder, strategies, features=settings.features, bars=settings.bars,
+        rollouts=rollouts, speakers=workers,
+    )  # fmt: skip
+
+
+TradedVenue = LiveVenue | CcxtVenue
+"""Where orders go."""
+
+_Secrets = tuple[bytes | None, bytes | None, bytes | None]
+
+
+def _spoken_to(
+    places: Sequence[TradedVenue], tag: int, undo: contextlib.ExitStack
+) -> tuple[list[dict[str, Any]], list[_Secrets], list[CcxtWorker]]:
+    """The venues in the engine's form, their secrets, and those who speak to them by ccxt."""
+    told: list[dict[str, Any]] = []
+    secret: list[_Secrets] = []
+    workers: list[CcxtWorker] = []
+    for place in places:
+        told.append(place.to_engine(tag))
+        if isinstance(place, LiveVenue):
+            secret.append(place.credentials.parts())
+            continue
+        from mainspring.live.ccxt_worker import CcxtWorker
+
+        worker = CcxtWorker(place)
+        undo.callback(worker.close)
+        told[-1]["relayed"] = worker.told(len(workers))
+        workers.append(worker)
+        # ccxt has the key; the engine needs none.
+        secret.append((None, None, None))
+    return told, secret, workers
 
 
 @contextlib.contextmanager
 def _leased(
     folder: Path,
-    places: Sequence[LiveVenue],
+    places: Sequence[TradedVenue],
     tag: int,
     after: Span | None,
     kept: dict[str, Any],
@@ -149,8 +191,11 @@ def _leased(
         yield
         return
     after_s = leases.checked_lease(span_ns(after, "lease") / 1e9)
+    watched = [place for place in places if isinstance(place, LiveVenue)]
+    if len(watched) < len(places):
+        raise ConfigError("the watcher of a lease does not speak to venues by ccxt: leave it out")
     kept["lease_file"] = str(folder / leases.LEASE_FILE)
-    watcher = leases.spawn(folder, [leases.Place.of(place, tag) for place in places], after_s)
+    watcher = leases.spawn(folder, [leases.Place.of(place, tag) for place in watched], after_s)
     try:
         yield
     except BaseException:
@@ -158,7 +203,7 @@ def _leased(
         raise
 
 
-def _check_places(places: Sequence[LiveVenue]) -> None:
+def _check_places(places: Sequence[TradedVenue]) -> None:
     if not places:
         raise ConfigError("name a venue to trade on")
     names = [place.name for place in places]
@@ -166,14 +211,15 @@ def _check_places(places: Sequence[LiveVenue]) -> None:
         if names.count(name) > 1:
             raise ConfigError(f"{name} is named twice: give all its symbols at once")
     for place in places:
-        if not place.credentials.secret:
+        has_own = isinstance(place, CcxtVenue) and place.client is not None
+        if not place.credentials.secret and not has_own:
             raise ConfigError(f"{place.name}: orders need a key; see mainspring.live.credentials")
         why = place.last_check()
         if why is not None:
             raise ConfigError(why)
 
 
-def _hedges(places: Sequence[LiveVenue], size_bps: int) -> list[Native]:
+def _hedges(places: Sequence[TradedVenue], size_bps: int) -> list[Native]:
     """The engine's own strategies behind those of the session."""
     wanted = [place.loss_hedge(size_bps) for place in places]
     hedges = [one for one in wanted if one is not None]

@@ -124,20 +124,7 @@ class LiveVenue:
         Raises:
             ConfigError: A symbol that is hedged is not traded here, or a span cannot be used.
         """
-        if not isinstance(self.on_disconnect, Hedge):
-            return None
-        hedge = self.on_disconnect
-        unknown = sorted(set(hedge.on) - set(self.symbols))
-        if unknown or not hedge.on:
-            raise ConfigError(f"{self.name}: hedge symbols that are traded here, not {unknown}")
-        pairs = [{"lost": f"{self.name}:{symbol}", "on": on} for symbol, on in hedge.on.items()]
-        return LossHedge(
-            pairs=pairs,
-            after_ms=max(1, span_ns(hedge.after, "after") // 1_000_000),
-            slice=hedge.slice,
-            size_bps=size_bps,
-            every="100ms",
-        )
+        return hedge_of(self.name, self.symbols, self.on_disconnect, size_bps)
 
     def check(self, *, timeout_s: float = 30.0) -> Check:
         """Looks at the venue without changing anything, and keeps what was found.
@@ -149,35 +136,75 @@ class LiveVenue:
         """
         from mainspring import _core
 
-        text = _core.check_venue(json.dumps(self.to_engine(0)), self.credentials.parts(), timeout_s)
+        told = json.dumps(self.to_engine(0))
+        text = _core.check_venue(told, self.credentials.parts(), timeout_s, [])
         check = Check(**json.loads(text))
-        path = self._record()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = {"time_s": time.time(), "passed": check.passed, "symbols": list(self.symbols)}
-        path.write_text(json.dumps(kept))
+        keep_look(self._kept_as(), check, self.symbols)
         return check
 
     def last_check(self) -> str | None:
         """Why trading must not begin by the last look; None when it passed and is new enough."""
         how = f"`mainspring connect {self.name} --check`"
-        try:
-            kept = json.loads(self._record().read_text())
-        except (FileNotFoundError, ValueError):
-            return f"{self.name} was never looked at with this key: {how}"
-        if not kept["passed"]:
-            return f"the last look at {self.name} found problems: {how}"
-        if time.time() - kept["time_s"] > _CHECK_LASTS_S:
-            return f"the last look at {self.name} is older than a day: {how}"
-        missing = sorted(set(self.symbols) - set(kept["symbols"]))
-        if missing:
-            return f"the last look at {self.name} was not at {', '.join(missing)}: {how}"
-        return None
+        return last_look(self.name, self._kept_as(), self.symbols, how)
 
-    def _record(self) -> Path:
+    def _kept_as(self) -> str:
         place = "" if self.url is None else f"-{abs(hash_text(self.url)):x}"
         network = "-test" if self.test else ""
-        name = f"{self.name}{network}{place}-{self.credentials.fingerprint()}.json"
-        return data_home() / "checks" / name
+        return f"{self.name}{network}{place}-{self.credentials.fingerprint()}"
+
+
+def hedge_of(
+    name: str,
+    symbols: Sequence[str],
+    on_disconnect: Literal["cancel", "keep"] | Hedge,
+    size_bps: int,
+) -> LossHedge | None:
+    """The strategy that hedges a venue while it cannot be heard; None where that is not wanted.
+
+    Raises:
+        ConfigError: A symbol that is hedged is not traded there, or a span cannot be used.
+    """
+    if not isinstance(on_disconnect, Hedge):
+        return None
+    unknown = sorted(set(on_disconnect.on) - set(symbols))
+    if unknown or not on_disconnect.on:
+        raise ConfigError(f"{name}: hedge symbols that are traded here, not {unknown}")
+    pairs = [{"lost": f"{name}:{symbol}", "on": on} for symbol, on in on_disconnect.on.items()]
+    return LossHedge(
+        pairs=pairs,
+        after_ms=max(1, span_ns(on_disconnect.after, "after") // 1_000_000),
+        slice=on_disconnect.slice,
+        size_bps=size_bps,
+        every="100ms",
+    )
+
+
+def keep_look(kept_as: str, check: Check, symbols: Sequence[str]) -> None:
+    """Keeps what a look found, for `last_look`."""
+    path = _look_file(kept_as)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = {"time_s": time.time(), "passed": check.passed, "symbols": list(symbols)}
+    path.write_text(json.dumps(kept))
+
+
+def last_look(name: str, kept_as: str, symbols: Sequence[str], how: str) -> str | None:
+    """Why trading must not begin by the last look; None when it passed and is new enough."""
+    try:
+        kept = json.loads(_look_file(kept_as).read_text())
+    except (FileNotFoundError, ValueError):
+        return f"{name} was never looked at with this key: {how}"
+    if not kept["passed"]:
+        return f"the last look at {name} found problems: {how}"
+    if time.time() - kept["time_s"] > _CHECK_LASTS_S:
+        return f"the last look at {name} is older than a day: {how}"
+    missing = sorted(set(symbols) - set(kept["symbols"]))
+    if missing:
+        return f"the last look at {name} was not at {', '.join(missing)}: {how}"
+    return None
+
+
+def _look_file(kept_as: str) -> Path:
+    return data_home() / "checks" / f"{kept_as}.json"
 
 
 def known_venue(name: str) -> None:

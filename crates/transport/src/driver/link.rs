@@ -11,9 +11,10 @@ use mainspring_core::{ClientOrderId, InstrumentId, Request, Ticks, TimeNs, Venue
 use mainspring_live::{Bell, Desk, Link, Stage};
 use mainspring_venues::session::{Session, Told};
 
-use super::{session_of, Driver, Ear, VenueState};
+use super::{session_of, Carrier, Driver, Ear, VenueState};
 use crate::io::{self, Io, IoConfig, IoEvent};
 use crate::pin;
+use crate::relay::Relay;
 
 /// Longest sleep: timers of sessions and halts are looked at.
 const NAP: Duration = Duration::from_millis(2);
@@ -79,6 +80,45 @@ pub fn group(config: LinkConfig, sessions: Vec<Box<dyn Session>>) -> Group {
         }));
     }
     Group { links, states }
+}
+
+/// A session whose wire is a library of the host process, as a link with a thread of its own.
+#[must_use]
+pub fn relayed(relay: &Relay, session: Box<dyn Session>) -> (Box<dyn Link>, Arc<VenueState>) {
+    let state = Arc::new(VenueState::new(session.venue()));
+    let venue = session.venue().to_owned();
+    let link = Relayed { venue, session, relay: relay.clone(), state: Arc::clone(&state) };
+    (Box::new(link), state)
+}
+
+struct Relayed {
+    venue: String,
+    session: Box<dyn Session>,
+    relay: Relay,
+    state: Arc<VenueState>,
+}
+
+impl Link for Relayed {
+    fn venue(&self) -> &str {
+        &self.venue
+    }
+
+    fn adopt(&mut self, account: &Account) {
+        self.session.adopt(account);
+    }
+
+    fn bell(&self) -> Option<Bell> {
+        Some(self.relay.bell())
+    }
+
+    fn run(self: Box<Self>, desk: Desk) {
+        let mut io = self.relay.carrier();
+        let (done, _) = channel();
+        let (session, state, index) = (self.session, self.state, io.session());
+        let seat = Seat { session, desk, index, state, done };
+        serve(&mut io, &mut [Serving::new(seat, 1, false)]);
+        self.relay.end();
+    }
 }
 
 /// What the thread of the group is given: whichever member runs first is it.
@@ -164,7 +204,7 @@ impl Leader {
                     }
                 }
             }
-            seats.push(Serving::new(seat, &self.config));
+            seats.push(Serving::new(seat, self.config.copies, self.config.market_only));
         }
         let Some(mut io) = io else { return };
         self.bell.connect(io.bell());
@@ -179,7 +219,7 @@ impl Leader {
 }
 
 /// Turns until every desk ends.
-fn serve(io: &mut Io, seats: &mut [Serving]) {
+fn serve(io: &mut impl Carrier, seats: &mut [Serving]) {
     seats.iter_mut().for_each(|seat| seat.begin(io));
     let mut by_index: HashMap<usize, usize> = HashMap::new();
     for (at, seat) in seats.iter().enumerate() {
@@ -218,9 +258,8 @@ struct Serving {
 }
 
 impl Serving {
-    fn new(seat: Seat, config: &LinkConfig) -> Self {
+    fn new(seat: Seat, copies: u8, market_only: bool) -> Self {
         let Seat { session, desk, index, state, done } = seat;
-        let market_only = config.market_only;
         let ear = DeskEar {
             desk,
             state,
@@ -231,7 +270,7 @@ impl Serving {
             heard: Vec::new(),
         };
         Self {
-            driver: Driver::new(session, index, config.copies),
+            driver: Driver::new(session, index, copies),
             ear,
             index,
             ending: None,
@@ -242,7 +281,7 @@ impl Serving {
         }
     }
 
-    fn begin(&mut self, io: &mut Io) {
+    fn begin(&mut self, io: &mut impl Carrier) {
         let now_ns = self.ear.desk.now_ns();
         self.driver.start(io, &mut self.ear, now_ns);
     }
@@ -255,7 +294,7 @@ impl Serving {
         self.driver.next_due_ns().min(self.ending.unwrap_or(TimeNs::MAX))
     }
 
-    fn event(&mut self, io: &mut Io, event: IoEvent) {
+    fn event(&mut self, io: &mut impl Carrier, event: IoEvent) {
         let stamps = match &event {
             IoEvent::Message { recv_ns, .. } => Some(*recv_ns),
             IoEvent::Closed { reason, .. } => {
@@ -279,7 +318,7 @@ impl Serving {
     }
 
     /// Requests, timers, the end.
-    fn turn(&mut self, io: &mut Io) {
+    fn turn(&mut self, io: &mut impl Carrier) {
         if self.ear.market_only {
             while self.ear.desk.next_request().is_some() {}
         } else {
@@ -305,7 +344,7 @@ impl Serving {
     }
 
     /// Halts and requests of the kernel.
-    fn serve_kernel(&mut self, io: &mut Io) {
+    fn serve_kernel(&mut self, io: &mut impl Carrier) {
         if self.ear.desk.take_halt() {
             let now_ns = self.ear.desk.now_ns();
             self.driver.halted(io, &mut self.ear, now_ns);
@@ -325,7 +364,7 @@ impl Serving {
         !self.round.is_empty()
     }
 
-    fn send_round(&mut self, io: &mut Io) {
+    fn send_round(&mut self, io: &mut impl Carrier) {
         let begun_ns = self.ear.desk.now_ns();
         self.driver.encode(&self.round, begun_ns);
         let encoded_ns = self.ear.desk.now_ns();

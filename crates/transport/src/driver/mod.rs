@@ -1,6 +1,7 @@
 //! Turns a venue session: what happened on its sockets goes in, what it asks for is carried out, what
 //! it tells goes to an [`Ear`].
 
+mod carrier;
 mod copied;
 mod link;
 mod state;
@@ -16,11 +17,12 @@ use mainspring_venues::session::{
 
 use crate::address::Url;
 use crate::http::{self, Response};
-use crate::io::{CallKey, Io, IoEvent, SocketKey};
+use crate::io::{CallKey, IoEvent, SocketKey};
 use crate::websocket::Payload;
 
+pub use carrier::Carrier;
 use copied::{Copied, Heard};
-pub use link::{group, Group, LinkConfig};
+pub use link::{group, relayed, Group, LinkConfig};
 pub use state::{Shown, VenueState};
 use timers::Timers;
 
@@ -98,13 +100,19 @@ impl Driver {
     }
 
     /// Begins.
-    pub fn start(&mut self, io: &mut Io, ear: &mut dyn Ear, now_ns: TimeNs) {
+    pub fn start(&mut self, io: &mut impl Carrier, ear: &mut dyn Ear, now_ns: TimeNs) {
         self.session.start(now_ns, &mut self.out);
         self.settle(io, ear, now_ns);
     }
 
     /// Something happened on a socket or to a request of this session.
-    pub fn event(&mut self, io: &mut Io, ear: &mut dyn Ear, event: IoEvent, now_ns: TimeNs) {
+    pub fn event(
+        &mut self,
+        io: &mut impl Carrier,
+        ear: &mut dyn Ear,
+        event: IoEvent,
+        now_ns: TimeNs,
+    ) {
         match event {
             IoEvent::Message { key, bytes, recv_ns } => {
                 if self.copied.passes(key, &bytes) {
@@ -141,7 +149,13 @@ impl Driver {
     }
 
     /// The kernel asks for something.
-    pub fn request(&mut self, io: &mut Io, ear: &mut dyn Ear, request: &Request, now_ns: TimeNs) {
+    pub fn request(
+        &mut self,
+        io: &mut impl Carrier,
+        ear: &mut dyn Ear,
+        request: &Request,
+        now_ns: TimeNs,
+    ) {
         self.encode(std::slice::from_ref(request), now_ns);
         self.settle(io, ear, now_ns);
     }
@@ -153,13 +167,13 @@ impl Driver {
     }
 
     /// Trading is halted.
-    pub(crate) fn halted(&mut self, io: &mut Io, ear: &mut dyn Ear, now_ns: TimeNs) {
+    pub(crate) fn halted(&mut self, io: &mut impl Carrier, ear: &mut dyn Ear, now_ns: TimeNs) {
         self.session.halted(now_ns, &mut self.out);
         self.settle(io, ear, now_ns);
     }
 
     /// Gives the timers whose time came.
-    pub fn due(&mut self, io: &mut Io, ear: &mut dyn Ear, now_ns: TimeNs) {
+    pub fn due(&mut self, io: &mut impl Carrier, ear: &mut dyn Ear, now_ns: TimeNs) {
         while let Some(timer) = self.timers.take_due(now_ns) {
             self.tell(Input::Due { timer }, now_ns);
             self.settle(io, ear, now_ns);
@@ -173,7 +187,7 @@ impl Driver {
     }
 
     /// Ends; the thread goes on for a little while until answers have come.
-    pub fn stop(&mut self, io: &mut Io, ear: &mut dyn Ear, now_ns: TimeNs) {
+    pub fn stop(&mut self, io: &mut impl Carrier, ear: &mut dyn Ear, now_ns: TimeNs) {
         self.session.stop(now_ns, &mut self.out);
         self.settle(io, ear, now_ns);
     }
@@ -198,7 +212,7 @@ impl Driver {
     }
 
     /// Carries out what the session asked for and hands on what it told, until it wants no more.
-    pub(crate) fn settle(&mut self, io: &mut Io, ear: &mut dyn Ear, now_ns: TimeNs) {
+    pub(crate) fn settle(&mut self, io: &mut impl Carrier, ear: &mut dyn Ear, now_ns: TimeNs) {
         loop {
             let mut out = std::mem::take(&mut self.out);
             for effect in out.effects.drain(..) {
@@ -232,7 +246,7 @@ impl Driver {
         }
     }
 
-    fn carry_out(&mut self, io: &mut Io, effect: Effect) {
+    fn carry_out(&mut self, io: &mut impl Carrier, effect: Effect) {
         match effect {
             Effect::Open { socket, market, url, headers } => {
                 let key = self.key(socket);

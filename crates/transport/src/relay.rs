@@ -1,0 +1,391 @@
+//! A venue's wire through a library of the host process: what a session asks for waits here until the
+//! library's own thread takes it, and what it answers waits for the session's thread.
+//!
+//! Neither ever waits for the other while the session has something to do: a library that is slow, or
+//! hangs, makes requests fail in time and nothing else.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mainspring_core::{Error, ErrorKind, Result, TimeNs};
+use mainspring_live::{Bell, WallClock};
+use mainspring_venues::outgoing::Method;
+use tungstenite::Bytes;
+
+use crate::driver::{session_of, Carrier};
+use crate::head::Head;
+use crate::http::{Request, Response};
+use crate::io::{CallKey, IoEvent, SocketKey};
+use crate::websocket::Payload;
+
+/// Requests that may wait for the library; one more has failed before it left.
+const MAX_WAITING: usize = 256;
+
+/// Requests that the library works on at a time.
+const MAX_OPEN: usize = 8;
+
+/// Of cancels so many more.
+const MAX_OPEN_CANCELS: usize = 4;
+
+/// Answers and messages that may wait for the session; the library waits then.
+const MAX_SAID: usize = 4_096;
+
+/// Where the number of the session begins in keys.
+const SESSION_BITS: u32 = 56;
+
+/// Something for the library to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Begin what an address stands for.
+    Open {
+        /// Number of the connection.
+        key: SocketKey,
+        /// What is wanted, the last part of an address: `market` or `user`.
+        what: String,
+    },
+    /// End it.
+    Close {
+        /// Which.
+        key: SocketKey,
+    },
+    /// A message on it.
+    Text {
+        /// On which.
+        key: SocketKey,
+        /// All of it.
+        text: String,
+    },
+    /// Say whether the venue is still there, by [`Relay::pong`].
+    Ping {
+        /// For which connection.
+        key: SocketKey,
+    },
+    /// A request, to be answered once by [`Relay::answer`] or [`Relay::failed`].
+    Call {
+        /// Its number.
+        key: CallKey,
+        /// All of it.
+        body: String,
+    },
+}
+
+/// A request on its way.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    until: Instant,
+    /// The library has begun with it.
+    taken: bool,
+    cancels: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    session: u8,
+    /// What is no request: a few of each connection.
+    wires: VecDeque<Asked>,
+    cancels: VecDeque<(CallKey, String)>,
+    calls: VecDeque<(CallKey, String)>,
+    open: BTreeMap<CallKey, Open>,
+    said: VecDeque<IoEvent>,
+    over: bool,
+}
+
+impl State {
+    fn next(&mut self) -> Option<Asked> {
+        if let Some(asked) = self.wires.pop_front() {
+            return Some(asked);
+        }
+        let taken = self.open.values().filter(|one| one.taken).count();
+        let cancelling = self.open.values().filter(|one| one.taken && one.cancels).count();
+        let (key, body) = if taken - cancelling.min(MAX_OPEN_CANCELS) < MAX_OPEN {
+            self.cancels.pop_front().or_else(|| self.calls.pop_front())?
+        } else if cancelling < MAX_OPEN_CANCELS {
+            self.cancels.pop_front()?
+        } else {
+            return None;
+        };
+        if let Some(open) = self.open.get_mut(&key) {
+            open.taken = true;
+        }
+        Some(Asked::Call { key, body })
+    }
+
+    /// Whether a key is of the session that runs now.
+    fn is_now(&self, key: u64) -> bool {
+        key >> SESSION_BITS == u64::from(self.session)
+    }
+
+    fn give_up(&mut self, now: Instant) {
+        let late: Vec<CallKey> =
+            self.open.iter().filter(|(_, one)| one.until <= now).map(|(key, _)| *key).collect();
+        for key in late {
+            let Some(open) = self.open.remove(&key) else { continue };
+            self.cancels.retain(|(one, _)| *one != key);
+            self.calls.retain(|(one, _)| *one != key);
+            let reason = match open.taken {
+                true => "no answer came in time",
+                false => "the library was busy for too long",
+            };
+            self.said.push_back(failed(key, open.taken, reason));
+        }
+    }
+}
+
+fn failed(key: CallKey, perhaps_sent: bool, reason: &str) -> IoEvent {
+    IoEvent::Failed { key, perhaps_sent, reason: reason.to_owned() }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: Mutex<State>,
+    /// Something was asked, or there is room for more requests.
+    asked: Condvar,
+    /// Something was said.
+    said: Condvar,
+    /// There is room for what is said.
+    room: Condvar,
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The library's end. It can be used from any thread.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    inner: Arc<Inner>,
+    patience: Duration,
+    clock: WallClock,
+}
+
+impl Relay {
+    /// With so much patience for an answer.
+    #[must_use]
+    pub fn new(patience: Duration) -> Self {
+        Self { inner: Arc::default(), patience, clock: WallClock::new() }
+    }
+
+    /// The session's end. Whoever had it before hears nothing any more.
+    #[must_use]
+    pub fn carrier(&self) -> RelayIo {
+        let mut state = self.inner.lock();
+        let session = state.session % 126 + 1;
+        *state = State { session, ..State::default() };
+        RelayIo {
+            inner: Arc::clone(&self.inner),
+            session,
+            patience: self.patience,
+            out: VecDeque::new(),
+            clock: self.clock,
+            woke_ns: self.clock.now_ns(),
+        }
+    }
+
+    /// Wakes the session's thread.
+    #[must_use]
+    pub fn bell(&self) -> Bell {
+        let inner = Arc::clone(&self.inner);
+        Arc::new(move || inner.said.notify_one())
+    }
+
+    /// What is to be done next, after waiting for at most so long.
+    #[must_use]
+    pub fn next(&self, patience: Duration) -> Option<Asked> {
+        let mut state = self.inner.lock();
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(asked) = state.next() {
+                return Some(asked);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let waited = self.inner.asked.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// A connection stands.
+    ///
+    /// # Errors
+    /// When the session is over.
+    pub fn opened(&self, key: SocketKey) -> Result<()> {
+        self.say(key, IoEvent::Opened { key })
+    }
+
+    /// A connection ended, or could not be made.
+    ///
+    /// # Errors
+    /// As [`Self::opened`].
+    pub fn closed(&self, key: SocketKey, reason: &str) -> Result<()> {
+        self.say(key, IoEvent::Closed { key, reason: reason.to_owned() })
+    }
+
+    /// A message came.
+    ///
+    /// # Errors
+    /// As [`Self::opened`].
+    pub fn message(&self, key: SocketKey, text: String) -> Result<()> {
+        let recv_ns = self.clock.now_ns();
+        self.say(key, IoEvent::Message { key, bytes: Bytes::from(text), recv_ns })
+    }
+
+    /// The venue is still there.
+    ///
+    /// # Errors
+    /// As [`Self::opened`].
+    pub fn pong(&self, key: SocketKey) -> Result<()> {
+        self.say(key, IoEvent::Pong { key })
+    }
+
+    /// The answer to a request; one that comes too late is dropped.
+    ///
+    /// # Errors
+    /// As [`Self::opened`].
+    pub fn answer(&self, key: CallKey, body: String) -> Result<()> {
+        let head = Head { status: 200, ..Head::default() };
+        let response = Response { head, body: body.into_bytes(), keeps: true };
+        self.conclude(key, IoEvent::Response { key, response })
+    }
+
+    /// A request has no answer and will not get one.
+    ///
+    /// # Errors
+    /// As [`Self::opened`].
+    pub fn failed(&self, key: CallKey, perhaps_sent: bool, reason: &str) -> Result<()> {
+        self.conclude(key, failed(key, perhaps_sent, reason))
+    }
+
+    fn conclude(&self, key: CallKey, event: IoEvent) -> Result<()> {
+        let known = self.inner.lock().open.remove(&key).is_some();
+        self.inner.asked.notify_one();
+        match known {
+            true => self.say(key, event),
+            false => Ok(()),
+        }
+    }
+
+    fn say(&self, key: u64, event: IoEvent) -> Result<()> {
+        let mut state = self.inner.lock();
+        loop {
+            if state.over {
+                return Err(Error::new(ErrorKind::Io, "the session takes nothing more"));
+            }
+            if !state.is_now(key) {
+                return Ok(());
+            }
+            if state.said.len() < MAX_SAID {
+                break;
+            }
+            state = self.inner.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.said.push_back(event);
+        drop(state);
+        self.inner.said.notify_one();
+        Ok(())
+    }
+
+    /// Nobody waits for anything any more.
+    pub fn end(&self) {
+        self.inner.lock().over = true;
+        self.inner.room.notify_all();
+        self.inner.asked.notify_all();
+        self.inner.said.notify_all();
+    }
+}
+
+/// The session's end.
+#[derive(Debug)]
+pub struct RelayIo {
+    inner: Arc<Inner>,
+    session: u8,
+    patience: Duration,
+    out: VecDeque<IoEvent>,
+    clock: WallClock,
+    woke_ns: TimeNs,
+}
+
+impl RelayIo {
+    /// The number for its [`crate::driver::Driver`].
+    #[must_use]
+    pub const fn session(&self) -> u8 {
+        self.session
+    }
+
+    fn ask(&self, asked: Asked) {
+        self.inner.lock().wires.push_back(asked);
+        self.inner.asked.notify_one();
+    }
+}
+
+impl Carrier for RelayIo {
+    fn open(&mut self, key: SocketKey, url: &str, _headers: Vec<(&'static str, String)>) {
+        let what = url.rsplit('/').next().unwrap_or("").to_owned();
+        self.ask(Asked::Open { key, what });
+    }
+
+    fn close(&mut self, key: SocketKey) {
+        self.ask(Asked::Close { key });
+    }
+
+    fn send(&mut self, key: SocketKey, payload: Payload) -> bool {
+        match payload {
+            Payload::Text(text) => self.ask(Asked::Text { key, text }),
+            Payload::Ping(_) => self.ask(Asked::Ping { key }),
+            Payload::Binary(_) => return false,
+        }
+        true
+    }
+
+    fn call(&mut self, key: CallKey, request: Request) {
+        let cancels = request.method == Method::Delete;
+        let mut state = self.inner.lock();
+        let waiting = if cancels { state.cancels.len() } else { state.calls.len() };
+        if waiting >= MAX_WAITING {
+            drop(state);
+            self.out.push_back(failed(key, false, "too many requests wait for the library"));
+            return;
+        }
+        let until = Instant::now() + self.patience;
+        state.open.insert(key, Open { until, taken: false, cancels });
+        match cancels {
+            true => state.cancels.push_back((key, request.body)),
+            false => state.calls.push_back((key, request.body)),
+        }
+        drop(state);
+        self.inner.asked.notify_one();
+    }
+
+    fn turn_unless(&mut self, patience: Duration, has_work: impl FnOnce() -> bool) -> Result<()> {
+        let mut state = self.inner.lock();
+        if state.said.is_empty() && self.out.is_empty() && !has_work() {
+            let waited = self.inner.said.wait_timeout(state, patience);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.session == self.session {
+            state.give_up(Instant::now());
+            self.out.append(&mut state.said);
+        }
+        drop(state);
+        self.inner.room.notify_all();
+        self.woke_ns = self.clock.now_ns();
+        Ok(())
+    }
+
+    fn next_event(&mut self) -> Option<IoEvent> {
+        loop {
+            let event = self.out.pop_front()?;
+            if session_of(&event) == usize::from(self.session) {
+                return Some(event);
+            }
+        }
+    }
+
+    fn woke_ns(&self) -> TimeNs {
+        self.woke_ns
+    }
+}
