@@ -306,7 +306,7 @@ impl Recorded {
             return Err(Error::new(
                 ErrorKind::Data,
                 format!(
-                    "{}: holds rows of schema {}; a session takes levels and trades",
+                    "{}: holds rows of schema {}; a paper session takes levels and trades: serve it with `mainspring venue serve --recording` and trade there",
                     path.display(),
                     file.schema().name()
                 ),

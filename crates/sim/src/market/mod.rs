@@ -106,7 +106,8 @@ impl SimMarket {
             return Err(Error::new(
                 ErrorKind::Config,
                 "fill_model matching needs to know who rests where: it works in backtests over \
-                 order-level data or generated flow; use mainspring here",
+                 order-level data or generated flow; a session has its orders in a book on the \
+                 served exchange (`mainspring venue serve`), and otherwise uses mainspring",
             ));
         }
         Ok(Self {
