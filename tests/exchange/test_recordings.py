@@ -201,6 +201,49 @@ def test_a_recording_of_nasdaq_is_served(home: Path) -> None:
         assert levels_of(depth) == near(seen.books[instrument.symbol])
 
 
+LEVELS = {
+    "binance_usdm": ("binance-raw-2024/usdm_btcusdt_20240808.gz", "BTCUSDT", 0.01),
+    "bybit": ("bybit-raw-2024/2024-12-01_XRPUSDT_ob500.jsonl.gz", "XRPUSDT", 10.0),
+    "hyperliquid": ("hyperliquid-raw-2025/btcusd_20250126_first30.jsonl.gz", "BTC", 0.01),
+}
+
+
+@pytest.mark.parametrize("venue", LEVELS)
+def test_recorded_levels_of_venues_are_served_by_their_own_protocol(
+    home: Path, tmp_path: Path, venue: str
+) -> None:
+    name, symbol, size = LEVELS[venue]
+    data = ms.data.import_file(_shared(name), out=home / "levels.mse")
+    seen = Last()
+    ms.backtest(seen, data, cash=1_000_000)
+    (book,) = seen.books.values()
+    start, end = data.span_ns
+    with serve(venue, data, speed=(end - start) / 2e9) as server:
+        with paper(
+            Watcher, tmp_path / "run", venue=VenueFeed(venue, [symbol], url=server.url)
+        ) as s:
+            until("its end", lambda: ended(server), s)
+            until("the last best prices", lambda: best(SEEN) == best(near(book)), s)
+            s.stop()
+        assert server.recording is not None
+        assert server.recording.error is None
+    with serve(venue, data, speed=(end - start) / 20e9, repeat=True) as server:
+        there = LiveVenue(venue, [symbol], credentials=credentials(venue), url=server.url)
+        assert there.check().passed, there.check()
+        maker = ms.native.TouchMaker(size=f"{size:g}", max_position=f"{size * 20:g}", every="20ms")
+        with live(maker, tmp_path / "live", venues=there, size=1.0) as session:
+            ready(session)
+            until("a fill", lambda: session.status().fills >= 1, session)
+            session.kill("the test has seen enough")
+            until("end of orders", lambda: session.status().open_orders == 0, session)
+            assert session.stop().broken is None
+
+
+def best(book: list[Any]) -> list[Any]:
+    """The best level of both sides."""
+    return [side[:1] for side in book]
+
+
 def test_a_session_trades_among_the_orders_of_nasdaq(home: Path, tmp_path: Path) -> None:
     file = _shared("lobster-aapl-2012/AAPL_2012-06-21_message_50_first40000.csv.gz")
     data = ms.data.import_file(file, "lobster", out=home / "aapl.mse")

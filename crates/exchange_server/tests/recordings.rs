@@ -1,6 +1,7 @@
 //! A recording as the market of the served exchange: its book is the recording's, members' orders
 //! stand in its queues, and what it cannot say halts the market.
 
+#[allow(dead_code, reason = "each test uses a part")]
 mod recorded;
 
 use mainspring_core::event::{flags, RowKind};

@@ -132,6 +132,10 @@ pub struct Served {
 
 impl Served {
     pub fn of(rows: &[Row], by_order: bool, pace: Pace) -> Self {
+        Self::with_model(rows, by_order, pace, QueueModel::default())
+    }
+
+    pub fn with_model(rows: &[Row], by_order: bool, pace: Pace, model: QueueModel) -> Self {
         let instrument = instrument();
         let file = File::of(rows, by_order, &instrument);
         let recording = Recording::open(&[file.path()]).unwrap();
@@ -139,7 +143,6 @@ impl Served {
         let mut exchange =
             Exchange::new(std::slice::from_ref(&open), MarketConfig::default()).unwrap();
         let listed = [(MARKET, instrument)];
-        let model = QueueModel::default();
         let house = HouseRecording::new(&mut exchange, &recording, &listed, model, pace).unwrap();
         let deposit = ("USDT".to_owned(), "1000000000".parse().unwrap());
         let member = exchange.open_account(&[deposit]).unwrap();
