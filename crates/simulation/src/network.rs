@@ -41,6 +41,26 @@ impl Item {
         }
     }
 
+    /// Whether it says or asks something about one order of the venue.
+    pub(crate) fn is_about(&self, venue_order: ClientOrderId) -> bool {
+        let said = |said: &Said| match said {
+            Said::Ours(report) => report.event.order == venue_order,
+            Said::Foreign(foreign) => foreign.venue_order == venue_order.0,
+        };
+        match self {
+            Self::Report(report) => report.event.order == venue_order,
+            Self::Foreign(foreign) => foreign.venue_order == venue_order.0,
+            Self::Batch(all) => all.iter().any(said),
+            Self::ToVenue(requests, _) => requests.iter().any(|request| match request {
+                Request::Order(request) => request.order == venue_order,
+                Request::ForeignAmend { standing, .. } => standing.venue_order == venue_order.0,
+                Request::ForeignCancel { venue_order: id, .. } => *id == venue_order.0,
+                _ => false,
+            }),
+            _ => false,
+        }
+    }
+
     /// Whether it is lost with the connection, or with the process.
     const fn is_inbound(&self) -> bool {
         !matches!(self, Self::ToVenue(..) | Self::LinkUp | Self::Rearm)
@@ -116,14 +136,14 @@ impl World {
                 self.tell(|session, now_ns| session.answer(now_ns, order, answer))
             }
             Item::Account(mut account, fills) => {
-                let life = self.lives;
+                let (life, as_of_ns) = (self.lives, account.as_of_ns);
                 self.tell(|session, now_ns| {
                     let foreign = account.foreign.iter_mut().map(|foreign| &mut foreign.report);
                     account.fills.iter_mut().chain(foreign).for_each(|f| f.event.recv_ns = now_ns);
                     session.account(now_ns, 0, &account)
                 })?;
                 if self.lives == life {
-                    self.reconciled(fills)?;
+                    self.reconciled(fills, as_of_ns)?;
                 }
                 Ok(())
             }

@@ -221,6 +221,12 @@ impl Venue {
         account
     }
 
+    /// Price and quantity of an order that is open.
+    pub(crate) fn terms_of(&self, order: ClientOrderId) -> Option<(Ticks, Lots)> {
+        let known = self.orders.get(&order).filter(|known| known.end.is_none());
+        known.map(|known| (known.price, known.qty))
+    }
+
     /// Signed lots of the fill with this id.
     pub(crate) fn lots_of(&self, trade_id: usize) -> i64 {
         let side_of = |order| self.orders.get(&order).map_or(0, |known: &Known| known.side.sign());

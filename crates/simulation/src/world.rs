@@ -3,8 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use mainspring_core::{ErrorKind, InstrumentId, Lots, Result, Side, Ticks, TimeNs};
+use mainspring_core::{ClientOrderId, ErrorKind, InstrumentId, Lots, Result, Side, Ticks, TimeNs};
+use mainspring_kernel::session::foreign::is_known_by_venue_id;
 use mainspring_kernel::session::{Command, Image, Raw, Request, Session};
+use mainspring_trading::orders::OrderState;
 use serde::Serialize;
 
 use crate::chance::Chance;
@@ -373,7 +375,7 @@ impl World {
 
     /// The venue has told all that the account was after so many fills: every one of them is booked,
     /// and the position is the venue's but for fills that are on their way since.
-    pub(crate) fn reconciled(&self, fills: usize) -> Result<()> {
+    pub(crate) fn reconciled(&self, fills: usize, as_of_ns: TimeNs) -> Result<()> {
         let (mut missing, mut late) = (0, 0);
         for id in 1..=self.venue.fills() {
             let booked = self.disk.ask(|witness| witness.has_booked(id as u64));
@@ -387,7 +389,41 @@ impl World {
         if ours != theirs {
             return broken(format!("reconciliation: {ours} lots here, {theirs} at the venue"));
         }
+        self.terms_agree(as_of_ns)
+    }
+
+    /// An order that nothing is asked or said of any more has the venue's price and quantity.
+    fn terms_agree(&self, as_of_ns: TimeNs) -> Result<()> {
+        let resting = self.session.orders().all_live().filter(|order| {
+            matches!(order.state, OrderState::Open | OrderState::PartiallyFilled)
+                && order.updated_ns < as_of_ns
+        });
+        for order in resting {
+            let Some(venue_order) = self.venue_id_of(order.id) else { continue };
+            let Some(theirs) = self.venue.terms_of(venue_order) else { continue };
+            let ours = (order.terms.price, order.terms.qty);
+            if ours != theirs && !self.is_on_its_way(venue_order) {
+                let id = order.id.0;
+                return broken(format!(
+                    "reconciliation: order {id} is {} at {} here, {} at {} at the venue",
+                    ours.1, ours.0, theirs.1, theirs.0
+                ));
+            }
+        }
         Ok(())
+    }
+
+    /// The id by which the venue knows an order.
+    fn venue_id_of(&self, order: ClientOrderId) -> Option<ClientOrderId> {
+        if !is_known_by_venue_id(order) {
+            return Some(order);
+        }
+        self.session.venue_order(order).map(|id| ClientOrderId(id.id))
+    }
+
+    /// Whether a request or a statement about an order is on its way.
+    fn is_on_its_way(&self, venue_order: ClientOrderId) -> bool {
+        self.store.values().any(|(_, item)| item.is_about(venue_order))
     }
 
     /// Whether the venue answers no questions now.

@@ -75,6 +75,11 @@ impl Session {
         if self.elsewhere {
             self.fire_intervals(raw.time_ns)?;
         }
+        if kind != Kind::Resume {
+            if let Some(outside) = &mut self.kernel.outside {
+                outside.expected.clear();
+            }
+        }
         match kind {
             Kind::Start => return self.kernel.start(raw.time_ns),
             Kind::Resume => return self.begin_again(raw.time_ns),
@@ -196,6 +201,7 @@ impl Session {
     /// The process was started anew: books and features are empty, strategies have what they
     /// declared, and what they had timed is gone.
     pub(super) fn begin_again(&mut self, now_ns: TimeNs) -> Result<()> {
+        self.kernel.now_ns = self.kernel.now_ns.max(now_ns);
         self.changes.iter_mut().for_each(|changes| *changes = Default::default());
         self.pieces.iter_mut().for_each(|piece| *piece = Default::default());
         let mut markets = Vec::with_capacity(self.instruments.len());
@@ -226,12 +232,20 @@ impl Kernel {
     /// Starts strategies and their timers anew; waits for answers go on.
     fn begin_again(&mut self, now_ns: TimeNs) -> Result<()> {
         self.timers.retain(is_kept);
+        self.wait_again()?;
         self.reset_bars();
         if let Some(rounds) = &mut self.rounds {
             rounds.begin_again();
         }
         self.end_unsent(now_ns)?;
         self.start(now_ns)
+    }
+
+    /// Waits that were over when the process died, before its journal had what came of that.
+    fn wait_again(&mut self) -> Result<()> {
+        let expected =
+            self.outside.as_mut().map_or_else(Vec::new, |o| std::mem::take(&mut o.expected));
+        expected.into_iter().try_for_each(|(at_ns, timer)| self.timers.push(at_ns, timer))
     }
 
     /// Orders that were made and, as the process died right then, never sent.
@@ -297,6 +311,7 @@ impl Kernel {
 
     fn follow_step(&mut self, step: &Step, time_ns: TimeNs) -> Result<()> {
         let id = ClientOrderId(step.order);
+        self.expectation_met(id);
         let before = self.orders.get(id).map_or(Lots::ZERO, working_lots);
         let change = self.orders.request(id, step.event()?, time_ns)?;
         self.count_step_of(&change.order, step.event()?, time_ns);
@@ -314,6 +329,9 @@ impl Kernel {
         let now_ns = std::mem::replace(&mut self.now_ns, time_ns);
         let mut done =
             self.watch_for_answer(id, change.to).and_then(|()| self.child_moved(id, None));
+        if matches!(step.event()?, OrderEvent::Timeout) {
+            done = done.and_then(|()| self.ask(id, 0));
+        }
         if change.to == OrderState::RiskRejected && !self.hushed {
             let elsewhere = self.outside.as_ref().is_some_and(|outside| outside.elsewhere);
             done =
@@ -327,6 +345,7 @@ impl Kernel {
         if let Some(rounds) = &mut self.rounds {
             rounds.charge(query.venue, Charge::Query, time_ns);
         }
+        self.expectation_met(ClientOrderId(query.order));
         let now_ns = std::mem::replace(&mut self.now_ns, time_ns);
         let done = self.asked(query);
         self.now_ns = now_ns;

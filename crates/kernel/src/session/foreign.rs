@@ -467,7 +467,16 @@ impl Kernel {
         if order.purpose != Purpose::Adopted || same || qty <= order.filled {
             return Ok(());
         }
-        let (order, at_ns) = (order.id, self.now_ns);
+        self.changed_at_venue(order.id, open)
+    }
+
+    /// A list shows an order with terms that nothing has told yet.
+    pub(super) fn changed_at_venue(
+        &mut self,
+        order: ClientOrderId,
+        open: &OpenOrder,
+    ) -> Result<()> {
+        let (at_ns, price, qty) = (self.now_ns, open.price, open.qty);
         let kind = VenueEventKind::Amended { price, qty };
         self.answer_with(&VenueEvent { order, exch_ns: at_ns, recv_ns: at_ns, kind }, None)
     }

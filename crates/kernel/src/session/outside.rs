@@ -10,7 +10,7 @@ use mainspring_core::{
 use mainspring_trading::orders::OrderIds;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::REMEMBERED_IN_SESSIONS;
+use crate::kernel::{Timer, REMEMBERED_IN_SESSIONS};
 
 use super::changed::{Changed, Started};
 use super::foreign::FIRST_ADOPTED;
@@ -244,6 +244,9 @@ pub(crate) struct Outside {
     pub(crate) followed: Vec<Followed>,
     /// Strategies that failed while following.
     pub(crate) failures: Vec<(u16, String)>,
+    /// Waits that were over at the last input of a journal that is followed, and of which it has not
+    /// said yet what came.
+    pub(crate) expected: Vec<(TimeNs, Timer)>,
     requests: Vec<Request>,
 }
 
@@ -277,6 +280,7 @@ impl Outside {
             keep_followed: false,
             followed: Vec::new(),
             failures: Vec::new(),
+            expected: Vec::new(),
             requests: Vec::with_capacity(MAX_REQUESTS),
         }
     }

@@ -5,7 +5,9 @@ use mainspring_core::{
     TimeNs, VenueEventKind, VenueRequestKind,
 };
 use mainspring_trading::execution::Charge;
-use mainspring_trading::orders::{Order, OrderError, OrderEvent, OrderState, VenueOrderId};
+use mainspring_trading::orders::{
+    Order, OrderError, OrderEvent, OrderState, PendingReplace, VenueOrderId,
+};
 use mainspring_trading::risk::HaltCause;
 
 use crate::kernel::{track_open, working_lots, Call, Kernel, Timer};
@@ -89,6 +91,7 @@ impl Kernel {
             return self.watch_again(&order);
         }
         if self.is_following() {
+            self.expect(Timer::Overdue { order: id, asked_ns });
             return Ok(());
         }
         let moved = self.step(id, OrderEvent::Timeout)?;
@@ -109,11 +112,12 @@ impl Kernel {
 
     /// Asks the venue what became of an order, and again for as long as it does not say.
     pub(crate) fn ask(&mut self, id: ClientOrderId, attempt: u32) -> Result<()> {
-        if self.is_following() {
-            return Ok(());
-        }
         let Some(order) = self.orders.get(id).copied() else { return Ok(()) };
         if order.state != OrderState::Unknown {
+            return Ok(());
+        }
+        if self.is_following() {
+            self.expect(Timer::Ask { order: id, attempt });
             return Ok(());
         }
         let max = self.outside.as_ref().map_or(0, |outside| outside.patience.max_queries);
@@ -170,7 +174,7 @@ impl Kernel {
         self.asked(&record)
     }
 
-    /// A question was sent: it is repeated when no answer comes.
+    /// A question was sent: it is repeated when no answer comes, in one row however often others ask.
     pub(crate) fn asked(&mut self, query: &QueryRecord) -> Result<()> {
         let Some(outside) = &self.outside else { return Ok(()) };
         if query.order == 0 {
@@ -178,7 +182,40 @@ impl Kernel {
         }
         let at_ns = self.now_ns + outside.patience.query_wait_ns(query.attempt);
         let order = ClientOrderId(query.order);
+        self.timers.retain(|timer| !is_question_about(timer, order));
         self.timers.push(at_ns, Timer::Ask { order, attempt: query.attempt + 1 })
+    }
+
+    /// What a journal that is followed has to say next about a wait that is over. A process that dies
+    /// right then leaves a journal that does not: the wait goes on where another begins again.
+    fn expect(&mut self, timer: Timer) {
+        let now_ns = self.now_ns;
+        if let Some(outside) = &mut self.outside {
+            outside.expected.push((now_ns, timer));
+        }
+    }
+
+    /// The journal says what came of a wait for news of an order.
+    pub(super) fn expectation_met(&mut self, order: ClientOrderId) {
+        let Some(outside) = &mut self.outside else { return };
+        let about = |timer: &Timer| {
+            is_question_about(timer, order)
+                || matches!(timer, Timer::Overdue { order: other, .. } if *other == order)
+        };
+        outside.expected.retain(|(_, timer)| !about(timer));
+    }
+
+    /// Asks about an order that a complete list of its venue lacks: at once, and in the row of
+    /// questions that there is.
+    fn ask_of_missing(&mut self, order: &Order) -> Result<()> {
+        let asked = self.timers.iter().find_map(|(_, timer)| match timer {
+            Timer::Ask { order: about, attempt } if *about == order.id => Some(*attempt),
+            _ => None,
+        });
+        match asked.filter(|_| order.state == OrderState::Unknown) {
+            Some(attempt) => self.ask(order.id, attempt),
+            None => self.query(order, 0),
+        }
     }
 
     /// Asks a venue for fills, open orders and positions.
@@ -216,6 +253,11 @@ impl Kernel {
         }
         let event = match answer {
             Answer::NotFound => return self.not_found(&order),
+            Answer::Working { .. } if has_lost_change(&order) => {
+                // It works, and whether as it was or as it was to be only a list with its terms says.
+                let venue = self.outside.as_ref().map_or(0, |o| o.venue(order.terms.instrument));
+                return self.query_account(venue);
+            }
             Answer::Working { .. } => OrderEvent::Confirmed,
             Answer::Cancelled { .. } => OrderEvent::Cancelled,
             Answer::Expired { .. } => OrderEvent::Expired,
@@ -309,7 +351,7 @@ impl Kernel {
             if is_known_by_venue_id(order.id) {
                 self.adopted_gone(&order)?;
             } else if !self.is_following() {
-                self.query(&order, 0)?;
+                self.ask_of_missing(&order)?;
             }
         }
         Ok(())
@@ -345,6 +387,13 @@ impl Kernel {
             return Ok(());
         }
         self.revise_adopted(&order, open)?;
+        let asked = PendingReplace { price: open.price, qty: open.qty };
+        if order.pending == Some(asked) && open.qty > order.filled {
+            // The answer to the change was lost, or comes behind the list.
+            self.changed_at_venue(order.id, open)?;
+        } else if has_lost_change(&order) && open.filled <= order.filled {
+            self.learn(&order, OrderEvent::Confirmed)?;
+        }
         self.answered(order.id, Answer::Working { filled: open.filled })?;
         self.cancel_left_over(order.id)
     }
@@ -475,4 +524,13 @@ impl Kernel {
         self.timers.push(at_ns, Timer::Reconcile { venue, connection })?;
         self.query_account(venue)
     }
+}
+
+/// Whether a change was asked of an order that nobody knows about now.
+fn has_lost_change(order: &Order) -> bool {
+    order.state == OrderState::Unknown && order.pending.is_some()
+}
+
+fn is_question_about(timer: &Timer, order: ClientOrderId) -> bool {
+    matches!(timer, Timer::Ask { order: about, .. } if *about == order)
 }

@@ -36,6 +36,10 @@ impl Outlet for Memory {
 }
 
 impl Memory {
+    pub fn of(records: &[Kept]) -> Self {
+        Self(Arc::new(Mutex::new(records.to_vec())))
+    }
+
     pub fn records(&self) -> Vec<Kept> {
         self.0.lock().unwrap().clone()
     }
