@@ -144,6 +144,25 @@ fn what_a_member_takes_of_recorded_orders_is_gone() {
     served.assert_conserved();
 }
 
+#[test]
+fn a_taker_who_is_shown_as_an_order_trades_once() {
+    use RowKind::{OrderAdd, OrderExecute, OrderModify};
+    let mut served = queue_of_orders(&[
+        order_row(3, OrderAdd, Side::Buy, 100_020, 4_000, 9),
+        order_row(4, OrderExecute, Side::Sell, 100_010, 4_000, 3),
+        order_row(4, OrderModify, Side::Buy, 100_020, 0, 9),
+        order_row(5, OrderExecute, Side::Sell, 100_010, 1_000, 3),
+    ]);
+    served.steps(1);
+    assert_eq!(served.levels(Side::Sell), [(100_010, 5_000)], "he trades when he comes");
+    served.steps(2);
+    assert_eq!(served.levels(Side::Sell), [(100_010, 5_000)], "and not again when it is told");
+    served.steps(1);
+    assert_eq!(served.levels(Side::Sell), [(100_010, 4_000)]);
+    assert_eq!(served.heard.prints, [(Side::Buy, 100_010, 4_000), (Side::Buy, 100_010, 1_000)]);
+    served.assert_conserved();
+}
+
 /// A level of 10,000 lots, bid at 100,000, and an ask above.
 fn level_of_lots(more: &[Row]) -> Served {
     let mut rows = vec![
@@ -296,6 +315,44 @@ fn a_gap_halts_the_market_until_the_next_snapshot() {
     served.steps(1);
     assert_eq!(status(&served), TradingStatus::Open);
     assert_eq!(served.levels(Side::Buy), [(99_000, 40), (98_999, 7)], "the book as it is by then");
+}
+
+#[test]
+fn a_market_that_was_halted_by_hand_opens_with_the_book_of_that_time() {
+    let mut served = level_of_lots(&[
+        row(2, RowKind::Depth, Side::Buy, 99_990, 60),
+        row(3, RowKind::Depth, Side::Buy, 100_000, 0),
+        row(900_000, RowKind::Trade, Side::Buy, 100_010, 1),
+    ]);
+    let Served { exchange, heard, .. } = &mut served;
+    exchange.set_status(MARKET, TradingStatus::Halted, OPENED, heard).unwrap();
+    served.steps(2);
+    assert_eq!(served.levels(Side::Buy), [(100_000, 10_000)], "it stands still");
+    let Served { exchange, house, heard, .. } = &mut served;
+    exchange.set_status(MARKET, TradingStatus::Open, OPENED, heard).unwrap();
+    assert_eq!(house.advance(exchange, OPENED + 1_000_000_000, 100, heard), 0);
+    assert_eq!(served.levels(Side::Buy), [(99_990, 60)]);
+}
+
+#[test]
+fn without_recorded_marks_the_middle_of_the_book_is_the_mark() {
+    let mut served = level_of_lots(&[
+        row(1_500, RowKind::Depth, Side::Sell, 100_010, 0),
+        row(2_000, RowKind::Depth, Side::Sell, 100_007, 90),
+        row(2_100, RowKind::Mark, Side::Buy, 99_000, 0),
+        row(9_000, RowKind::Depth, Side::Sell, 100_005, 90),
+    ]);
+    let mark = |served: &Served| served.exchange.markets()[0].mark().map(|mark| mark.0);
+    let ticks = 1_000_000_000;
+    assert_eq!(mark(&served), Some(100_005 * ticks));
+    served.steps(1);
+    assert_eq!(mark(&served), Some(100_005 * ticks), "half a book has no middle");
+    served.steps(1);
+    assert_eq!(mark(&served), Some((100_003 * ticks) + ticks / 2));
+    served.steps(1);
+    assert_eq!(mark(&served), Some(99_000 * ticks));
+    served.steps(1);
+    assert_eq!(mark(&served), Some(99_000 * ticks), "the recording tells its own");
 }
 
 #[test]

@@ -21,6 +21,8 @@ use crate::flow::tick_ratio;
 const READ: usize = 1_024;
 /// Between the end of a recording and its next beginning.
 const PAUSE_NS: i64 = 1_000_000_000;
+/// Between marks that are made of the book.
+const MARK_EVERY_NS: i64 = 1_000_000_000;
 
 /// How fast a recording runs against the clock.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,9 @@ struct Book {
     is_halted: bool,
     is_over: bool,
     is_derivative: bool,
+    /// Whether the recording tells mark prices; otherwise the middle of its book is the mark.
+    has_marks: bool,
+    marked_ns: TimeNs,
     /// Whether it was halted when that was last looked at.
     was_halted: bool,
 }
@@ -200,6 +205,8 @@ impl HouseRecording {
                 is_halted: false,
                 is_over: false,
                 is_derivative: instrument.kind.is_derivative(),
+                has_marks: false,
+                marked_ns: TimeNs::MIN,
                 was_halted: false,
             })
         };
@@ -247,6 +254,7 @@ impl HouseRecording {
         most: usize,
         listener: &mut impl Listener,
     ) -> usize {
+        self.catch_up(exchange, until, listener);
         let mut played = 0;
         while played < most && !self.progress.ended {
             let Some((at, time_ns)) = self.next() else {
@@ -266,6 +274,14 @@ impl HouseRecording {
             };
         }
         played
+    }
+
+    /// A market that was opened by hand has the recording's book before its next message.
+    fn catch_up(&mut self, exchange: &mut Exchange, now: TimeNs, listener: &mut impl Listener) {
+        for (id, book) in (0_u16..).zip(&mut self.books) {
+            let mut floor = floor_of(exchange, InstrumentId(id), self.house, book, listener);
+            book.catch_up(&mut floor, now);
+        }
     }
 
     /// The source whose message is next.
@@ -401,11 +417,45 @@ impl Book {
             Says::Orders(orders) => orders.play(floor, &row, price, now)?,
             Says::Levels(levels) => levels.play(floor, &row.market, price, now),
         }
-        if row.market.ends_message() && self.is_gapped && self.is_whole_again() {
+        if row.market.ends_message() {
+            self.end_message(floor, now);
+        }
+        Ok(())
+    }
+
+    fn end_message<L: Listener>(&mut self, floor: &mut Floor<'_, L>, now: TimeNs) {
+        if self.is_gapped && self.is_whole_again() {
             self.is_gapped = false;
             self.set_status(floor, now);
         }
-        Ok(())
+        let is_due = self.marked_ns.saturating_add(MARK_EVERY_NS) <= now;
+        if self.is_derivative && !self.has_marks && is_due && !floor.is_frozen() {
+            self.mark_by_book(floor, now);
+        }
+    }
+
+    /// The middle of the recording's book is the mark.
+    fn mark_by_book<L: Listener>(&mut self, floor: &mut Floor<'_, L>, now: TimeNs) {
+        let book = match &self.says {
+            Says::Orders(orders) => orders.book().l2(),
+            Says::Levels(levels) => levels.book(),
+        };
+        if let Some(mid2) = book.mid2().filter(|_| !book.is_crossed()) {
+            self.marked_ns = now;
+            self.set_mark(floor, MarkPrice(i128::from(mid2) * 500_000_000), now);
+        }
+    }
+
+    fn set_mark<L: Listener>(&self, floor: &mut Floor<'_, L>, mark: MarkPrice, now: TimeNs) {
+        let set = floor.exchange.set_mark(floor.instrument, mark, now, floor.listener);
+        debug_assert!(set.is_ok(), "the market is there: {set:?}");
+    }
+
+    fn catch_up<L: Listener>(&mut self, floor: &mut Floor<'_, L>, now: TimeNs) {
+        match &mut self.says {
+            Says::Orders(orders) => orders.catch_up(floor, now),
+            Says::Levels(levels) => levels.catch_up(floor, now),
+        }
     }
 
     /// Whether the recording's book can be believed again after a gap.
@@ -431,8 +481,8 @@ impl Book {
             Some(RowKind::Mark) => {
                 let part = MarkPrice(MarkPrice::of_row(Ticks(0), value).0 * i128::from(self.ratio));
                 let mark = MarkPrice(MarkPrice::of_row(price, 0).0 + part.0);
-                let set = floor.exchange.set_mark(instrument, mark, now, floor.listener);
-                debug_assert!(set.is_ok(), "the market is there: {set:?}");
+                self.has_marks = true;
+                self.set_mark(floor, mark, now);
             }
             Some(RowKind::Funding) => {
                 let has_mark = floor.market().mark().is_some();
@@ -465,9 +515,6 @@ impl Book {
         let status = if halts { TradingStatus::Halted } else { TradingStatus::Open };
         let set = floor.exchange.set_status(floor.instrument, status, now, floor.listener);
         debug_assert!(set.is_ok(), "the market is there: {set:?}");
-        match &mut self.says {
-            Says::Orders(orders) => orders.catch_up(floor, now),
-            Says::Levels(levels) => levels.catch_up(floor, now),
-        }
+        self.catch_up(floor, now);
     }
 }
