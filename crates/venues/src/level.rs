@@ -13,16 +13,27 @@ pub struct Level {
     pub qty: Decimal,
 }
 
-/// Reads `[[price, qty, ...], ...]` into `levels`; what follows the first two is skipped.
+/// Reads `[[price, qty, ...], ...]` into `levels`, which is empty; what follows the first two is skipped.
 ///
 /// # Errors
-/// When it is not that, or a number cannot be read.
+/// When it is not that, a number cannot be read, or the side was there before.
 pub fn scan_levels(scanner: &mut Scanner<'_>, levels: &mut Vec<Level>) -> Scan<()> {
-    scanner.begin_array()?;
+    begin_side(scanner, levels)?;
     while scanner.next_element()? {
         levels.push(scan_level(scanner)?);
     }
     Ok(())
+}
+
+/// Enters the array of a side's levels.
+///
+/// # Errors
+/// When there is none, or the side has levels already: which of both is meant is not guessed.
+pub fn begin_side(scanner: &mut Scanner<'_>, levels: &[Level]) -> Scan<()> {
+    if !levels.is_empty() {
+        return scanner.refuse("a side of a book twice");
+    }
+    scanner.begin_array()
 }
 
 #[inline]

@@ -80,19 +80,20 @@ fn book(
 ) -> Scan<()> {
     let mut scanner = Scanner::new(data);
     sides.clear();
-    let (mut symbol, mut update) = (None, None);
+    let (mut symbol, mut update, mut has) = (None, None, [false; 2]);
     scanner.begin_object()?;
     while let Some(key) = scanner.next_key()? {
         match key {
             b"s" => symbol = scanner.scalar()?.text().and_then(utf8),
-            b"b" => scan_levels(&mut scanner, &mut sides.bids)?,
-            b"a" => scan_levels(&mut scanner, &mut sides.asks)?,
+            b"b" => has[0] = scan_levels(&mut scanner, &mut sides.bids).map(|()| true)?,
+            b"a" => has[1] = scan_levels(&mut scanner, &mut sides.asks).map(|()| true)?,
             b"u" => update = Some(scan_integer(&mut scanner)?),
             _ => scanner.skip()?,
         }
     }
-    let (Some(symbol), Some(update)) = (symbol, update) else {
-        return scanner.refuse("an order book without its symbol or update id (s, u)");
+    let (Some(symbol), Some(update), [true, true]) = (symbol, update, has) else {
+        return scanner
+            .refuse("an order book without its symbol, update id or a side (s, u, b, a)");
     };
     if shape.best && shape.snapshot {
         on(FeedEvent::Best(BestEvent {

@@ -8,7 +8,7 @@ use mainspring_core::TimeNs;
 use crate::envelope::{trades, TradeKeys};
 use crate::feed::{utf8, BookEvent, FeedEvent, MarkEvent, OnEvent, Sequence, Sides};
 use crate::json::{Scan, Scanner};
-use crate::level::{scan_decimal, scan_decimal_element, scan_integer, Level};
+use crate::level::{begin_side, scan_decimal, scan_decimal_element, scan_integer, Level};
 
 const TRADE: TradeKeys = TradeKeys {
     symbol: b"ticker",
@@ -96,20 +96,25 @@ fn inner<'a>(
 fn book(read: &Envelope<'_>, text: &[u8], sides: &mut Sides, on: OnEvent<'_>) -> Scan<()> {
     let mut scanner = Scanner::new(text);
     sides.clear();
+    let (snapshot, mut has) = (read.kind == "subscribed", [false; 2]);
     scanner.begin_object()?;
     while let Some(key) = scanner.next_key()? {
         match key {
-            b"bids" => levels(&mut scanner, &mut sides.bids)?,
-            b"asks" => levels(&mut scanner, &mut sides.asks)?,
+            b"bids" => has[0] = levels(&mut scanner, &mut sides.bids).map(|()| true)?,
+            b"asks" => has[1] = levels(&mut scanner, &mut sides.asks).map(|()| true)?,
             _ => scanner.skip()?,
         }
     }
     if read.id.is_empty() {
         return scanner.refuse("an order book without its symbol (id)");
     }
+    // Changes tell one side where the other did not change; a snapshot of one side is none.
+    if snapshot && has != [true; 2] {
+        return scanner.refuse("an order book without both of its sides");
+    }
     on(FeedEvent::Book(BookEvent {
         symbol: read.id,
-        snapshot: read.kind == "subscribed",
+        snapshot,
         time_ns: None,
         bids: &sides.bids,
         asks: &sides.asks,
@@ -123,7 +128,7 @@ fn book(read: &Envelope<'_>, text: &[u8], sides: &mut Sides, on: OnEvent<'_>) ->
 
 /// Levels are objects in snapshots and pairs in changes.
 fn levels(scanner: &mut Scanner<'_>, into: &mut Vec<Level>) -> Scan<()> {
-    scanner.begin_array()?;
+    begin_side(scanner, into)?;
     while scanner.next_element()? {
         into.push(match scanner.peek() {
             b'{' => object(scanner)?,

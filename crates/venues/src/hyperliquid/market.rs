@@ -5,7 +5,7 @@ use crate::feed::{
     millis_ns, utf8, BestEvent, BookEvent, FeedEvent, MarkEvent, OnEvent, Sequence, Sides,
 };
 use crate::json::{Scan, Scanner};
-use crate::level::{scan_decimal, scan_integer, Level};
+use crate::level::{begin_side, scan_decimal, scan_integer, Level};
 
 const TRADE: TradeKeys = TradeKeys {
     symbol: b"coin",
@@ -48,18 +48,19 @@ pub fn decode(text: &[u8], sides: &mut Sides, on: OnEvent<'_>) -> Scan<()> {
 fn book(data: &[u8], sides: &mut Sides, on: OnEvent<'_>) -> Scan<()> {
     let mut scanner = Scanner::new(data);
     sides.clear();
-    let (mut symbol, mut ms) = (None, None);
+    let (mut symbol, mut ms, mut has_sides) = (None, None, false);
     scanner.begin_object()?;
     while let Some(key) = scanner.next_key()? {
         match key {
             b"coin" => symbol = scanner.scalar()?.text().and_then(utf8),
             b"time" => ms = Some(scan_integer(&mut scanner)?),
-            b"levels" => both_sides(&mut scanner, sides)?,
+            b"levels" => has_sides = both_sides(&mut scanner, sides).map(|()| true)?,
             _ => scanner.skip()?,
         }
     }
-    let (Some(symbol), Some(time_ns)) = (symbol, ms.and_then(millis_ns)) else {
-        return scanner.refuse("a book without its coin or time");
+    // A book without levels would be taken for an empty one.
+    let (Some(symbol), Some(time_ns), true) = (symbol, ms.and_then(millis_ns), has_sides) else {
+        return scanner.refuse("a book without its coin, time or levels");
     };
     on(FeedEvent::Book(BookEvent {
         symbol,
@@ -81,7 +82,7 @@ fn both_sides(scanner: &mut Scanner<'_>, sides: &mut Sides) -> Scan<()> {
         if !scanner.next_element()? {
             return scanner.refuse("a book without both sides");
         }
-        scanner.begin_array()?;
+        begin_side(scanner, levels)?;
         while scanner.next_element()? {
             levels.push(level(scanner)?);
         }

@@ -91,11 +91,12 @@ fn books(data: &[u8], shape: Shape, symbol: &str, sides: &mut Sides, on: OnEvent
     while scanner.next_element()? {
         sides.clear();
         let (mut ms, mut checksum, mut previous, mut this) = (None, None, None, None);
+        let mut has = [false; 2];
         scanner.begin_object()?;
         while let Some(key) = scanner.next_key()? {
             match key {
-                b"bids" => scan_levels(&mut scanner, &mut sides.bids)?,
-                b"asks" => scan_levels(&mut scanner, &mut sides.asks)?,
+                b"bids" => has[0] = scan_levels(&mut scanner, &mut sides.bids).map(|()| true)?,
+                b"asks" => has[1] = scan_levels(&mut scanner, &mut sides.asks).map(|()| true)?,
                 b"ts" => ms = Some(scan_integer(&mut scanner)?),
                 // Zero is what the venue sends since it dropped the checksum.
                 b"checksum" => checksum = Some(scan_integer(&mut scanner)?).filter(|sum| *sum != 0),
@@ -104,8 +105,8 @@ fn books(data: &[u8], shape: Shape, symbol: &str, sides: &mut Sides, on: OnEvent
                 _ => scanner.skip()?,
             }
         }
-        let Some(time_ns) = ms.and_then(millis_ns) else {
-            return scanner.refuse("a book without its time (ts)");
+        let Some(time_ns) = ms.and_then(millis_ns).filter(|_| has == [true; 2]) else {
+            return scanner.refuse("a book without its time or a side (ts, bids, asks)");
         };
         let sequence = match (previous, this) {
             (Some(previous), Some(this)) => Sequence::Chain { previous, this },
