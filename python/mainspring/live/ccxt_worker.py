@@ -77,6 +77,9 @@ class CcxtWorker:
         self._wires: dict[int, _Wire] = {}
         self._waits: dict[str, float] = {}
         self._calls: set[asyncio.Task[None]] = set()
+        # What an order needs: market data begins once it is there.
+        self._lacking = {"user", "instruments"}
+        self._can_trade = asyncio.Event()
         turns = threading.Thread(target=self._turn, name="ccxt", daemon=True)
         takes = threading.Thread(target=self._take, name="ccxt-asked", daemon=True)
         self._threads = (turns, takes)
@@ -183,10 +186,17 @@ class CcxtWorker:
         await asyncio.sleep(wait_s)
         try:
             await asyncio.wait_for(self._reach(), self._timeout_s)
+            if wire.what == "market":
+                await asyncio.wait_for(self._can_trade.wait(), 2 * self._timeout_s)
         except Exception as error:
             self._lost(key, error)
             return
         self.relay.opened(key)
+
+    def _has_come(self, what: str) -> None:
+        self._lacking.discard(what)
+        if not self._lacking:
+            self._can_trade.set()
 
     async def _reach(self) -> None:
         """Asks the venue for something small."""
@@ -232,6 +242,7 @@ class CcxtWorker:
             fills = self._fills if has.get("watchMyTrades") else self._fills_asked
             wire.begin(f"orders {symbol}", self._guarded(key, orders(key, symbol)))
             wire.begin(f"fills {symbol}", self._guarded(key, fills(key, symbol)))
+        self._has_come("user")
 
     async def _guarded(self, key: int, work: Coroutine[Any, Any, None]) -> None:
         """What fails ends the connection: nothing is heard in part."""
@@ -382,6 +393,9 @@ class CcxtWorker:
         except Exception as error:
             wait_ms = wait_of(getattr(self._client, "last_response_headers", None))
             said = {"failed": failure_words(error, self._hidden, wait_ms)}
+        else:
+            if self._wires and ask["do"] == "instruments":
+                self._loop.call_soon(self._has_come, "instruments")
         # The session may be over.
         with contextlib.suppress(MainspringError):
             self.relay.answer(key, json.dumps(said, separators=(",", ":")))

@@ -1,0 +1,147 @@
+"""Orders by ccxt in live sessions: ccxt pro, unchanged but for its addresses, on the simulator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mainspring as ms
+import pytest
+from ccxt_clients import KINDS, SYMBOL, client
+from mainspring.backtesting.reconciling import Reconcile
+from mainspring.exchange import VenueServer
+from mainspring.live import CcxtVenue, LiveSession, live, verify
+
+pytestmark = pytest.mark.oracle
+
+ccxt = pytest.importorskip("ccxt", reason="ccxt is not installed here")
+pro = pytest.importorskip("ccxt.pro", reason="ccxt.pro is not installed here")
+
+
+@pytest.fixture
+def server() -> Iterator[VenueServer]:
+    with VenueServer(markets=("btcusdt",), warm_up_s=30) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path / "home"))
+
+
+def venue(server: VenueServer, kind: str, **settings: Any) -> CcxtVenue:
+    """The venue by ccxt, looked at already."""
+    name = "binance" if kind == "spot" else "binanceusdm"
+    made = CcxtVenue(
+        name, [SYMBOL[kind]], client=lambda: client(pro, kind, server), name="by_ccxt", **settings
+    )
+    check = made.check()
+    assert check.passed, check.problems
+    return made
+
+
+class Theirs:
+    """The account as another client of ccxt sees it, which has nothing to do with the session."""
+
+    def __init__(self, server: VenueServer, kind: str) -> None:
+        self.symbol, self.kind = SYMBOL[kind], kind
+        self.client = client(ccxt, kind, server)
+        self.client.load_markets()
+
+    def open_orders(self) -> list[dict[str, Any]]:
+        return list(self.client.fetch_open_orders(self.symbol))
+
+    def position(self) -> float:
+        if self.kind == "spot":
+            return float(self.client.fetch_balance()["total"]["BTC"]) - 10.0
+        (one,) = self.client.fetch_positions([self.symbol]) or [{"contracts": 0, "side": "long"}]
+        return float(one["contracts"]) * (-1 if one["side"] == "short" else 1)
+
+
+def until(what: str, check: Callable[[], bool], seconds: float = 90.0) -> None:
+    begun = time.monotonic()
+    while not check():
+        assert time.monotonic() - begun < seconds, f"no {what}"
+        time.sleep(0.1)
+
+
+def wait_for(session: LiveSession, what: str, check: Callable[[Any], bool]) -> None:
+    until(f"{what}: {session.status()} {session.venues()}", lambda: check(session.status()))
+
+
+def held(session: LiveSession) -> float:
+    return float(session.status().markets[0]["position_lots"]) / 1_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("amend", ["never", "always"])
+def test_a_maker_trades(server: VenueServer, tmp_path: Path, kind: str, amend: Any) -> None:
+    """Orders are placed, cancelled or changed, and filled; every position is the venue's."""
+    maker = ms.native.TouchMaker(size="0.02", max_position="0.2", every="100ms")
+    theirs, folder = Theirs(server, kind), tmp_path / "run"
+    place, rules = venue(server, kind), Reconcile(amend=amend)
+    with live(maker, folder, venues=place, size=1.0, reconcile=rules) as session:
+        wait_for(session, "trading", lambda s: s.fills >= 4 and s.orders >= 6)
+        if amend == "always":
+            wait_for(session, "changes", lambda s: s.totals["amends"] >= 3)
+        else:
+            wait_for(session, "cancels", lambda s: s.cancels >= 2)
+        (state,) = session.venues()
+        assert (state.venue, state.up, state.fresh) == ("by_ccxt", True, True)
+        assert any(note["topic"] == "slower" for note in state.notes)
+        session.kill("enough")
+        until("no orders there", lambda: theirs.open_orders() == [])
+        wait_for(session, "no orders here", lambda s: s.open_orders == 0)
+        until("the same position", lambda: abs(theirs.position() - held(session)) < 0.0006)
+        outcome = session.stop()
+    assert outcome.broken is None
+    again = verify(folder)
+    assert again.different == 0, again
+    events = [one.fields["event"] for one in ms.journal.open(folder).records(types=["event"])]
+    assert not {"position_mismatch", "foreign_order", "foreign_fill"} & set(events), events
+
+
+class Four(ms.Strategy, every="100ms"):
+    """Two orders, one of which will trade, and two that rest far away; nothing more."""
+
+    placed: bool = False
+
+    def on_book(self, m: ms.Market) -> None:
+        if m.mid > 0 and not self.placed:
+            self.placed = True
+            for away in (1, 2_000):
+                m.buy(0.01, m.bid - away, post_only=True)
+                m.sell(0.01, m.ask + away, post_only=True)
+
+
+def accepted(folder: Path) -> set[int]:
+    reports = ms.journal.open(folder).records(types=["report"])
+    return {one.fields["order_id"] for one in reports if one.fields["report"] == "accepted"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_session_that_comes_back_finds_its_orders(
+    server: VenueServer, tmp_path: Path, kind: str
+) -> None:
+    theirs, folder = Theirs(server, kind), tmp_path / "run"
+    place = venue(server, kind)
+    with live(Four, folder, venues=place, size=1.0) as session:
+        until("four orders", lambda: len(accepted(folder)) == 4)
+        session.stop(cancel=False)
+    # What becomes of them while nobody listens: one trades, one is cancelled.
+    until("a fill", lambda: len(theirs.open_orders()) < 4)
+    gone = min(theirs.open_orders(), key=lambda one: float(one["price"]))
+    theirs.client.cancel_order(gone["id"], theirs.symbol)
+    with live(Four, folder, venues=place, size=1.0) as session:
+        assert session.resumed
+        until("what is left", lambda: session.status().open_orders == len(theirs.open_orders()))
+        wait_for(session, "the fill", lambda s: s.totals["fills"] >= 1)
+        until("the same position", lambda: abs(theirs.position() - held(session)) < 0.0006)
+        session.cancel_all()
+        until("none there", lambda: theirs.open_orders() == [])
+        wait_for(session, "none here", lambda s: s.open_orders == 0)
+        assert session.status().totals["orders"] == 4, "nothing was placed anew"
+        assert session.stop().broken is None
+    assert verify(folder, Four()).different == 0
