@@ -6,10 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from mainspring import journal
+from mainspring.errors import MismatchError
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,37 @@ def test_records_are_printed_for_people_and_for_programs(folder: Path) -> None:
     code, _, err = run("journal", "dump", folder, "--type", "nonsense")
     assert code == 2
     assert "there are" in err
+
+
+def test_no_verb_reads_over_damage(folder: Path, tmp_path: Path) -> None:
+    opened = journal.open(folder)
+    shutil.rmtree(folder / "snapshots")
+    segment = damage(folder, 100_000)
+    good = [record for record in until_damage(opened) if isinstance(record, journal.Record)]
+    last = good[-1]
+    code, out, err = run("journal", "dump", folder)
+    assert code == 8
+    assert f"{segment}: offset" in err
+    assert [int(line.split()[0]) for line in out.splitlines()] == [one.sequence for one in good]
+    file = tmp_path / "session.parquet"
+    code, _, err = run("journal", "export", folder, file)
+    assert code == 8
+    assert f"{segment}: offset" in err
+    assert not file.exists()
+    for words in (("state", folder), ("state", folder, "--at", last.time_ns + 10**9)):
+        code, out, err = run(*words)
+        assert (code, out) == (8, "")
+        assert f"{segment}: offset" in err
+        assert f"up to record {last.sequence}" in err
+    code, out, _ = run("state", folder, "--at", last.time_ns, "--json")
+    assert code == 0
+    assert json.loads(out)["sequence"] == last.sequence
+
+
+def until_damage(opened: journal.Journal) -> Iterator[journal.Record | journal.Gap]:
+    """The records in front of the first that cannot be read."""
+    with suppress(MismatchError):
+        yield from opened
 
 
 def test_recovery_cuts_tells_and_leaves_a_sound_journal(folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from live_sessions import FAST, until, wait_for
 from mainspring.errors import ConfigError, MismatchError, StrategyError
 from mainspring.live import Keep, PaperVenue, paper, shadow, verify
+from mainspring.simulation import write_journal
 
 MAKER = ms.native.TouchMaker(size="0.01", max_position="0.1", every="20ms")
 
@@ -204,3 +205,9 @@ def test_another_version_decides_differently_and_is_told_where(tmp_path: Path) -
     assert "first difference at record" in str(found)
     assert verify(tmp_path, [Maker(), smaller]).different == 1
     assert shadow(tmp_path, [Maker(size="0.02"), MAKER]).difference.strategy == 0
+
+
+def test_where_no_code_is_told_nothing_is_said_to_be_the_same(tmp_path: Path) -> None:
+    write_journal(tmp_path, steps=50)
+    with pytest.raises(MismatchError, match="give the strategies"):
+        verify(tmp_path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring import _core
 from mainspring.data.times import TimeArg, to_ns
-from mainspring.errors import InvalidValue
+from mainspring.errors import InvalidValue, MismatchError
 
 if TYPE_CHECKING:
     from mainspring.orders import OrderHistory
@@ -215,11 +215,15 @@ class Journal:
 
         Raises:
             InvalidValue: `at` is no point in time.
-            MismatchError: the journal does not go back to a beginning or a snapshot before `at`.
+            MismatchError: the journal does not go back to a beginning or a snapshot before `at`,
+                or is damaged before `at`, so that what was then cannot be told.
         """
         until = None if at is None else to_ns(at)
         found: dict[str, Any] = json.loads(_core.journal_state(self.path, until))
         state: dict[str, Any] = found["state"]
+        damage = [one for one in found["report"]["findings"] if one["damage"]]
+        if damage and (until is None or until > state["time_ns"]):
+            raise _damaged(damage[0], state)
         return state
 
     def recover(self, *, dry_run: bool = False) -> dict[str, Any]:
@@ -241,6 +245,15 @@ class Journal:
         done = _core.journal_state(self.path) if dry_run else _core.journal_recover(self.path)
         found: dict[str, Any] = json.loads(done)
         return found
+
+
+def _damaged(finding: dict[str, Any], state: dict[str, Any]) -> MismatchError:
+    """What follows the last good record cannot be told."""
+    place = f"{finding['file']}: offset {finding['offset']}: {finding['what']}"
+    return MismatchError(
+        f"{place}; the state is known up to record {state['sequence']}, at {state['time_ns']}: "
+        "ask for a moment until then, or see it with `mainspring recover --dry-run`"
+    )
 
 
 def open(path: str | PathLike[str]) -> Journal:  # noqa: A001 - read as journal.open

@@ -12,6 +12,7 @@ from mainspring import _core, journal
 from mainspring.backtesting.engine import as_strategies, engine_form
 from mainspring.backtesting.records import time_text
 from mainspring.backtesting.replay import strategy_of
+from mainspring.errors import MismatchError
 from mainspring.strategy.base import Strategy
 from mainspring.strategy.native import LossHedge, Native
 
@@ -92,7 +93,8 @@ def verify(
     Raises:
         NotFoundError: the journal's beginning was archived, or there is no session.
         StrategyError: a strategy cannot be loaded again.
-        MismatchError: journal and build do not agree.
+        MismatchError: journal and build do not agree, or the journal does not tell the code of its
+            strategies and none are given.
     """
     return _rerun(folder, strategy, replacements or {}, to_the_end=False)
 
@@ -117,8 +119,14 @@ def _rerun(
     *,
     to_the_end: bool,
 ) -> Rerun:
-    identities = journal.open(folder).first_sources.code["code"]
+    code = journal.open(folder).first_sources.code
+    identities = code.get("code", [])
     if strategy is None:
+        if len(identities) < len(code.get("strategies", [])):
+            raise MismatchError(
+                f"{folder}: the journal names its strategies and not their code, so that nothing "
+                "can be run again; give the strategies"
+            )
         strategies = [strategy_of(identity) for identity in identities]
     else:
         strategies = [*as_strategies(strategy)]
