@@ -37,6 +37,8 @@ def test_bad_recordings_are_refused(cli: Cli, tmp_path: Path) -> None:
     assert (code, "--recording" in told) == (Exit.USAGE, True), told
     code, told = refused("--recording", SAMPLE, "--speed", "0")
     assert (code, "speed" in told) == (Exit.USAGE, True), told
+    code, told = refused("--recording", SAMPLE, "--queue-model", "luck")
+    assert (code, "luck" in told) == (Exit.USAGE, True), told
     path = Path(cli("data", "info", SAMPLE, "--json").json[0]["paths"][0])
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF

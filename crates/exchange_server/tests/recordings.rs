@@ -408,11 +408,17 @@ fn a_recording_that_cannot_be_served_is_refused_at_the_start() {
     let instrument = recorded::instrument();
     let rows = [row(0, RowKind::Depth, Side::Buy, 100_000, 1)];
     let file = File::of(&rows, false, &instrument);
-    let of = |file: &File| ServerConfig { recording: vec![file.path()], ..Default::default() };
+    let of = |file: &File| ServerConfig {
+        recording: vec![file.path()],
+        warm_up_s: 0.0,
+        ..Default::default()
+    };
     let missing = ServerConfig { recording: vec!["nowhere.mse".into()], ..Default::default() };
     assert_eq!(refusal(missing).kind(), ErrorKind::NotFound);
     let still = refusal(ServerConfig { speed: 0.0, ..of(&file) });
     assert!(still.to_string().contains("speed"), "{still}");
+    let late = refusal(ServerConfig { warm_up_s: 1e12, ..of(&file) });
+    assert!(late.to_string().contains("warm_up_s"), "{late}");
     // Both kinds of the same instrument.
     let orders =
         File::of(&[order_row(0, RowKind::OrderAdd, Side::Buy, 9, 1, 1)], true, &instrument);

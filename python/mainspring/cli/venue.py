@@ -43,6 +43,7 @@ def serve(
     speed: float = 1.0,
     recording: list[str] | None = None,
     repeat: bool = False,
+    queue_model: str = "prob_power3",
     fault: list[str] | None = None,
     seconds: float | None = None,
     output: Output | None = None,
@@ -73,6 +74,8 @@ def serve(
         several.
     repeat
         Begin again at the end of the recording; otherwise its markets halt there.
+    queue_model
+        How a recorded level that shrinks gives way before and behind orders, as in backtests.
     fault
         What goes wrong, such as `unknown_outcome=0.01`; again for several.
     seconds
@@ -94,6 +97,7 @@ def serve(
         speed=speed,
         recording=played,
         repeat=repeat,
+        queue_model=queue_model,
         faults=Faults(**_faults(fault or [])),
     ) as server:
         named = list(markets) if played is None else [one.symbol for one in played.instruments]

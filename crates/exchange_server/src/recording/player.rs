@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mainspring_book::Trust;
 use mainspring_core::event::{flags, MarketRow, OrderRow, RowKind};
 use mainspring_core::order::SelfTradePrevention;
-use mainspring_core::{Instrument, InstrumentId, Result, Ticks, TimeNs};
+use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result, Ticks, TimeNs};
 use mainspring_data::{EventFile, Schema};
 use mainspring_exchange::recorded::{Recorded, Stage};
 use mainspring_exchange::{Exchange, Listener, TradingStatus};
@@ -212,6 +212,11 @@ impl HouseRecording {
         };
         let books = listed.iter().map(book).collect::<Result<_>>()?;
         let first_ns = sources.iter().filter_map(Source::next_ns).min().unwrap_or(0);
+        let last_ns = recording.files.iter().map(|file| file.exch_span_ns().1).max();
+        if pace.warm_up_ns > 0 && pace.warm_up_ns >= last_ns.unwrap_or(0) - first_ns {
+            let what = "warm_up_s: the recording is not longer than that";
+            return Err(Error::new(ErrorKind::Value, what));
+        }
         let maker = exchange.open_house_account()?;
         let taker = exchange.open_house_account()?;
         Ok(Self {
@@ -243,7 +248,7 @@ impl HouseRecording {
         if since <= 0 {
             return self.pace.opened_ns + since;
         }
-        self.pace.opened_ns + (since as f64 / self.pace.speed) as i64
+        self.pace.opened_ns.saturating_add((since as f64 / self.pace.speed) as i64)
     }
 
     /// Plays up to a time, at most about `most` rows of it. Returns how many were played.
