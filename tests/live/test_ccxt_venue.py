@@ -7,8 +7,10 @@ on the simulator in `tests/oracles/test_ccxt_trades_on_the_venue.py`.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mainspring as ms
@@ -31,6 +33,8 @@ from ccxt_side import (
 )
 from live_sessions import until, wait_for
 from mainspring.backtesting.reconciling import Reconcile
+from mainspring.cli import main
+from mainspring.cli.exits import Exit
 from mainspring.errors import ConfigError
 from mainspring.live import CcxtVenue, Credentials, Hedge, LiveSession, live, verify
 from mainspring.live.ccxt_words import failure_words, id_text, our_id, plain, snapped, status_of
@@ -437,6 +441,35 @@ def test_a_venue_that_cannot_be_is_refused(side: Side, tmp_path: Path) -> None:
     hedge = Hedge(on={SYMBOL: "elsewhere:BTC"})
     with pytest.raises(ConfigError, match="not traded here"):
         live(Bids(), tmp_path / "run", venues=of(on_disconnect=hedge), size=1.0)
+
+
+def test_the_command_line_looks_and_trades(
+    side: Side, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[dict[str, Any]] = []
+
+    def somewhere(config: dict[str, Any]) -> Client:
+        given.append(config)
+        return Client(side)
+
+    pro = SimpleNamespace(somewhere=somewhere, exchanges=["somewhere"])
+    monkeypatch.setitem(sys.modules, "ccxt.pro", pro)
+    monkeypatch.setenv("MAINSPRING_SOMEWHERE_KEY", KEY)
+    monkeypatch.setenv("MAINSPRING_SOMEWHERE_SECRET", SECRET)
+    where = ["--symbol", SYMBOL]
+    trade = ["live", "native:Noop", "--venue", "ccxt:somewhere", *where, "--size", "0.5"]
+    trade += ["--out", str(folder), "--seconds", "1"]
+    assert main(trade) == Exit.CONFIG, "not before a look"
+    assert main(["connect", "ccxt:somewhere", "--check", *where]) == Exit.OK
+    assert main(trade) == Exit.OK
+    shown = capsys.readouterr()
+    assert "ccxt, in Python" in shown.err, "that it is slower is said"
+    assert KEY not in shown.out + shown.err
+    assert SECRET not in shown.out + shown.err
+    assert given[-1] == {"enableRateLimit": True}, "keys go in apart"
+    assert side.open_orders() == []
+    assert main(["connect", "ccxt:nowhere", "--check", "--credentials", "none"]) == Exit.CONFIG
+    assert main([*trade, "--url", "http://127.0.0.1:1"]) == Exit.USAGE
 
 
 def test_exceptions_become_five_classes() -> None:

@@ -29,3 +29,14 @@ def client(module: Any, kind: str, server: VenueServer, secret: str = "simulator
     made = maker({"apiKey": "simulator-key", "secret": secret, "enableRateLimit": False})
     redirect(made.urls["api"], server)
     return made
+
+
+def okx(module: Any, server: VenueServer) -> Any:
+    """A client for swaps of OKX."""
+    keys = {"apiKey": "simulator-key", "secret": "simulator-secret"}
+    made = module.okx({**keys, "password": "simulator-passphrase", "enableRateLimit": False})
+    # What the simulator does not have: currencies, and markets of other kinds.
+    made.has["fetchCurrencies"] = False
+    made.options["fetchMarkets"] = {"types": ["swap"]}
+    redirect(made.urls["api"], server)
+    return made

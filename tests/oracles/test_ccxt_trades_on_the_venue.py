@@ -9,7 +9,7 @@ from typing import Any
 
 import mainspring as ms
 import pytest
-from ccxt_clients import KINDS, SYMBOL, client
+from ccxt_clients import KINDS, SYMBOL, client, okx
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.exchange import VenueServer
 from mainspring.live import CcxtVenue, LiveSession, live, verify
@@ -101,6 +101,27 @@ def test_a_maker_trades(server: VenueServer, tmp_path: Path, kind: str, amend: A
     assert again.different == 0, again
     events = [one.fields["event"] for one in ms.journal.open(folder).records(types=["event"])]
     assert not {"position_mismatch", "foreign_order", "foreign_fill"} & set(events), events
+
+
+def test_a_maker_trades_on_okx(tmp_path: Path) -> None:
+    """Contracts of a hundredth of a coin, a passphrase, and changes that have to be said."""
+    maker = ms.native.TouchMaker(size="2", max_position="20", every="100ms")
+    with VenueServer("okx", markets=("btcusdt",), warm_up_s=30) as server:
+        place = CcxtVenue(
+            "okx", ["BTC/USDT:USDT"], client=lambda: okx(pro, server), amends="in_place"
+        )
+        check = place.check()
+        assert check.passed, check.problems
+        theirs = okx(ccxt, server)
+        theirs.load_markets()
+        rules, folder = Reconcile(amend="always"), tmp_path / "run"
+        with live(maker, folder, venues=place, size=1.0, reconcile=rules) as session:
+            wait_for(session, "trading", lambda s: s.fills >= 3 and s.totals["amends"] >= 2)
+            session.kill("enough")
+            until("no orders there", lambda: theirs.fetch_open_orders("BTC/USDT:USDT") == [])
+            wait_for(session, "no orders here", lambda s: s.open_orders == 0)
+            assert session.stop().broken is None
+    assert verify(folder).different == 0
 
 
 class Four(ms.Strategy, every="100ms"):

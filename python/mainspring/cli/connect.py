@@ -44,7 +44,8 @@ def connect(
     Parameters
     ----------
     venue
-        Its name; `mainspring connect ?` lists those there are.
+        Its name; `mainspring connect ?` lists those there are. `ccxt:NAME` for one that only ccxt
+        speaks to.
     check
         Look at the venue.
     symbol
@@ -66,21 +67,29 @@ def connect(
     output
         Flags of every verb.
     """
-    from mainspring.live import LiveVenue
+    from mainspring.cli.live import CCXT, ccxt_venue, is_ccxt
+    from mainspring.live import CcxtVenue, LiveVenue
     from mainspring.live.credentials import find
     from mainspring.live.venue import known_venue, proxy_of
 
     output = output or Output()
-    known_venue(venue)
+    by_ccxt = is_ccxt(venue)
+    if not by_ccxt:
+        known_venue(venue)
     if keep is not None:
-        _keep(venue, keep)
+        _keep(venue.removeprefix(CCXT), keep)
         output.note(f"kept the key of {venue}")
     if not check:
         return Exit.OK
-    place = LiveVenue(
-        venue, symbol or [], credentials=find(venue, credentials), url=url, test=test,
-        account_number=account_number, proxy=proxy_of(proxy),
-    )  # fmt: skip
+    place: LiveVenue | CcxtVenue
+    if by_ccxt:
+        plain = not (url or test or proxy)
+        place = ccxt_venue(venue, symbol or [], credentials, plain=plain)
+    else:
+        place = LiveVenue(
+            venue, symbol or [], credentials=find(venue, credentials), url=url, test=test,
+            account_number=account_number, proxy=proxy_of(proxy),
+        )  # fmt: skip
     found = place.check()
     output.result(_document(found), lambda: _table(found))
     for text in found.warnings:

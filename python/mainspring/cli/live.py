@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -12,6 +13,9 @@ from mainspring.cli import session_config, session_run
 from mainspring.cli.app import verb_app
 from mainspring.cli.output import Output
 from mainspring.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from mainspring.live import CcxtVenue
 
 app = verb_app("live", "[STRATEGY]")
 
@@ -57,9 +61,11 @@ def live(
     strategy
         `FILE.py`, `FILE.py:CLASS` or `native:NAME`; that of the configuration without it.
     venue
-        Its name, such as `binance_usdm`; again for several.
+        Its name, such as `binance_usdm`, or `ccxt:NAME` for one that only ccxt speaks to, which is
+        slower; again for several.
     symbol
-        An instrument as the venue writes it; again for several. With several venues `VENUE:SYMBOL`.
+        An instrument as the venue writes it (as ccxt does with `ccxt:NAME`); again for several.
+        With several venues `VENUE:SYMBOL`.
     size
         Share of every quantity that is carried out, above 0 and up to 1: begin small.
     out
@@ -115,13 +121,19 @@ def live(
 
     output = output or Output()
     for name in venue:
-        known_venue(name)
+        if not is_ccxt(name):
+            known_venue(name)
     proxy = proxy_of(proxy)
     hedges = _hedge(hedge, venue)
     urls = by_venue(url, venue, "the address")
     keys = by_venue(credentials, venue, "credentials")
     places = [
-        LiveVenue(
+        ccxt_venue(
+            name, symbols, keys.get(name, "env"), plain=not (urls.get(name) or test or proxy),
+            on_disconnect=on_disconnect, cancel_all=cancel_all,
+        )
+        if is_ccxt(name)
+        else LiveVenue(
             name, symbols, credentials=find(name, keys.get(name, "env")), url=urls.get(name),
             test=test, account_number=account_number, short_term=short_term and name == "dydx",
             proxy=proxy, cancel_all=cancel_all,
@@ -138,6 +150,30 @@ def live(
     )  # fmt: skip
     how = session_run.Ending("live", seconds, rearm, keep_orders)
     return session_run.run(session, loaded, how, output)
+
+
+CCXT = "ccxt:"
+"""Before the name of a venue that ccxt speaks to."""
+
+
+def is_ccxt(venue: str) -> bool:
+    """Whether a venue is named as one that ccxt speaks to."""
+    return venue.startswith(CCXT)
+
+
+def ccxt_venue(
+    name: str, symbols: Sequence[str], credentials: str, *, plain: bool, **settings: Any
+) -> CcxtVenue:
+    """A venue `ccxt:NAME`, said to be slower."""
+    from mainspring.live import CcxtVenue
+    from mainspring.live.ccxt_venue import SLOWER
+    from mainspring.live.credentials import find
+
+    if not plain:
+        raise InvalidValue(f"{name}: addresses and proxies of ccxt are set from Python")
+    exchange = name.removeprefix(CCXT)
+    print(SLOWER.format(venue=exchange), file=sys.stderr)
+    return CcxtVenue(exchange, symbols, credentials=find(exchange, credentials), **settings)
 
 
 def of_venues(venues: list[str], symbols: list[str]) -> dict[str, list[str]]:
@@ -185,6 +221,8 @@ def _hedge(texts: list[str] | None, venues: list[str]) -> dict[str, dict[str, st
     for text in texts or ():
         lost, mark, on = text.partition("=")
         venue, colon, symbol = lost.partition(":")
+        if is_ccxt(lost):
+            raise InvalidValue(f"hedge {text!r}: hedges of venues by ccxt are set from Python")
         if not (mark and colon and venue in venues and ":" in on):
             raise InvalidValue(f"hedge {text!r}; give VENUE:SYMBOL=VENUE:SYMBOL")
         found.setdefault(venue, {})[symbol] = on

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from mainspring.cli import session_config, session_run
 from mainspring.cli.app import verb_app
-from mainspring.cli.live import by_venue, of_venues
+from mainspring.cli.live import CCXT, by_venue, is_ccxt, of_venues
 from mainspring.cli.output import Output
 from mainspring.errors import InvalidValue
 
@@ -130,9 +130,6 @@ def paper(
     return session_run.run(session, loaded, how, output)
 
 
-_CCXT = "ccxt:"
-
-
 def outside(
     venues: list[str],
     symbols: list[str],
@@ -149,12 +146,12 @@ def outside(
     for name, listed in of_venues(venues, symbols).items():
         if not listed:
             raise InvalidValue(f"{name}: name its symbols with --symbol")
-        if not name.startswith(_CCXT):
+        if not is_ccxt(name):
             known_venue(name)
             feeds.append(VenueFeed(name, listed, url=urls.get(name), **more, **ways))
             continue
         if name in urls or more["test"] or more["proxy"]:
             raise InvalidValue(f"{name}: addresses and proxies of ccxt are set from Python")
-        feeds.append(CcxtFeed(name.removeprefix(_CCXT), listed, **ways))
+        feeds.append(CcxtFeed(name.removeprefix(CCXT), listed, **ways))
         print(SLOWER.format(venue=feeds[-1].venue), file=sys.stderr)
     return feeds
