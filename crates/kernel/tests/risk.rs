@@ -4,12 +4,14 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use common::scripted::{buy_once, market, Script, World};
-use mainspring_core::order::OrderTerms;
+use common::memory::follow;
+use common::scripted::{buy_once, market, session, Script, World};
+use mainspring_core::order::{OrderFlags, OrderTerms, OrderType};
 use mainspring_core::{InstrumentId, Lots, Side, Ticks};
 use mainspring_kernel::session::Command;
 use mainspring_kernel::view::View;
 use mainspring_trading::execution::Level;
+use mainspring_trading::orders::OrderState;
 use mainspring_trading::risk::{HaltCause, LimitTree, Limits, Rung};
 
 #[test]
@@ -214,6 +216,59 @@ fn the_engine_holds_stops_and_a_restart_keeps_them() {
     world.step(1_010);
     assert_eq!(world.position(), 0, "{:?}", world.memory.texts());
     world.check_followers(run, &snapshot);
+}
+
+/// The process of `world` dies, and another takes its place at the same venue.
+fn die(world: &mut World, run: &str) {
+    let mut session = session(run, Box::new(|_| Ok(())));
+    follow(&mut session, &world.memory.records(), 0);
+    session.lead(Box::new(world.memory.clone()));
+    session.resume(session.now_ns() + 1, b"{}").unwrap();
+    session.link(session.now_ns() + 1, 0, true).unwrap();
+    world.session = session;
+    world.exchange();
+}
+
+#[test]
+fn a_stop_fires_in_the_process_that_comes_after_whether_the_engine_or_the_venue_holds_it() {
+    let run = r#""stops":[{"rule":{"kind":"trailing","distance":"20"}}]"#;
+    let mut world = World::new(run, buy_once(10));
+    world.step(1_000);
+    world.step(1_030);
+    die(&mut world, run);
+    world.step(1_011);
+    assert_eq!(world.position(), 10);
+    world.step(1_010);
+    assert_eq!(world.position(), 0, "20 below the highest that the first process saw");
+
+    let mut calls = 0;
+    let protected: Script = Box::new(move |view| {
+        calls += 1;
+        let terms = match calls {
+            1 => market(Side::Buy, 10),
+            2 => {
+                let mut stop = market(Side::Sell, 10);
+                (stop.order_type, stop.trigger) = (OrderType::Stop, Ticks(980));
+                stop.flags = stop.flags.with(OrderFlags::REDUCE_ONLY);
+                stop
+            }
+            _ => return Ok(()),
+        };
+        view.place(terms).map(|_| ())
+    });
+    let run = r#""features":[]"#;
+    let mut world = World::new(run, protected);
+    world.step(1_000);
+    world.step(1_000);
+    let stop = *world.session.orders().all_live().next().unwrap();
+    assert_eq!((stop.state, stop.terms.trigger), (OrderState::Open, Ticks(980)));
+    die(&mut world, run);
+    assert_eq!(world.session.orders().get(stop.id), Some(&stop), "nothing of it is forgotten");
+    world.trade(990);
+    assert_eq!(world.position(), 10);
+    world.trade(980);
+    assert_eq!(world.position(), 0);
+    assert_eq!(world.session.orders().get(stop.id).unwrap().state, OrderState::Filled);
 }
 
 #[test]

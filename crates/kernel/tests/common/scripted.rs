@@ -110,6 +110,20 @@ impl World {
         self.exchange();
     }
 
+    /// As [`Self::step`], with a trade at the price.
+    pub fn trade(&mut self, price: i64) {
+        self.now += S;
+        let mut rows = book(self.now, price);
+        rows[2].flags &= !flags::END_OF_MESSAGE;
+        let (kind, flags) = (RowKind::Trade as u8, flags::END_OF_MESSAGE);
+        rows.push(MarketRow { kind, flags, price_offset: price as i32, qty_lots: 1, ..rows[1] });
+        let mut out = vec![];
+        self.venue.on_rows(&rows, Ticks(0), self.now, &mut out);
+        self.session.market(InstrumentId(0), Ticks(0), &rows).unwrap();
+        self.tell(out);
+        self.exchange();
+    }
+
     pub fn command(&mut self, command: &Command) {
         self.session.command(self.now, command).unwrap();
         self.exchange();
@@ -127,12 +141,16 @@ impl World {
             if out.is_empty() {
                 return;
             }
-            for event in out {
-                self.trade_id += 1;
-                let event = VenueEvent { recv_ns: self.now, ..event };
-                let report = Report { event, trade_id: self.trade_id, fee: None, filled: None };
-                self.session.report(&report).unwrap();
-            }
+            self.tell(out);
+        }
+    }
+
+    fn tell(&mut self, said: Vec<VenueEvent>) {
+        for event in said {
+            self.trade_id += 1;
+            let event = VenueEvent { recv_ns: self.now, ..event };
+            let report = Report { event, trade_id: self.trade_id, fee: None, filled: None };
+            self.session.report(&report).unwrap();
         }
     }
 
