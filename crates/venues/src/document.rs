@@ -236,6 +236,18 @@ impl<'a> Object<'a> {
             None => Ok(()),
         }
     }
+
+    /// As [`Self::each`] of an array that must be there.
+    ///
+    /// # Errors
+    /// When it is absent, malformed, or `each` refuses.
+    pub fn need_each(
+        &self,
+        key: &'static str,
+        each: &mut dyn FnMut(&Self) -> Read<()>,
+    ) -> Read<()> {
+        each_object(self.raw(key).ok_or(Unreadable::Missing(key))?, each)
+    }
 }
 
 /// Calls `each` with every object of an array.

@@ -198,8 +198,9 @@ fn order_trade_update(order: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     let (symbol, venue_id) = (order.need_word("s")?, order.need_word("i")?);
     let client = order.word("c")?.unwrap_or("");
     let time_ns = order.time_ns("T")?;
-    let last = order.decimal("l")?.unwrap_or_default();
-    if matches!(execution, "TRADE" | "CALCULATED") && last != Decimal::ZERO {
+    let has_traded = matches!(execution, "TRADE" | "CALCULATED");
+    let last = if has_traded { order.need_decimal("l")? } else { Decimal::ZERO };
+    if last != Decimal::ZERO {
         on(Fact::Fill(FillFact {
             symbol,
             client,

@@ -222,12 +222,12 @@ pub(super) fn event(text: &[u8], on: OnFact<'_>) -> Read<()> {
         "orderUpdates" => root.each("data", &mut |one| order_update(one, on)),
         "userFills" => {
             let data = root.need_object("data")?;
-            data.each("fills", &mut |one| fill(one, on))
+            data.need_each("fills", &mut |one| fill(one, on))
         }
         "user" | "userEvents" => user_events(&root.need_object("data")?, on),
         "userFundings" => {
             let data = root.need_object("data")?;
-            data.each("fundings", &mut |one| funding(one, on))
+            data.need_each("fundings", &mut |one| funding(one, on))
         }
         "subscriptionResponse" => {
             on(Fact::Notice(Notice::Subscribed("")));

@@ -191,7 +191,7 @@ fn connection(word: &str, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
 
 fn order_update(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     let fact = order_fact(one)?;
-    if one.word("tradeId")?.is_some_and(|id| id != "0") && one.decimal("fillSz")?.is_some() {
+    if one.word("tradeId")?.is_some_and(|id| id != "0") {
         let fee = one.decimal("fillFee")?;
         on(Fact::Fill(FillFact {
             symbol: fact.symbol,
