@@ -15,7 +15,7 @@ from dialect_side import DIALECTS, UNITS, DialectSide, credentials
 from mainspring.data.dataset import Dataset, RowKind
 from mainspring.errors import ConfigError, DataError, InvalidValue, NotFoundError
 from mainspring.exchange import VenueServer
-from mainspring.live import LiveVenue, PaperVenue, Recording, VenueFeed, live, paper
+from mainspring.live import LiveVenue, PaperVenue, Recording, VenueFeed, live, paper, parity
 from sessions_on_dialects import PATIENT, place, ready, same_position, until, wait_until
 from watching import DEPTH, SEEN, Watcher
 
@@ -265,9 +265,20 @@ def test_a_paper_session_says_where_orders_stand_in_a_book(home: Path, tmp_path:
     matching = ms.Venue(fill_model="matching")
     with pytest.raises(ConfigError, match="venue serve"):
         paper(maker, tmp_path / "run", venue=PaperVenue(fills=matching))
-    orders = ms.sample("btcusdt", hours=0.001, l3=True).paths[0]
-    with pytest.raises(DataError, match="venue serve --recording"):
-        paper(maker, tmp_path / "other", venue=Recording(orders))
+
+
+def test_a_paper_session_takes_the_same_recording(sample: Dataset, tmp_path: Path) -> None:
+    feed = Recording(sample.paths[0], speed=20)
+    with paper(Watcher, tmp_path / "look", venue=feed) as session:
+        until("the recording's last book", lambda: near(Book(sample).best(DEPTH)) == SEEN, session)
+        session.stop()
+    maker = ms.native.TouchMaker(size="0.02", max_position="0.2", every="50ms")
+    with paper(maker, tmp_path / "run", venue=feed) as session:
+        until("fills", lambda: session.status().fills >= 2, session)
+        outcome = session.stop()
+    assert outcome.broken is None
+    found = parity(tmp_path / "run")
+    assert found.same, found
 
 
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {

@@ -12,6 +12,7 @@ use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result, Side, 
 use mainspring_data::{EventFile, Schema};
 use mainspring_sim::flow::{Flow, FlowConfig, FlowRow};
 
+use crate::by_level::ByLevel;
 use crate::link::{Desk, Link};
 pub use crate::matched::Matched;
 
@@ -293,26 +294,46 @@ pub struct Recorded {
     file: EventFile,
     chunk: usize,
     row: usize,
+    /// What is made of orders, where the file holds orders.
+    by_level: Option<ByLevel>,
 }
 
 impl Recorded {
-    /// A recording of levels and trades.
+    /// A recording of levels and trades, or of orders, of which the levels and trades are told.
     ///
     /// # Errors
-    /// When the file cannot be read or holds something else.
+    /// When the file cannot be read or holds bars.
     pub fn open(path: &std::path::Path) -> Result<Self> {
         let file = EventFile::open(path)?;
-        if file.schema() != Schema::Market {
+        if file.schema() == Schema::Bar {
             return Err(Error::new(
                 ErrorKind::Data,
                 format!(
-                    "{}: holds rows of schema {}; a paper session takes levels and trades: serve it with `mainspring venue serve --recording` and trade there",
-                    path.display(),
-                    file.schema().name()
+                    "{}: holds bars; a session takes orders, or levels and trades",
+                    path.display()
                 ),
             ));
         }
-        Ok(Self { file, chunk: 0, row: 0 })
+        let by_level =
+            (file.schema() == Schema::Order).then(|| ByLevel::new(file.instruments().len()));
+        Ok(Self { file, chunk: 0, row: 0, by_level })
+    }
+
+    /// The next message of orders that says something about levels or trades.
+    fn next_by_level(&mut self, by_level: &mut ByLevel, message: &mut Message) -> Result<bool> {
+        while self.chunk < self.file.chunks().len() {
+            let chunk = self.file.order_chunk(self.chunk)?;
+            for row in &chunk.rows[self.row..] {
+                self.row += 1;
+                by_level.hear(row, chunk.price_base, message);
+                if row.market.ends_message() && by_level.end(&row.market, message) {
+                    return Ok(true);
+                }
+            }
+            self.chunk += 1;
+            self.row = 0;
+        }
+        Ok(false)
     }
 }
 
@@ -323,6 +344,11 @@ impl FeedSource for Recorded {
 
     fn next(&mut self, message: &mut Message) -> Result<bool> {
         message.rows.clear();
+        if let Some(mut by_level) = self.by_level.take() {
+            let found = self.next_by_level(&mut by_level, message);
+            self.by_level = Some(by_level);
+            return found;
+        }
         while self.chunk < self.file.chunks().len() {
             let chunk = self.file.chunk(self.chunk)?;
             for row in &chunk.rows[self.row..] {

@@ -9,6 +9,7 @@
 //! Between them are bounded rings. What happens when one is full is said where it is made.
 
 pub mod bench;
+mod by_level;
 mod clock;
 mod egress;
 mod engine;

@@ -89,7 +89,8 @@ class Recording:
     """A recorded event file as a feed, played in real time or faster.
 
     Attributes:
-        path: The event file, of levels and trades.
+        path: The event file, of levels and trades, or of orders, which are shown as the levels and
+            trades that follow from them.
         speed: How much faster than it was recorded; up to 1,000.
         entry: From us to the venue's matching.
         response: From the venue's matching back to us.
