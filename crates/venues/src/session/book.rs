@@ -171,6 +171,11 @@ impl Books {
         self.follower.lose_all();
     }
 
+    /// Whether any book can be gone on from.
+    pub(super) fn are_any_in_step(&self) -> bool {
+        self.books.iter().flatten().any(|book| self.follower.is_synced(book.instrument))
+    }
+
     /// A message was lost and nobody knows of which book: all begin again.
     pub(super) fn gap_all(&mut self, now_ns: TimeNs, out: &mut Outbox) {
         self.counts.gaps += 1;

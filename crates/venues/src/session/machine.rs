@@ -240,7 +240,8 @@ impl VenueSession {
         if bytes == b"pong" {
             return;
         }
-        if let Some(count) = self.venue.counted(bytes) {
+        let counted = self.venue.counted(bytes);
+        if let Some(count) = counted {
             let before = wire.counted.replace(count);
             if before.is_some_and(|before| count != before + 1) {
                 self.missed(role, now_ns, out);
@@ -254,6 +255,10 @@ impl VenueSession {
                 Err(refusal) => {
                     let text = format!("market data was refused: {refusal}");
                     note(out, Level::Warning, "message", text);
+                    // Where messages are counted and books are not, no later one tells of this one.
+                    if counted.is_some() && self.books.are_any_in_step() {
+                        self.missed(role, now_ns, out);
+                    }
                 }
             }
             return;

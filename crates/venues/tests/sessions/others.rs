@@ -458,6 +458,16 @@ fn dydx_counts_every_message_of_a_connection() {
     play.frame(market, &dydx_book("subscribed", 5));
     assert_eq!(play.row_kinds(), [Clear, Depth, Depth]);
     assert!(play.noted("gap"));
+    // A message that cannot be read is lost as well; more of them ask for nothing twice.
+    let unreadable = |id: i64| dydx_book("channel_data", id).replace("61800.1", "cheap");
+    play.frame(market, &unreadable(6));
+    assert_eq!(play.row_kinds(), [Gap]);
+    play.frame(market, &unreadable(7));
+    assert_eq!(play.row_kinds(), []);
+    play.wait(100 * MS);
+    play.take_text(market, "unsubscribe");
+    play.frame(market, &dydx_book("subscribed", 8));
+    assert_eq!(play.row_kinds(), [Clear, Depth, Depth]);
     play.request(Request::AccountQuery { venue: 0, since_ns: 0 });
     play.order_is_refused();
 }
