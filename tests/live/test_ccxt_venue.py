@@ -36,7 +36,16 @@ from mainspring.backtesting.reconciling import Reconcile
 from mainspring.cli import main
 from mainspring.cli.exits import Exit
 from mainspring.errors import ConfigError
-from mainspring.live import CcxtVenue, Credentials, Hedge, LiveSession, live, verify
+from mainspring.exchange import VenueServer
+from mainspring.live import (
+    CcxtVenue,
+    Credentials,
+    Hedge,
+    LiveSession,
+    LiveVenue,
+    live,
+    verify,
+)
 from mainspring.live.ccxt_words import failure_words, id_text, our_id, plain, snapped, status_of
 
 KEY, SECRET = "the-key-of-a-test", "the-secret-of-a-test"
@@ -187,7 +196,8 @@ def test_an_order_whose_answer_was_lost_is_found(
     side: Side, folder: Path, step: After | Hangs
 ) -> None:
     side.plan("create_order", step)
-    with begin(side, folder, timeout="300ms") as session:
+    patience = "2s" if isinstance(step, Hangs) else "5s"
+    with begin(side, folder, timeout=patience) as session:
         until("the question", lambda: "answer" in names(folder))
         (order,) = rest(session, side, 1)
         side.fill(order["id"], 0.02)
@@ -407,6 +417,28 @@ class Walks(ms.Strategy, every="50ms"):
             return
         self.moved = self.moved or any(order.state == "open" for order in m.orders())
         m.quote(bid=((49_000.0 if self.moved else 49_400.0, 0.02),))
+
+
+def test_it_is_one_venue_beside_those_of_the_engine(side: Side, folder: Path) -> None:
+    """A loss of the one is none of the other."""
+    keys = Credentials(key="simulator-key", secret="simulator-secret")
+    with VenueServer("binance", markets=("btcusdt",), warm_up_s=10) as server:
+        other = LiveVenue("binance", ["BTCUSDT"], credentials=keys, url=server.url)
+        assert other.check().passed
+        for number, venues in enumerate(([other, somewhere(side)], [somewhere(side), other])):
+            where = folder.with_name(f"run{number}")
+            with live(ms.native.Noop(), where, venues=venues, size=1.0) as session:
+                until("both", lambda s=session: all(v.up and v.fresh for v in s.venues()))
+                assert [one.venue for one in session.venues()] == [one.name for one in venues]
+                symbols = [one["symbol"] for one in session.status().markets]
+                assert symbols == [one.symbols[0] for one in venues]
+                side.down = True
+                until(
+                    "the loss", lambda s=session: sorted(v.up for v in s.venues()) == [False, True]
+                )
+                side.down = False
+                until("the return", lambda s=session: all(v.up for v in s.venues()))
+                session.stop()
 
 
 # What is refused, and in which words

@@ -389,3 +389,130 @@ impl Carrier for RelayIo {
         self.woke_ns
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Url;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const NOW: Duration = Duration::ZERO;
+
+    fn request(method: Method, body: &str) -> Request {
+        let url = Url::parse("http://relayed.invalid/x").unwrap();
+        Request { method, url, headers: Vec::new(), body: body.to_owned() }
+    }
+
+    /// Keys as a driver makes them.
+    fn key(io: &RelayIo, number: u64) -> u64 {
+        u64::from(io.session()) << SESSION_BITS | number
+    }
+
+    fn place(io: &mut RelayIo, number: u64) {
+        io.call(key(io, number), request(Method::Post, &number.to_string()));
+    }
+
+    fn taken(relay: &Relay) -> Vec<String> {
+        let body = |asked| match asked {
+            Asked::Call { body, .. } => body,
+            other => panic!("{other:?}"),
+        };
+        std::iter::from_fn(|| relay.next(NOW)).map(body).collect()
+    }
+
+    fn said(io: &mut RelayIo) -> Vec<IoEvent> {
+        io.turn_unless(NOW, || true).unwrap();
+        std::iter::from_fn(|| io.next_event()).collect()
+    }
+
+    #[test]
+    fn a_few_requests_are_worked_on_and_cancels_go_first() {
+        let relay = Relay::new(LONG);
+        let mut io = relay.carrier();
+        (0..10).for_each(|n| place(&mut io, n));
+        io.call(key(&io, 99), request(Method::Delete, "cancel"));
+        let first = taken(&relay);
+        assert_eq!(first.len(), 1 + MAX_OPEN, "the cancel is one of those that may come on top");
+        assert_eq!((first[0].as_str(), first[1].as_str()), ("cancel", "0"));
+        (100..110).for_each(|n| io.call(key(&io, n), request(Method::Delete, "cancel")));
+        assert_eq!(taken(&relay).len(), MAX_OPEN_CANCELS - 1, "of cancels some more, not all");
+        relay.answer(key(&io, 0), "{}".to_owned()).unwrap();
+        assert_eq!(taken(&relay), ["cancel"], "a place is free, and cancels are first");
+        let [IoEvent::Response { response, .. }] = &said(&mut io)[..] else { panic!("no answer") };
+        assert_eq!((response.head.status, response.body.as_slice()), (200, b"{}".as_slice()));
+    }
+
+    #[test]
+    fn what_is_too_much_was_not_sent() {
+        let relay = Relay::new(LONG);
+        let mut io = relay.carrier();
+        (0..=MAX_WAITING as u64).for_each(|n| place(&mut io, n));
+        // Cancels wait apart.
+        io.call(key(&io, 999), request(Method::Delete, "cancel"));
+        let [IoEvent::Failed { perhaps_sent: false, .. }] = &said(&mut io)[..] else {
+            panic!("one is too much")
+        };
+        assert_eq!(taken(&relay)[0], "cancel");
+    }
+
+    #[test]
+    fn without_an_answer_it_counts_whether_the_library_had_begun() {
+        let relay = Relay::new(NOW);
+        let mut io = relay.carrier();
+        place(&mut io, 1);
+        let body = taken(&relay);
+        place(&mut io, 2);
+        let mut failed: Vec<(u64, bool)> = said(&mut io)
+            .iter()
+            .map(|event| match event {
+                IoEvent::Failed { key, perhaps_sent, .. } => (*key & 0xff, *perhaps_sent),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        failed.sort_unstable();
+        assert_eq!((body, failed), (vec!["1".to_owned()], vec![(1, true), (2, false)]));
+        assert_eq!(taken(&relay), [""; 0], "what was given up is not begun later");
+        relay.answer(key(&io, 1), "{}".to_owned()).unwrap();
+        assert!(said(&mut io).is_empty(), "an answer that comes too late is dropped");
+    }
+
+    #[test]
+    fn another_session_hears_nothing_of_the_one_before() {
+        let relay = Relay::new(LONG);
+        let mut before = relay.carrier();
+        place(&mut before, 1);
+        before.open(key(&before, 2), "ws://relayed.invalid/user", Vec::new());
+        let mut io = relay.carrier();
+        assert_ne!(io.session(), before.session());
+        assert_eq!(relay.next(NOW), None);
+        relay.opened(key(&before, 2)).unwrap();
+        relay.answer(key(&before, 1), "{}".to_owned()).unwrap();
+        assert!(said(&mut io).is_empty());
+        io.open(key(&io, 2), "ws://relayed.invalid/user", Vec::new());
+        let user = Asked::Open { key: key(&io, 2), what: "user".to_owned() };
+        assert_eq!(relay.next(NOW), Some(user));
+        relay.opened(key(&io, 2)).unwrap();
+        assert!(matches!(said(&mut io)[..], [IoEvent::Opened { .. }]));
+    }
+
+    #[test]
+    fn the_library_waits_while_the_session_is_behind_and_is_told_of_its_end() {
+        let relay = Relay::new(LONG);
+        let mut io = relay.carrier();
+        let (socket, library) = (key(&io, 1), relay.clone());
+        let tells = std::thread::spawn(move || {
+            let told = (0..2 * MAX_SAID).map(|n| library.message(socket, n.to_string()));
+            told.filter(std::result::Result::is_ok).count()
+        });
+        let mut heard = 0;
+        while heard < MAX_SAID + 1 {
+            let some = said(&mut io).len();
+            assert!(some <= MAX_SAID, "{some} at once");
+            heard += some;
+        }
+        relay.end();
+        let told = tells.join().unwrap();
+        assert!((heard..=2 * MAX_SAID).contains(&told), "{told} of {heard}");
+        assert!(relay.pong(socket).is_err());
+    }
+}

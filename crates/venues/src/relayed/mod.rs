@@ -228,3 +228,159 @@ impl Venue for Relayed {
         answer::facts(text, on).map_err(|what| what.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::{Fact, OrderStatus};
+    use crate::failure::FailureClass;
+    use crate::operation::{Amend, Cancel, OrderKey, Place};
+    use crate::outgoing::Method;
+    use mainspring_core::order::OrderTerms;
+    use mainspring_core::{InstrumentId, Lots, OrderFlags, RejectReason, Side, Ticks, TimeInForce};
+    use serde_json::Value;
+
+    const ALL: Abilities = Abilities {
+        positions: true,
+        market_orders: true,
+        ioc: true,
+        fok: true,
+        post_only: true,
+        reduce_only: true,
+        amends: Some(Amends::InPlace),
+        cancel_all: true,
+        ids: Ids::Text,
+    };
+
+    const LISTED: &str = r#"{"instruments":[{"trading":true,"instrument":{"symbol":"BTC/EUR",
+        "venue":"somewhere","kind":"spot","base":"BTC","quote":"EUR","grids":[{"version":0,
+        "tick":"0.1","rule":"fixed"}],"lot":"0.01","multiplier":"1","min_qty":1,
+        "max_qty":0,"min_notional":"0","maker_fee":"0","taker_fee":"0","margin_tiers":[]}}]}"#;
+
+    fn listing() -> Listing {
+        answer::instruments(LISTED.as_bytes()).unwrap().remove(0)
+    }
+
+    fn asked(can: Abilities, operation: &Operation<'_>) -> Result<(Method, Value)> {
+        let mut out = Outgoing::new();
+        Relayed::new("somewhere", can).encode(operation, Via::Http, 0, &mut out)?;
+        Ok((out.method, serde_json::from_str(&out.body).unwrap()))
+    }
+
+    fn bid() -> OrderTerms {
+        OrderTerms::limit(InstrumentId(0), Side::Buy, Ticks(500_001), Lots(25))
+    }
+
+    #[test]
+    fn requests_are_words_and_cancels_go_first() {
+        let listing = listing();
+        let mut terms = bid();
+        terms.flags = OrderFlags::POST_ONLY;
+        let place = Operation::Place(Place::new(&listing, terms, "ms1"));
+        let (method, said) = asked(ALL, &place).unwrap();
+        assert_eq!((method, said["do"].as_str()), (Method::Post, Some("place")));
+        assert_eq!((said["price"].as_str(), said["qty"].as_str()), (Some("50000.1"), Some("0.25")));
+        assert_eq!((said["life"].as_str(), said["post_only"].as_bool()), (Some("GTC"), Some(true)));
+        let cancel = Cancel { listing: &listing, order: OrderKey::Venue("7"), good_till_s: 0 };
+        let (method, said) = asked(ALL, &Operation::Cancel(cancel)).unwrap();
+        assert_eq!((method, said["id"].as_str()), (Method::Delete, Some("7")));
+    }
+
+    #[test]
+    fn a_market_order_is_a_limit_that_must_not_rest_where_there_are_none() {
+        let listing = listing();
+        let terms = OrderTerms::market(InstrumentId(0), Side::Buy, Lots(1));
+        let market = Place::new(&listing, terms, "ms1");
+        let (_, said) = asked(ALL, &Operation::Place(market)).unwrap();
+        assert_eq!((said["type"].as_str(), said["price"].as_str()), (Some("market"), None));
+        let can = Abilities { market_orders: false, ..ALL };
+        assert!(asked(can, &Operation::Place(market)).is_err(), "no price is known yet");
+        let bounded = Place { worst: Some(Ticks(525_000)), ..market };
+        let (_, said) = asked(can, &Operation::Place(bounded)).unwrap();
+        let words = ["type", "price", "life"].map(|word| said[word].as_str().unwrap());
+        assert_eq!(words, ["limit", "52500", "IOC"]);
+    }
+
+    #[test]
+    fn a_change_names_what_the_venue_counts_or_is_refused() {
+        let listing = listing();
+        let amend = |can| {
+            let change = Amend {
+                listing: &listing,
+                order: OrderKey::Client("ms1"),
+                side: Side::Buy,
+                terms: bid(),
+                price: Ticks(500_000),
+                qty: Lots(25),
+                filled: Lots(5),
+                client: "ms1r0001",
+            };
+            asked(can, &Operation::Amend(change)).map(|(_, said)| said["qty"].clone())
+        };
+        assert_eq!(amend(ALL).unwrap(), "0.25", "all of it where it stays the same order");
+        let replaced = Abilities { amends: Some(Amends::Replaced), ..ALL };
+        assert_eq!(amend(replaced).unwrap(), "0.2", "the rest where another takes its place");
+        let why = amend(Abilities { amends: None, ..ALL }).unwrap_err();
+        assert!(why.message().contains("cancel and place another"), "{why}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_in_the_rules() {
+        let none =
+            Abilities { ioc: false, fok: false, post_only: false, reduce_only: false, ..ALL };
+        let venue = Relayed::new("somewhere", none);
+        let (rules, listing) = (venue.rules(), listing());
+        assert!(rules.check(&listing, &bid()).is_ok());
+        let with = |flags| OrderTerms { flags, ..bid() };
+        assert!(rules.check(&listing, &with(OrderFlags::POST_ONLY)).is_err());
+        assert!(rules.check(&listing, &with(OrderFlags::REDUCE_ONLY)).is_err());
+        let fok = OrderTerms { time_in_force: TimeInForce::Fok, ..bid() };
+        assert!(rules.check(&listing, &fok).is_err());
+    }
+
+    fn facts(text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut venue = Relayed::new("somewhere", ALL);
+        let read = venue.user(text.as_bytes(), &mut |fact| {
+            found.push(match fact {
+                Fact::Order(one) => format!("{} {:?}", one.client, one.status),
+                Fact::Fill(one) => format!("{} {} at {}", one.trade_id, one.qty, one.price),
+                other => format!("{other:?}"),
+            });
+        });
+        read.map(|()| found).unwrap_or_else(|what| vec![what])
+    }
+
+    #[test]
+    fn fills_are_told_before_the_states_that_they_lead_to() {
+        let told = facts(
+            r#"{"orders":[{"symbol":"BTC/EUR","client":"ms1","id":"7","status":"filled"}],
+            "fills":[{"symbol":"BTC/EUR","client":"ms1","id":"7","trade":"t1","side":"buy",
+            "price":"50000.1","qty":"0.25","maker":true,"ms":1700000000000}]}"#,
+        );
+        assert_eq!(told, ["t1 0.25 at 50000.1", "ms1 Filled"]);
+        let unknown = facts(r#"{"orders":[{"symbol":"BTC/EUR","status":"a new word"}]}"#);
+        assert_eq!(unknown, ["'status' is not known"], "nothing is assumed of it");
+        let part = facts(r#"{"orders":[{"symbol":"BTC/EUR","client":"a","status":"part"}]}"#);
+        assert_eq!(part, [format!("a {:?}", OrderStatus::PartiallyFilled)]);
+    }
+
+    #[test]
+    fn failures_have_a_class_and_what_is_not_known_is_unknown() {
+        let failure = |text: &str| {
+            let mut out = Outgoing::new();
+            out.start(Via::Http, crate::operation::Asked::Place);
+            let mut venue = Relayed::new("somewhere", ALL);
+            venue.answer(&out, &Reply::new(200, text.as_bytes()), &mut |_| {}).unwrap_err()
+        };
+        let refused = failure(r#"{"failed":{"class":"refused","reason":"unknown_order"}}"#);
+        assert_eq!(refused.class, FailureClass::Refused);
+        assert_eq!(refused.reason, Some(RejectReason::UnknownOrder));
+        let limited = failure(r#"{"failed":{"class":"rate_limited","wait_ms":1500}}"#);
+        let class = FailureClass::RateLimited { wait_ms: Some(1_500), banned: false };
+        assert_eq!(limited.class, class);
+        for unknown in [r#"{"failed":{"class":"a new word"}}"#, "not JSON", r#"{"failed":{}}"#] {
+            assert_eq!(failure(unknown).class, FailureClass::Unknown, "{unknown}");
+        }
+    }
+}
