@@ -11,7 +11,7 @@ import mainspring as ms
 import pytest
 from ccxt_clients import KINDS, SYMBOL, client, okx
 from mainspring.backtesting.reconciling import Reconcile
-from mainspring.exchange import VenueServer
+from mainspring.exchange import Faults, VenueServer
 from mainspring.live import CcxtVenue, LiveSession, live, verify
 
 pytestmark = pytest.mark.oracle
@@ -101,6 +101,36 @@ def test_a_maker_trades(server: VenueServer, tmp_path: Path, kind: str, amend: A
     assert again.different == 0, again
     events = [one.fields["event"] for one in ms.journal.open(folder).records(types=["event"])]
     assert not {"position_mismatch", "foreign_order", "foreign_fill"} & set(events), events
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_nobody_knows_is_found_out(server: VenueServer, tmp_path: Path, kind: str) -> None:
+    """Answers that are lost, refusals of all requests, cuts: in the end both sides say the same."""
+    maker = ms.native.TouchMaker(size="0.02", max_position="0.2", every="100ms")
+    theirs, folder = Theirs(server, kind), tmp_path / "run"
+    place = venue(server, kind, timeout="3s")
+    often = {"patience": {"reconcile_ns": 2_000_000_000}}
+    with live(maker, folder, venues=place, size=1.0, orders=often) as session:
+        wait_for(session, "trading", lambda s: s.fills >= 1)
+        server.set_faults(
+            Faults(
+                unknown_outcome=0.15, server_error=0.05, too_many_requests=0.02, disconnect=0.005
+            )
+        )
+        until("answers to questions", lambda: count(folder, "answer") >= 5)
+        server.set_faults(Faults())
+        before = session.status().orders
+        wait_for(session, "trading again", lambda s: s.orders > before + 2)
+        session.kill("enough")
+        until("no orders there", lambda: theirs.open_orders() == [])
+        wait_for(session, "no orders here", lambda s: s.open_orders == 0)
+        until("the same position", lambda: abs(theirs.position() - held(session)) < 0.0006)
+        assert session.stop().broken is None
+    assert verify(folder).different == 0
+
+
+def count(folder: Path, kind: str) -> int:
+    return sum(1 for _ in ms.journal.open(folder).records(types=[kind]))
 
 
 def test_a_maker_trades_on_okx(tmp_path: Path) -> None:

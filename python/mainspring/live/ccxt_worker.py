@@ -120,6 +120,8 @@ class CcxtWorker:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(5.0)
+        if not self._threads[0].is_alive():
+            self._loop.close()
 
     async def _close(self) -> None:
         mine = asyncio.current_task()
