@@ -7,6 +7,7 @@ use mainspring_kernel::native::NativeConfig;
 use mainspring_kernel::session::{ForeignOrders, Session, SessionConfig, ACCOUNT};
 
 use crate::hand::Hand;
+use crate::mover::Mover;
 use crate::worker::Worker;
 
 pub(crate) fn instrument() -> Result<Instrument> {
@@ -44,7 +45,8 @@ const RULES: &str = r#"{"price_threshold_bps":0.2,"size_threshold_bps":500,"amen
     "wait_for_cancel":true,"min_life_ns":40000000,"max_life_ns":3000000000,"replenish":true,
     "max_actions":3,"budgets":{"*":{"requests":{"limit":12,"window_ns":1000000000}}}}"#;
 
-/// The engine of a seed: every third reconciles under rules, every other works parent orders.
+/// The engine of a seed: every third reconciles under rules, every other works parent orders, and three
+/// of five change an order that rests.
 pub(crate) fn new_session(seed: u64) -> Result<Session> {
     let mut config: SessionConfig = read(
         r#"{"run":{"deposits":[["USDT","100000"]],"features":["imbalance"],
@@ -69,6 +71,9 @@ pub(crate) fn new_session(seed: u64) -> Result<Session> {
     let mut hosts = vec![native.build(BookTrigger::Message)?];
     if seed % 2 == 1 {
         hosts.push(Box::new(Worker::default()));
+    }
+    if seed % 5 > 1 {
+        hosts.push(Box::new(Mover::default()));
     }
     if owner == Some(ACCOUNT) {
         hosts.push(Box::new(Hand::default()));

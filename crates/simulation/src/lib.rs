@@ -11,6 +11,7 @@ mod faults;
 mod feed;
 mod hand;
 mod invariants;
+mod mover;
 mod network;
 mod venue;
 mod witness;

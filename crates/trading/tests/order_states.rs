@@ -232,6 +232,35 @@ fn an_amend_races_with_a_cancel() {
 }
 
 #[test]
+fn a_change_that_is_told_again_behind_a_newer_one_undoes_nothing() {
+    let told = |case: &mut Case, price, qty, exch_ns, recv_ns| {
+        let event = VenueEvent { order: ID, exch_ns, recv_ns, kind: amended(price, qty) };
+        case.table.apply(&event, recv_ns).unwrap()
+    };
+    let terms = |case: &Case| (case.order().terms.price, case.order().terms.qty);
+    let mut case = Case::open();
+    case.asks(replace(101, 5), PendingReplace);
+    assert!(!told(&mut case, 101, 5, 10, 15).duplicate);
+    case.asks(replace(102, 8), PendingReplace);
+    // The first again: it does not answer the second.
+    assert!(told(&mut case, 101, 5, 10, 18).duplicate);
+    assert_eq!(case.order().state, PendingReplace);
+    assert!(!told(&mut case, 102, 8, 20, 25).duplicate);
+    assert!(told(&mut case, 101, 5, 10, 30).duplicate);
+    assert_eq!((terms(&case), case.order().state), ((Ticks(102), Lots(8)), Open));
+    // All of it trades.
+    case.says(fill(102, 8), Filled);
+
+    // Of the same instant only the same terms are no news, and what has no time of its own is news.
+    let mut case = Case::open();
+    told(&mut case, 101, 5, 10, 15);
+    assert!(!told(&mut case, 102, 8, 10, 16).duplicate);
+    assert_eq!(terms(&case), (Ticks(102), Lots(8)));
+    assert!(!told(&mut case, 103, 9, 7, 7).duplicate);
+    assert_eq!(terms(&case), (Ticks(103), Lots(9)));
+}
+
+#[test]
 fn an_order_that_is_refused_takes_its_pending_change_with_it() {
     let mut case = Case::submitted();
     case.asks(replace(101, 12), PendingReplace);

@@ -476,9 +476,10 @@ impl Kernel {
         order: ClientOrderId,
         open: &OpenOrder,
     ) -> Result<()> {
-        let (at_ns, price, qty) = (self.now_ns, open.price, open.qty);
+        let (price, qty) = (open.price, open.qty);
         let kind = VenueEventKind::Amended { price, qty };
-        self.answer_with(&VenueEvent { order, exch_ns: at_ns, recv_ns: at_ns, kind }, None)
+        // A list does not say when; and what our clock says may be ahead of the venue's.
+        self.answer_with(&VenueEvent { order, exch_ns: 0, recv_ns: self.now_ns, kind }, None)
     }
 
     /// A complete list does not have an adopted order any more: it is over.

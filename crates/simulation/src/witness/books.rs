@@ -22,7 +22,7 @@ const TAKER_RATE: i128 = 500_000;
 const DEPOSIT: i128 = 100_000 * 1_000_000_000_000_000_000;
 
 /// Strategies that a simulated engine has at most.
-const STRATEGIES: usize = 3;
+const STRATEGIES: usize = 4;
 
 /// What a strategy holds and has made.
 #[derive(Clone, Copy, Debug, Default)]

@@ -61,6 +61,9 @@ pub struct Order {
     pub created_ns: TimeNs,
     /// When it last changed for us.
     pub updated_ns: TimeNs,
+    /// When the venue made the newest change of price and quantity that it has told; 0 before that.
+    #[serde(default)]
+    pub amended_ns: TimeNs,
 }
 
 impl Order {
@@ -85,6 +88,7 @@ impl Order {
             fill_value: 0,
             created_ns,
             updated_ns: created_ns,
+            amended_ns: 0,
         }
     }
 
@@ -112,11 +116,12 @@ impl Order {
             fill_value,
             created_ns,
             updated_ns,
+            amended_ns,
         } = self;
         (*ours, *owner, *why, *asked) = (id, strategy, purpose, *terms);
         (*state, *acknowledged, *triggered) = (OrderState::Created, false, false);
         (*pending, *filled, *fill_value) = (None, Lots::ZERO, 0);
-        (*created_ns, *updated_ns) = (now_ns, now_ns);
+        (*created_ns, *updated_ns, *amended_ns) = (now_ns, now_ns, 0);
     }
 
     /// Quantity not yet traded, of what stands.
@@ -155,6 +160,13 @@ impl Order {
     #[must_use]
     pub fn average_price(&self) -> Option<f64> {
         (self.filled.0 > 0).then(|| self.fill_value as f64 / self.filled.0 as f64)
+    }
+
+    /// Whether that it was changed so is no news: a newer change was told before it, or this one was.
+    /// Where the time of a change is not known (0), it is news.
+    pub(super) fn knows_change(&self, price: Ticks, qty: Lots, exch_ns: TimeNs) -> bool {
+        let same = (price, qty) == (self.terms.price, self.terms.qty);
+        exch_ns != 0 && (exch_ns < self.amended_ns || (exch_ns == self.amended_ns && same))
     }
 
     /// What the order is once `event` happened and no request is being answered: see

@@ -481,7 +481,12 @@ impl OrderTable {
             VenueEventKind::Filled { price, qty, maker } => {
                 self.fill(slot, FillChange { price, qty, maker }, now_ns)
             }
-            VenueEventKind::Amended { price, qty } => self.amended(slot, price, qty, now_ns),
+            VenueEventKind::Amended { price, qty } => {
+                // Where a venue does not say when, it is told as of when it was heard.
+                let known = event.exch_ns != event.recv_ns;
+                let at_ns = if known { event.exch_ns } else { 0 };
+                self.amended(slot, price, qty, at_ns, now_ns)
+            }
             VenueEventKind::Accepted => self.step(slot, OrderEvent::Accepted, None, now_ns),
             VenueEventKind::Cancelled(reason) if reason != CancelReason::Expired => {
                 self.step(slot, OrderEvent::Cancelled, None, now_ns)
@@ -567,13 +572,27 @@ impl OrderTable {
         self.step(slot, OrderEvent::Filled { complete }, Some(fill), now_ns)
     }
 
-    fn amended(&mut self, slot: u32, price: Ticks, qty: Lots, now_ns: TimeNs) -> Stepped {
-        let complete = self.slots[slot as usize].filled >= qty;
+    fn amended(
+        &mut self,
+        slot: u32,
+        price: Ticks,
+        qty: Lots,
+        exch_ns: TimeNs,
+        now_ns: TimeNs,
+    ) -> Stepped {
+        let order = &self.slots[slot as usize];
+        if order.knows_change(price, qty, exch_ns) {
+            self.counters.duplicates += 1;
+            let late = order.is_terminal();
+            return Ok(Moved::new(slot, order.state, order.state, true, late));
+        }
+        let complete = order.filled >= qty;
         let moved = self.step_rarely(slot, OrderEvent::Amended { complete }, now_ns)?;
+        let order = &mut self.slots[slot as usize];
+        order.amended_ns = order.amended_ns.max(exch_ns);
         if !moved.is_late() {
-            let terms = &mut self.slots[slot as usize].terms;
-            terms.price = price;
-            terms.qty = qty;
+            order.terms.price = price;
+            order.terms.qty = qty;
         }
         Ok(moved)
     }
