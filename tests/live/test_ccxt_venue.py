@@ -315,12 +315,17 @@ def test_orders_are_cancelled_when_the_venue_is_lost_where_that_is_wanted(
         session.stop()
 
 
-def test_a_session_that_comes_back_finds_its_orders(side: Side, folder: Path) -> None:
-    venue = somewhere(side)
+@pytest.mark.parametrize("ids", ["text", "uuid"])
+def test_a_session_that_comes_back_finds_its_orders(side: Side, folder: Path, ids: Any) -> None:
+    venue = somewhere(side, ids=ids)
     with live(Bids(wanted=3), folder, venues=venue, size=1.0) as session:
         rest(session, side, 3)
         session.stop(cancel=False)
     first, second, third = side.open_orders()
+    assert (len(first["clientOrderId"]), first["clientOrderId"].count("-")) == {
+        "text": (26, 0),
+        "uuid": (36, 4),
+    }[ids]
     side.fill(first["id"], 0.005)
     side.fill(first["id"], 0.005)
     side.fill(first["id"], 0.01)
