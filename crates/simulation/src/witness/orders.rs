@@ -153,7 +153,8 @@ impl Orders {
             OrderEvent::Timeout => S::Unknown,
             other => return broken(format!("order {}: {other:?} is no step of ours", id.0)),
         };
-        (order.heard_ns, order.told_stuck) = (now_ns, false);
+        order.heard_ns = now_ns;
+        order.told_stuck &= to == before.state;
         if to == S::Submitted {
             self.leaving.insert(id.0);
         }
@@ -188,7 +189,9 @@ impl Orders {
         let order = self.live.get_mut(&id.0).or_else(|| self.over.get_mut(&id.0));
         let Some(order) = order else { return unknown(id) };
         let before = *order;
-        (order.heard_ns, order.told_stuck) = (now_ns, false);
+        order.heard_ns = now_ns;
+        // A part that trades does not end that nobody knows about the rest.
+        order.told_stuck &= to == before.state;
         let terms = (record.price_ticks, record.qty_lots);
         let changed = terms != (before.price, before.qty);
         (order.price, order.qty) = terms;
