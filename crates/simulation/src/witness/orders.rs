@@ -223,7 +223,7 @@ impl Orders {
         let no_more = matches!(said, Said::Answer(about, Answer::Filled { filled })
             if *about == id && filled.0 == before.filled);
         let whole = before.filled >= down_to || no_more;
-        if to == OrderState::Filled && !whole {
+        if to == OrderState::Filled && before.state != to && !whole {
             let (filled, most) = (before.filled, before.most());
             return broken(format!("order {} is filled with {filled} of {most} lots", id.0));
         }
