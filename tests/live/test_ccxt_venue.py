@@ -424,6 +424,22 @@ class Walks(ms.Strategy, every="50ms"):
         m.quote(bid=((49_000.0 if self.moved else 49_400.0, 0.02),))
 
 
+def test_a_venue_that_fails_at_the_start_is_asked_again(side: Side, folder: Path) -> None:
+    class Stumbles(Client):
+        loads = 0
+
+        async def load_markets(self, _reload: bool = False) -> dict[str, Any]:
+            self.loads += 1
+            # The client's own, that of the look, and the session's.
+            if self.loads == 3:
+                raise NetworkError("not now")
+            return await super().load_markets(_reload)
+
+    with begin(side, folder, made=lambda: Stumbles(side)) as session:
+        rest(session, side, 1)
+        session.stop()
+
+
 def test_it_is_one_venue_beside_those_of_the_engine(side: Side, folder: Path) -> None:
     """A loss of the one is none of the other."""
     keys = Credentials(key="simulator-key", secret="simulator-secret")

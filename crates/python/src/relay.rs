@@ -55,9 +55,9 @@ impl PyVenueRelay {
         py.detach(|| self.relay.pong(key)).map_err(to_py)
     }
 
-    /// The answer to a request, as JSON; one that comes too late is dropped.
-    fn answer(&self, py: Python<'_>, key: u64, body: String) -> PyResult<()> {
-        py.detach(|| self.relay.answer(key, body)).map_err(to_py)
+    /// The answer to a request, as JSON, and whether it was done; one that comes too late is dropped.
+    fn answer(&self, py: Python<'_>, key: u64, done: bool, body: String) -> PyResult<()> {
+        py.detach(|| self.relay.answer(key, done, body)).map_err(to_py)
     }
 
     /// A request has no answer and will not get one.

@@ -242,12 +242,12 @@ impl Relay {
         self.say(key, IoEvent::Pong { key })
     }
 
-    /// The answer to a request; one that comes too late is dropped.
+    /// The answer to a request, and whether it was done; one that comes too late is dropped.
     ///
     /// # Errors
     /// As [`Self::opened`].
-    pub fn answer(&self, key: CallKey, body: String) -> Result<()> {
-        let head = Head { status: 200, ..Head::default() };
+    pub fn answer(&self, key: CallKey, done: bool, body: String) -> Result<()> {
+        let head = Head { status: if done { 200 } else { 400 }, ..Head::default() };
         let response = Response { head, body: body.into_bytes(), keeps: true };
         self.conclude(key, IoEvent::Response { key, response })
     }
@@ -436,7 +436,7 @@ mod tests {
         assert_eq!((first[0].as_str(), first[1].as_str()), ("cancel", "0"));
         (100..110).for_each(|n| io.call(key(&io, n), request(Method::Delete, "cancel")));
         assert_eq!(taken(&relay).len(), MAX_OPEN_CANCELS - 1, "of cancels some more, not all");
-        relay.answer(key(&io, 0), "{}".to_owned()).unwrap();
+        relay.answer(key(&io, 0), true, "{}".to_owned()).unwrap();
         assert_eq!(taken(&relay), ["cancel"], "a place is free, and cancels are first");
         let [IoEvent::Response { response, .. }] = &said(&mut io)[..] else { panic!("no answer") };
         assert_eq!((response.head.status, response.body.as_slice()), (200, b"{}".as_slice()));
@@ -472,7 +472,7 @@ mod tests {
         failed.sort_unstable();
         assert_eq!((body, failed), (vec!["1".to_owned()], vec![(1, true), (2, false)]));
         assert_eq!(taken(&relay), [""; 0], "what was given up is not begun later");
-        relay.answer(key(&io, 1), "{}".to_owned()).unwrap();
+        relay.answer(key(&io, 1), true, "{}".to_owned()).unwrap();
         assert!(said(&mut io).is_empty(), "an answer that comes too late is dropped");
     }
 
@@ -486,7 +486,7 @@ mod tests {
         assert_ne!(io.session(), before.session());
         assert_eq!(relay.next(NOW), None);
         relay.opened(key(&before, 2)).unwrap();
-        relay.answer(key(&before, 1), "{}".to_owned()).unwrap();
+        relay.answer(key(&before, 1), true, "{}".to_owned()).unwrap();
         assert!(said(&mut io).is_empty());
         io.open(key(&io, 2), "ws://relayed.invalid/user", Vec::new());
         let user = Asked::Open { key: key(&io, 2), what: "user".to_owned() };

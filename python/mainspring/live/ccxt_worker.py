@@ -400,7 +400,8 @@ class CcxtWorker:
                 self._loop.call_soon(self._has_come, "instruments")
         # The session may be over.
         with contextlib.suppress(MainspringError):
-            self.relay.answer(key, json.dumps(said, separators=(",", ":")))
+            done = "failed" not in said
+            self.relay.answer(key, done, json.dumps(said, separators=(",", ":")))
 
     async def _ask_place(self, ask: Words) -> Words:
         params: Words = {"clientOrderId": id_text(ask["client"], self._venue.id_form)}
