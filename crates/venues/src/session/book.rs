@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use mainspring_core::event::flags;
 use mainspring_core::{InstrumentId, MarketRow, RowKind, Side, Ticks, TimeNs};
 
+use super::depth::Depth;
 use super::effect::Outbox;
 use crate::binance::Step;
 use crate::feed::{BookEvent, FeedEvent, Sequence, Sides};
@@ -51,6 +52,8 @@ struct Book {
     /// When something was heard of it.
     heard_ns: TimeNs,
     held: VecDeque<Held>,
+    /// Of books that tell what is different from one moment to the next.
+    depth: Option<Depth>,
 }
 
 /// What happened on the way, for people.
@@ -91,6 +94,7 @@ impl Books {
                 whole_ns: 0,
                 heard_ns: 0,
                 held: VecDeque::new(),
+                depth: None,
             });
         }
         Self {
@@ -126,10 +130,13 @@ impl Books {
             match self.follower.judge(message) {
                 Step::Apply => {
                     self.counts.messages += 1;
+                    let Some(Some(book)) = self.books.get_mut(message.instrument.index()) else {
+                        continue;
+                    };
+                    book.heard(message, rows, now_ns);
+                    let in_step = self.follower.is_synced(message.instrument);
+                    let rows = book.merged(message, rows, in_step);
                     out.market(message.instrument, message.base, rows);
-                    if let Some(Some(book)) = self.books.get_mut(message.instrument.index()) {
-                        book.heard(message, rows, now_ns);
-                    }
                 }
                 Step::Old => self.counts.old += 1,
                 step => {
@@ -305,6 +312,29 @@ impl Book {
             Wanted::From(at_ns) => Wanted::From(at_ns.min(now_ns)),
             asked @ Wanted::Asked(_) => asked,
         };
+    }
+
+    /// The rows of a message as they have to be told, so that depth and best prices make one book.
+    fn merged<'r>(
+        &'r mut self,
+        message: &RowMessage,
+        rows: &'r [MarketRow],
+        in_step: bool,
+    ) -> &'r [MarketRow] {
+        match message.kind {
+            RowMessageKind::Book {
+                sequence: Sequence::Chain { .. } | Sequence::Counter(_),
+                ..
+            } => {
+                self.depth.get_or_insert_default().take(rows, message.base);
+                rows
+            }
+            RowMessageKind::Best if in_step => match &mut self.depth {
+                Some(depth) => depth.with_best(rows, message.base),
+                None => rows,
+            },
+            _ => rows,
+        }
     }
 
     /// Whether it is a whole book without a place in a sequence, and older than one that came before.

@@ -25,6 +25,7 @@ pub mod check;
 pub mod clock;
 mod conclude;
 mod connect;
+mod depth;
 mod effect;
 mod input;
 mod machine;
