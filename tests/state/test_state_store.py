@@ -92,7 +92,8 @@ def check_whole(snapshot: Snapshot) -> None:
 
 def test_snapshots_are_whole_while_the_journal_is_written_at_full_speed(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
-    writing = threading.Thread(target=_core.simulate_journal, args=(folder, 4, 1_500, 40))
+    # A seed of one strategy: what a fill says of its position is the whole position.
+    writing = threading.Thread(target=_core.simulate_journal, args=(folder, 16, 1_500, 40))
     writing.start()
     store = opened(folder)
     seen: list[list[Snapshot]] = [[] for _ in range(4)]
