@@ -90,7 +90,7 @@ def ended(server: VenueServer) -> bool:
     return server.recording is not None and server.recording.ended
 
 
-@pytest.mark.parametrize("venue", USUAL)
+@pytest.mark.parametrize("venue", [*USUAL, "bybit"])
 def test_the_recordings_book_is_served_and_stays_at_its_end(
     sample: Dataset, tmp_path: Path, venue: str
 ) -> None:
