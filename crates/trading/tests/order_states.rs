@@ -285,3 +285,28 @@ fn requests_that_make_no_sense_are_refused() {
     assert_eq!(other, Err(OrderError::UnknownOrder(ClientOrderId(9))));
     assert_eq!((case.table.counters().illegal, case.table.counters().unknown), (3, 1));
 }
+
+#[test]
+fn a_refusal_that_is_told_again_does_not_answer_a_newer_amend() {
+    let told = |case: &mut Case, kind, exch_ns, recv_ns| {
+        let event = VenueEvent { order: ID, exch_ns, recv_ns, kind };
+        case.table.apply(&event, recv_ns).unwrap()
+    };
+    let refused = VenueEventKind::AmendRejected(RejectReason::Halted);
+    let mut case = Case::open();
+    case.asks(replace(101, 5), PendingReplace);
+    assert!(!told(&mut case, refused, 10, 15).duplicate);
+    assert_eq!(case.order().state, Open);
+    case.asks(replace(102, 8), PendingReplace);
+    assert!(told(&mut case, refused, 10, 18).duplicate);
+    assert_eq!(case.order().state, PendingReplace, "the second is still on its way");
+    assert!(!told(&mut case, amended(102, 8), 20, 25).duplicate);
+    // Behind a change that came after it, it is old as well.
+    case.asks(replace(103, 9), PendingReplace);
+    assert!(told(&mut case, refused, 10, 30).duplicate);
+    assert!(!told(&mut case, refused, 31, 35).duplicate);
+    // Without a time of the venue's own it is news.
+    case.asks(replace(104, 9), PendingReplace);
+    assert!(!told(&mut case, refused, 36, 36).duplicate);
+    assert_eq!((case.order().terms.qty, case.order().state), (Lots(8), Open));
+}

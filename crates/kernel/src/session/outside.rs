@@ -172,8 +172,22 @@ impl SeenTrades {
     }
 
     fn forget_oldest(&mut self) {
-        let Some(oldest) = self.order.pop_front() else { return };
-        if let Ok(entry) = self.known.find_entry(mix(oldest), |known| *known == oldest) {
+        if let Some(oldest) = self.order.pop_front() {
+            self.remove(oldest);
+        }
+    }
+
+    /// Takes a fill back that was noted just now, and was not booked after all.
+    pub(crate) fn forget_newest(&mut self, instrument: InstrumentId, trade_id: u64) {
+        let key = (instrument.0, trade_id);
+        if self.order.back() == Some(&key) {
+            self.order.pop_back();
+            self.remove(key);
+        }
+    }
+
+    fn remove(&mut self, key: (u16, u64)) {
+        if let Ok(entry) = self.known.find_entry(mix(key), |known| *known == key) {
             entry.remove();
         }
     }

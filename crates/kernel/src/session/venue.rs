@@ -42,7 +42,18 @@ impl Kernel {
         }
         let before = order.state;
         self.answer_with(event, report.fee)?;
+        if matches!(event.kind, VenueEventKind::Filled { .. }) {
+            self.forget_unbooked(&order, report.trade_id);
+        }
         self.ask_if_unknown(event.order, before)
+    }
+
+    /// A fill that could not be booked may be told again when the order's terms are known better.
+    fn forget_unbooked(&mut self, before: &Order, trade_id: u64) {
+        let booked = self.orders.get(before.id).is_none_or(|now| now.filled != before.filled);
+        if let Some(outside) = self.outside.as_mut().filter(|_| !booked) {
+            outside.seen.forget_newest(before.terms.instrument, trade_id);
+        }
     }
 
     /// A statement about an order that is not known here.

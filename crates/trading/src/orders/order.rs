@@ -64,6 +64,9 @@ pub struct Order {
     /// When the venue made the newest change of price and quantity that it has told; 0 before that.
     #[serde(default)]
     pub amended_ns: TimeNs,
+    /// When the venue refused the newest change that it refused, by its own time; 0 before that.
+    #[serde(default)]
+    pub amend_refused_ns: TimeNs,
 }
 
 impl Order {
@@ -89,6 +92,7 @@ impl Order {
             created_ns,
             updated_ns: created_ns,
             amended_ns: 0,
+            amend_refused_ns: 0,
         }
     }
 
@@ -117,11 +121,13 @@ impl Order {
             created_ns,
             updated_ns,
             amended_ns,
+            amend_refused_ns,
         } = self;
         (*ours, *owner, *why, *asked) = (id, strategy, purpose, *terms);
         (*state, *acknowledged, *triggered) = (OrderState::Created, false, false);
         (*pending, *filled, *fill_value) = (None, Lots::ZERO, 0);
-        (*created_ns, *updated_ns, *amended_ns) = (now_ns, now_ns, 0);
+        (*created_ns, *updated_ns) = (now_ns, now_ns);
+        (*amended_ns, *amend_refused_ns) = (0, 0);
     }
 
     /// Quantity not yet traded, of what stands.

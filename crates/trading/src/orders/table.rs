@@ -482,11 +482,9 @@ impl OrderTable {
                 self.fill(slot, FillChange { price, qty, maker }, now_ns)
             }
             VenueEventKind::Amended { price, qty } => {
-                // Where a venue does not say when, it is told as of when it was heard.
-                let known = event.exch_ns != event.recv_ns;
-                let at_ns = if known { event.exch_ns } else { 0 };
-                self.amended(slot, price, qty, at_ns, now_ns)
+                self.amended(slot, price, qty, said_ns(event), now_ns)
             }
+            VenueEventKind::AmendRejected(_) => self.amend_rejected(slot, event, now_ns),
             VenueEventKind::Accepted => self.step(slot, OrderEvent::Accepted, None, now_ns),
             VenueEventKind::Cancelled(reason) if reason != CancelReason::Expired => {
                 self.step(slot, OrderEvent::Cancelled, None, now_ns)
@@ -594,6 +592,20 @@ impl OrderTable {
             order.terms.price = price;
             order.terms.qty = qty;
         }
+        Ok(moved)
+    }
+
+    /// A refusal that was told before, or one from before a newer answer, is not that of the amend which
+    /// is on its way now.
+    fn amend_rejected(&mut self, slot: u32, event: &VenueEvent, now_ns: TimeNs) -> Stepped {
+        let (order, at_ns) = (&self.slots[slot as usize], said_ns(event));
+        if at_ns != 0 && at_ns <= order.amended_ns.max(order.amend_refused_ns) {
+            self.counters.duplicates += 1;
+            return Ok(Moved::new(slot, order.state, order.state, true, order.is_terminal()));
+        }
+        let moved = self.step_rarely(slot, self.read(slot, event.kind), now_ns)?;
+        let order = &mut self.slots[slot as usize];
+        order.amend_refused_ns = order.amend_refused_ns.max(at_ns);
         Ok(moved)
     }
 
@@ -807,6 +819,15 @@ impl OrderTable {
             at = self.links[at as usize].next;
             Some(order)
         })
+    }
+}
+
+/// When the venue says that it happened; 0 where it does not say, and it is told as of when it was heard.
+fn said_ns(event: &VenueEvent) -> TimeNs {
+    if event.exch_ns == event.recv_ns {
+        0
+    } else {
+        event.exch_ns
     }
 }
 

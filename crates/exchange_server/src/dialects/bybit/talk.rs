@@ -100,7 +100,9 @@ fn private(topic: &str, member: usize) -> String {
 impl Session {
     fn log_in(&mut self, venue: &Venue, message: &Value) -> String {
         let args = &message["args"];
-        let expires = args[1].as_i64().unwrap_or_default();
+        // Clients send it as a number or as text.
+        let expires = args[1].as_i64().or_else(|| args[1].as_str()?.parse().ok());
+        let expires = expires.unwrap_or_default();
         let signed = format!("GET/realtime{expires}");
         let member = args[0].as_str().and_then(|key| venue.member_of(key)).filter(|member| {
             let sign = args[2].as_str().unwrap_or_default();
