@@ -163,8 +163,9 @@ class Four(ms.Strategy, every="100ms"):
         if m.mid > 0 and not self.placed:
             self.placed = True
             for away in (1, 2_000):
-                m.buy(0.01, m.bid - away, post_only=True)
-                m.sell(0.01, m.ask + away, post_only=True)
+                # The market may have come to the nearer ones before they are there.
+                m.buy(0.01, m.bid - away, post_only=away > 1)
+                m.sell(0.01, m.ask + away, post_only=away > 1)
 
 
 def accepted(folder: Path) -> set[int]:
