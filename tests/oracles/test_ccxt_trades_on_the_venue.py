@@ -168,9 +168,11 @@ class Four(ms.Strategy, every="100ms"):
                 m.sell(0.01, m.ask + away, post_only=away > 1)
 
 
-def accepted(folder: Path) -> set[int]:
+def at_the_venue(folder: Path) -> set[int]:
+    """Orders that are or were there: a fill may be told before the answer."""
     reports = ms.journal.open(folder).records(types=["report"])
-    return {one.fields["order_id"] for one in reports if one.fields["report"] == "accepted"}
+    said = ("accepted", "filled")
+    return {one.fields["order_id"] for one in reports if one.fields["report"] in said}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -180,7 +182,7 @@ def test_a_session_that_comes_back_finds_its_orders(
     theirs, folder = Theirs(server, kind), tmp_path / "run"
     place = venue(server, kind)
     with live(Four, folder, venues=place, size=1.0) as session:
-        until("four orders", lambda: len(accepted(folder)) == 4)
+        until("four orders", lambda: len(at_the_venue(folder)) == 4)
         session.stop(cancel=False)
     # What becomes of them while nobody listens: one trades, one is cancelled.
     until("a fill", lambda: len(theirs.open_orders()) < 4)
