@@ -49,11 +49,6 @@ fn without_each(document: &Value) -> Vec<(String, Value)> {
     all
 }
 
-fn files_of(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|one| one.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files_of(&path) } else { vec![path] }).collect()
-}
-
 /// Every object of a file of fixtures, inner ones too.
 fn documents_of(path: &std::path::Path) -> Vec<Value> {
     let mut found = Vec::new();
@@ -97,7 +92,7 @@ fn a_missing_key_loses_no_fill_in_silence() {
     for (venue, codecs) in CODECS {
         let Some(folder) = shared::shared(&format!("venues/{venue}")) else { return };
         let (mut messages, mut refused) = (0, 0);
-        for document in files_of(&folder).iter().flat_map(|path| documents_of(path)) {
+        for document in shared::files_of(&folder).iter().flat_map(|path| documents_of(path)) {
             for codec in codecs {
                 let Some(told) = fills(codec, &document).filter(|told| !told.is_empty()) else {
                     continue;

@@ -449,7 +449,7 @@ fn fixtures_are_read_alike() {
     for (name, reader) in READERS {
         let Some(folder) = shared::shared(&format!("venues/{name}")) else { return };
         let (mut files, mut said) = (0, 0);
-        for path in files_of(&folder) {
+        for path in shared::files_of(&folder) {
             let Ok(text) = std::fs::read_to_string(&path) else { continue };
             files += 1;
             for line in text.lines().chain([text.as_str()]) {
@@ -465,11 +465,6 @@ fn fixtures_are_read_alike() {
         println!("{name}: {files} files, {said} events, both readers alike");
         assert!(files > 0);
     }
-}
-
-fn files_of(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|one| one.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files_of(&path) } else { vec![path] }).collect()
 }
 
 proptest! {

@@ -23,6 +23,12 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
+/// All files of a folder and of those in it.
+pub fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|one| one.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_of(&path) } else { vec![path] }).collect()
+}
+
 /// A JSON file there.
 pub fn json(path: &str) -> Option<Value> {
     let text = std::fs::read_to_string(shared(path)?).unwrap();
