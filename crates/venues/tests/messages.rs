@@ -27,14 +27,14 @@ use serde_json::Value;
 const CODECS: [(&str, &[&str]); 5] = [
     ("binance", &["binance", "binance_usdm"]),
     ("okx", &["okx"]),
-    ("bybit", &["bybit", "bybit_spot"]),
+    ("bybit", &["bybit", "bybit_spot", "bybit_inverse"]),
     ("hyperliquid", &["hyperliquid", "hyperliquid_spot"]),
     ("dydx", &["dydx"]),
 ];
 
 /// What must decode of each venue, so that a codec that refuses everything does not pass.
 const LEAST: [(&str, usize); 5] =
-    [("binance", 196), ("okx", 81), ("bybit", 211), ("hyperliquid", 24), ("dydx", 39)];
+    [("binance", 196), ("okx", 81), ("bybit", 209), ("hyperliquid", 24), ("dydx", 39)];
 
 #[test]
 fn every_message_decodes_or_is_refused_with_a_reason() {

@@ -3,6 +3,7 @@
 use mainspring_core::{CancelReason, Decimal, RejectReason, Side};
 
 use super::errors::{classify, reason_of};
+use super::Category;
 use crate::amount::negated;
 use crate::document::{Object, Read, Unreadable};
 use crate::fact::{
@@ -132,21 +133,26 @@ fn many(root: &Object<'_>, result: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     })
 }
 
-/// Reads one message of the private connection.
-pub(super) fn event(text: &[u8], on: OnFact<'_>) -> Read<()> {
+/// Reads one message of the private connection. Its topics are those of the whole account, and a symbol may
+/// be one of several categories: what is of another is none of this session's.
+pub(super) fn event(text: &[u8], category: Category, on: OnFact<'_>) -> Read<()> {
     let root = Object::read(text)?;
     let Some(topic) = root.word("topic")? else { return connection(&root, on) };
+    let ours = |one: &Object<'_>| -> Read<bool> {
+        Ok(one.word("category")?.is_none_or(|word| word == category.word()))
+    };
     // Topics may name the category: order.linear, execution.fast.spot.
-    match topic.split('.').next().unwrap_or(topic) {
-        "order" => root.each("data", &mut |one| order(one, on)),
-        "execution" => root.each("data", &mut |one| execution(one, on)),
-        "position" => root.each("data", &mut |one| position(one, on)),
-        "wallet" => root.each("data", &mut |one| wallet(one, on)),
+    let read = match topic.split('.').next().unwrap_or(topic) {
+        "order" => order,
+        "execution" => execution,
+        "position" => position,
+        "wallet" => wallet,
         _ => {
             on(Fact::Other(topic));
-            Ok(())
+            return Ok(());
         }
-    }
+    };
+    root.each("data", &mut |one| if ours(one)? { read(one, on) } else { Ok(()) })
 }
 
 fn connection(root: &Object<'_>, on: OnFact<'_>) -> Read<()> {

@@ -152,6 +152,6 @@ impl Venue for Bybit {
     }
 
     fn user(&mut self, text: &[u8], on: OnFact<'_>) -> std::result::Result<(), String> {
-        account::event(text, on).map_err(|what| what.to_string())
+        account::event(text, self.settings.category, on).map_err(|what| what.to_string())
     }
 }

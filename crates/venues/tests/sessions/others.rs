@@ -303,6 +303,29 @@ fn bybit_orders_are_received_first_and_accepted_by_the_stream() {
 }
 
 #[test]
+fn bybit_of_contracts_takes_nothing_that_is_said_about_spot() {
+    let (mut play, [_, user, _]) = bybit();
+    play.place(1, Side::Buy, 618_000, 5);
+    play.told.clear();
+    // The same symbol, and the same id: a session with spot of the same account has orders of its own.
+    let order = format!(
+        r#"{{"topic":"order","data":[{{"category":"spot","symbol":"BTCUSDT","orderId":"99","orderLinkId":"{}","side":"Buy","orderType":"Limit","timeInForce":"GTC","orderStatus":"New","rejectReason":"EC_NoError","cancelType":"UNKNOWN","price":"61800","qty":"0.005","cumExecQty":"0","updatedTime":"1795255200500"}}]}}"#,
+        client(1)
+    );
+    play.frame(user, &order);
+    for (trade, link) in [("e-1", client(1)), ("e-2", String::new())] {
+        let execution = format!(
+            r#"{{"topic":"execution","data":[{{"category":"spot","symbol":"BTCUSDT","orderId":"99","orderLinkId":"{link}","side":"Buy","execId":"{trade}","execPrice":"61800","execQty":"0.005","execFee":"0.000005","feeCurrency":"BTC","execType":"Trade","isMaker":true,"execTime":"1795255200600","leavesQty":"0","orderQty":"0.005"}}]}}"#
+        );
+        play.frame(user, &execution);
+    }
+    let inverse = r#"{"topic":"execution","data":[{"category":"inverse","symbol":"BTCUSD","orderId":"","execId":"f-1","execPrice":"61800","execQty":"1","execFee":"0.0001","execType":"Funding","execTime":"1795255200600","side":"Buy"}]}"#;
+    play.frame(user, inverse);
+    assert_eq!(play.kinds(1), []);
+    assert_eq!(play.others(), [], "neither orders of others nor payments");
+}
+
+#[test]
 fn bybit_orders_go_by_http_while_their_connection_is_gone() {
     let (mut play, [_, _, trade]) = bybit();
     play.close(trade);
