@@ -2,7 +2,7 @@
 //! user events, without a socket between them.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use mainspring_core::order::{OrderFlags, OrderTerms, RejectReason};
+use mainspring_core::order::{OrderFlags, OrderTerms, OrderType, RejectReason};
 use mainspring_core::{InstrumentId, Lots, Side, Ticks, TimeInForce};
 use mainspring_exchange_server::config::Member;
 use mainspring_exchange_server::dialects::{find, Floor, HttpRequest, Talk};
@@ -436,4 +436,63 @@ fn short_orders_of_the_chain_end_with_their_block() {
     desk.pass();
     desk.floor.tell();
     assert!(stand(&mut desk).starts_with("Cancelled"), "{}", stand(&mut desk));
+}
+
+/// A stop is placed, found among those that wait, asked about and cancelled, wherever the venue keeps it.
+fn life_of_a_stop(dialect: &str, adapter: &str) {
+    let mut desk = desk(dialect, adapter, "");
+    let listing = desk.listing();
+    assert!(desk.ask(&Operation::Time).is_ok());
+    let wiring = desk.codec.wiring();
+    let mut terms =
+        OrderTerms::limit(InstrumentId(0), Side::Sell, Ticks(0), lots(&listing, "0.02"));
+    (terms.order_type, terms.trigger) = (OrderType::Stop, ticks(&listing, "40000"));
+    let (client, worst) = (client_of(adapter, 1), Some(ticks(&listing, "39000")));
+    let place = Place { worst, ..Place::new(&listing, terms, &client) };
+    desk.ask(&Operation::Place(place)).unwrap();
+    let lists: Vec<Operation<'_>> = match wiring.armed_lists {
+        0 => vec![Operation::OpenOrders(Some(&listing))],
+        many => {
+            let beside = desk.open(&listing);
+            assert!(beside.is_empty(), "{adapter}: it is none of those on the book: {beside:?}");
+            let list = |list| Operation::ArmedOrders { listing: Some(&listing), list };
+            (0..many).map(list).collect()
+        }
+    };
+    let waiting = |desk: &mut Desk| -> Vec<Seen> {
+        lists.iter().flat_map(|list| desk.ask(list).unwrap()).collect()
+    };
+    let found = waiting(&mut desk);
+    let [Seen::Order { client: told, said, .. }] = &found[..] else {
+        panic!("{adapter}: {found:?}")
+    };
+    assert_eq!((told.as_str(), said.as_str()), (client.as_str(), "Armed"), "{adapter}");
+    let order = OrderKey::Client(&client);
+    let cancel = Cancel { listing: &listing, order, good_till_s: 0 };
+    if wiring.armed_lists > 0 {
+        let seen = desk.ask(&Operation::QueryArmed { listing: &listing, order }).unwrap();
+        assert!(matches!(&seen[..], [Seen::Order { said, .. }] if said == "Armed"), "{seen:?}");
+        // On the book there is no such order.
+        let none = desk.ask(&Operation::Query { listing: &listing, order }).unwrap_err();
+        assert_eq!(none.reason, Some(RejectReason::UnknownOrder), "{adapter}");
+        let none = desk.ask(&Operation::Cancel(cancel)).unwrap_err();
+        assert_eq!(none.reason, Some(RejectReason::UnknownOrder), "{adapter}");
+    }
+    assert_eq!(waiting(&mut desk).len(), 1);
+    match wiring.armed_apart {
+        true => desk.ask(&Operation::CancelArmed(cancel)).unwrap(),
+        false => desk.ask(&Operation::Cancel(cancel)).unwrap(),
+    };
+    assert_eq!(waiting(&mut desk), [], "{adapter}");
+}
+
+#[test]
+fn stops_live_where_their_venue_keeps_them() {
+    life_of_a_stop("binance", "binance_usdm");
+    life_of_a_stop("okx", "okx");
+    life_of_a_stop("okx", "okx_spot");
+    life_of_a_stop("bybit", "bybit");
+    life_of_a_stop("bybit", "bybit_spot");
+    life_of_a_stop("hyperliquid", "hyperliquid");
+    life_of_a_stop("dydx", "dydx");
 }

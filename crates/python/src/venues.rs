@@ -552,6 +552,7 @@ fn fact_json(fact: &Fact<'_>) -> Value {
         Fact::Failed { at, client, failure } => json!({
             "kind": "failed", "at": at, "client": client, "failure": failure_json(failure),
         }),
+        Fact::More(after) => json!({"kind": "more", "after": after}),
         Fact::Other(name) => json!({"kind": "other", "name": name}),
     }
 }

@@ -243,6 +243,8 @@ pub enum Fact<'a> {
         /// The failure.
         failure: &'a crate::failure::Failure,
     },
+    /// The list goes on: the words that name the place.
+    More(&'a str),
     /// A message of a kind that sessions do not use, by its name.
     Other(&'a str),
 }

@@ -89,6 +89,21 @@ impl Listing {
     }
 }
 
+/// The places of the first instrument of each settlement currency.
+#[must_use]
+pub fn one_of_each_settlement(all: &[Listing]) -> Vec<usize> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut firsts = Vec::new();
+    for (at, listing) in all.iter().enumerate() {
+        let currency = listing.instrument.settle();
+        if !seen.contains(&currency) {
+            seen.push(currency);
+            firsts.push(at);
+        }
+    }
+    firsts
+}
+
 /// A map by short text, whose order never depends on the process.
 pub(crate) type TextMap<V> = HashMap<Box<str>, V, foldless::State>;
 

@@ -69,6 +69,19 @@ pub struct Amend<'a> {
     pub client: &'a str,
 }
 
+/// A part of a long list.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The list: open orders, fills or positions.
+    pub of: &'a Operation<'a>,
+    /// What is settled in this currency alone, where the venue lists by it; empty for its own choice.
+    pub settled_in: &'a str,
+    /// At most so many; 0 for the venue's own choice.
+    pub limit: u32,
+    /// From here on, in the words of the part before ([`crate::fact::Fact::More`]); empty for the beginning.
+    pub after: &'a str,
+}
+
 /// Something to ask of a venue. Reading of market data by request is for snapshots and checks.
 #[derive(Clone, Copy, Debug)]
 pub enum Operation<'a> {
@@ -82,6 +95,10 @@ pub enum Operation<'a> {
     CancelMany(&'a [Cancel<'a>]),
     /// Cancel every order in an instrument.
     CancelAll(&'a Listing),
+    /// Cancel an order that waits for its trigger, where such orders are kept apart.
+    CancelArmed(Cancel<'a>),
+    /// Cancel every order in an instrument that waits for its trigger, where such orders are kept apart.
+    CancelAllArmed(&'a Listing),
     /// Change a resting order.
     Amend(Amend<'a>),
     /// What became of an order?
@@ -91,8 +108,24 @@ pub enum Operation<'a> {
         /// Which.
         order: OrderKey<'a>,
     },
+    /// What became of an order that waited for its trigger, where such orders are kept apart?
+    QueryArmed {
+        /// Where.
+        listing: &'a Listing,
+        /// Which.
+        order: OrderKey<'a>,
+    },
     /// All open orders, of one instrument or of all.
     OpenOrders(Option<&'a Listing>),
+    /// All orders that wait for their trigger, where such orders are kept apart.
+    ArmedOrders {
+        /// Of one instrument or of all.
+        listing: Option<&'a Listing>,
+        /// Which list, where there are several: below [`crate::session::wiring::Wiring::armed_lists`].
+        list: u8,
+    },
+    /// A part of a list.
+    Page(Page<'a>),
     /// Fills of an instrument since a time.
     Fills {
         /// Where.
@@ -241,12 +274,13 @@ impl Operation<'_> {
         match self {
             Self::Place(_) => Asked::Place,
             Self::PlaceMany(_) => Asked::PlaceMany,
-            Self::Cancel(_) => Asked::Cancel,
+            Self::Cancel(_) | Self::CancelArmed(_) => Asked::Cancel,
             Self::CancelMany(_) => Asked::CancelMany,
-            Self::CancelAll(_) => Asked::CancelAll,
+            Self::CancelAll(_) | Self::CancelAllArmed(_) => Asked::CancelAll,
             Self::Amend(_) => Asked::Amend,
-            Self::Query { .. } => Asked::Query,
-            Self::OpenOrders(_) => Asked::OpenOrders,
+            Self::Query { .. } | Self::QueryArmed { .. } => Asked::Query,
+            Self::OpenOrders(_) | Self::ArmedOrders { .. } => Asked::OpenOrders,
+            Self::Page(page) => page.of.asked(),
             Self::Fills { .. } => Asked::Fills,
             Self::Balances => Asked::Balances,
             Self::Positions(_) => Asked::Positions,

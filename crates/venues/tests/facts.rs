@@ -33,6 +33,7 @@ fn facts(venue: &str, text: &str) -> Vec<String> {
                 Fact::Payment { currency, amount } => format!("paid {amount} {currency}"),
                 Fact::Notice(notice) => format!("{notice:?}"),
                 Fact::Failed { at, failure, .. } => format!("{at} failed: {failure}"),
+                Fact::More(after) => format!("more {after}"),
                 Fact::Other(name) => format!("other {name}"),
                 Fact::Rights(rights) => format!("{rights:?}"),
                 Fact::Fees { maker, taker, .. } => format!("fees {maker} {taker}"),

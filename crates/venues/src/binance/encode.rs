@@ -162,6 +162,11 @@ fn spot(operation: &Operation<'_>, respond: Respond, params: &mut Params) -> Res
             route(Get, "/api/v3/account/commission", "account.commission", 20, 0)
         }
         Operation::PositionMode => return absent("positions"),
+        Operation::CancelArmed(_)
+        | Operation::CancelAllArmed(_)
+        | Operation::QueryArmed { .. }
+        | Operation::ArmedOrders { .. } => return absent("a service apart for conditional orders"),
+        Operation::Page(_) => return absent("parts of lists"),
         Operation::PlaceMany(_) | Operation::CancelMany(_) => return absent("batches of orders"),
         Operation::Positions(_) => return absent("positions"),
         Operation::MarginTiers(_) => return absent("margin brackets"),
@@ -203,6 +208,24 @@ fn futures(operation: &Operation<'_>, params: &mut Params) -> Result<Route> {
             symbol(listing, params);
             route(Delete, "/fapi/v1/allOpenOrders", "", 1, 0)
         }
+        Operation::CancelArmed(cancel) => {
+            algo_key(cancel.order, params);
+            route(Delete, "/fapi/v1/algoOrder", "algoOrder.cancel", 1, 0)
+        }
+        Operation::CancelAllArmed(listing) => {
+            symbol(listing, params);
+            route(Delete, "/fapi/v1/algoOpenOrders", "", 1, 0)
+        }
+        Operation::QueryArmed { order, .. } => {
+            algo_key(*order, params);
+            route(Get, "/fapi/v1/algoOrder", "", 1, 0)
+        }
+        Operation::ArmedOrders { listing, .. } => {
+            some(listing, params);
+            let weight = if listing.is_some() { 1 } else { 40 };
+            route(Get, "/fapi/v1/openAlgoOrders", "", weight, 0)
+        }
+        Operation::Page(_) => return refuse("lists are whole: there are no parts of them"),
         Operation::Amend(amend) => {
             symbol(amend.listing, params);
             params.text("side", side_word(amend.side));
@@ -506,6 +529,13 @@ fn algo_params(place: &Place<'_>, params: &mut Params) -> Result<()> {
         params.text("reduceOnly", "true");
     }
     Ok(())
+}
+
+fn algo_key(order: OrderKey<'_>, params: &mut Params) {
+    match order {
+        OrderKey::Client(id) => params.text("clientAlgoId", id),
+        OrderKey::Venue(id) => params.text("algoId", id),
+    }
 }
 
 fn batch_params(places: &[Place<'_>], params: &mut Params) -> Result<()> {

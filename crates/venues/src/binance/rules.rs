@@ -131,15 +131,20 @@ pub(super) const fn wiring(market: Market) -> Wiring {
         snapshot: SnapshotBy::Request(1_000),
         clock_codes: &["-1021"],
         fills_page: 1_000,
+        fills_ascend: true,
         ..PLAIN
     };
     match market {
         // Listen keys of spot are gone since February 2026.
         Market::Spot => Wiring { user: UserBy::Trade, positions: false, ..plain },
         // A key lives for an hour.
-        Market::Futures => {
-            Wiring { user: UserBy::ListenKey { keep_ms: 1_800_000 }, countdown_each: true, ..plain }
-        }
+        Market::Futures => Wiring {
+            user: UserBy::ListenKey { keep_ms: 1_800_000 },
+            countdown_each: true,
+            armed_apart: true,
+            armed_lists: 1,
+            ..plain
+        },
     }
 }
 

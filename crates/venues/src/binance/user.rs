@@ -313,5 +313,11 @@ pub(super) fn algo_fact<'a>(
     };
     let client = order.word(client)?.unwrap_or("");
     let symbol = order.need_word(symbol)?;
-    Ok(OrderFact { said: word, ..OrderFact::new(status).of(symbol, client, venue_id) })
+    Ok(OrderFact {
+        side: order.side("side")?.or(order.side("S")?),
+        price: order.decimal("price")?.or(order.decimal("p")?),
+        qty: order.decimal("quantity")?.or(order.decimal("q")?),
+        said: word,
+        ..OrderFact::new(status).of(symbol, client, venue_id)
+    })
 }

@@ -48,10 +48,11 @@ fn read(asked: Asked, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     match asked {
         Asked::Place | Asked::Cancel | Asked::Amend => received(&result, on),
         Asked::PlaceMany | Asked::CancelMany | Asked::CancelAll => many(root, &result, on),
-        Asked::Query | Asked::OpenOrders => result.each("list", &mut |one| order(one, on)),
-        Asked::Fills => result.each("list", &mut |one| execution(one, on)),
+        Asked::Query => result.each("list", &mut |one| order(one, on)),
+        Asked::OpenOrders => paged(&result, 50, on, order),
+        Asked::Fills => paged(&result, 100, on, execution),
         Asked::Balances => result.each("list", &mut |one| wallet(one, on)),
-        Asked::Positions => result.each("list", &mut |one| position(one, on)),
+        Asked::Positions => paged(&result, 200, on, position),
         Asked::Time => {
             let time = result.integer("timeNano")?.or(root.time_ns("time")?);
             let time = time.ok_or(Unreadable::Missing("timeNano"))?;
@@ -77,6 +78,24 @@ fn read(asked: Asked, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
         | Asked::Market
         | Asked::Instruments => Ok(()),
     }
+}
+
+/// A list of which an answer holds at most `page`; the place where it goes on is named even at its end.
+fn paged(
+    result: &Object<'_>,
+    page: usize,
+    on: OnFact<'_>,
+    read: fn(&Object<'_>, OnFact<'_>) -> Read<()>,
+) -> Read<()> {
+    let mut count = 0;
+    result.each("list", &mut |one| {
+        count += 1;
+        read(one, on)
+    })?;
+    if let Some(cursor) = result.word("nextPageCursor")?.filter(|_| count >= page) {
+        on(Fact::More(cursor));
+    }
+    Ok(())
 }
 
 /// Permissions are lists of words by what they are for; a key may be made to read alone.
@@ -237,7 +256,10 @@ fn cancelled(
 fn execution(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     let symbol = one.need_word("symbol")?;
     let fee = one.decimal("execFee")?;
-    let currency = one.word("feeCurrency")?.unwrap_or_else(|| settled_in(symbol));
+    // Fees of spot are taken in the base or in the quote: where that is not said it is not known.
+    let of_spot = one.word("category")? == Some("spot");
+    let settled = if of_spot { "" } else { settled_in(symbol) };
+    let currency = one.word("feeCurrency")?.unwrap_or(settled);
     let origin = match one.word("execType")? {
         None | Some("Trade") => FillOrigin::Book,
         Some("AdlTrade") => FillOrigin::Deleveraging,
@@ -273,12 +295,23 @@ fn execution(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     Ok(())
 }
 
-/// What a contract is settled in, from its symbol; empty where the name does not say.
+/// What a contract is settled in, from its symbol; empty where the name does not say. Dated ones have their day
+/// behind it: `BTCUSDT-27NOV26` and `BTC-27NOV26` (USDC), `BTCUSDZ26` (inverse).
 fn settled_in(symbol: &str) -> &str {
-    match symbol {
-        _ if symbol.ends_with("USDT") => "USDT",
-        _ if symbol.ends_with("PERP") => "USDC",
-        _ => symbol.strip_suffix("USD").unwrap_or(""),
+    let (name, dated) = match symbol.split_once('-') {
+        Some((name, _)) => (name, true),
+        None => (symbol, false),
+    };
+    let inverse = || {
+        let day = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let month = day.len() < name.len() && day.ends_with(['H', 'M', 'U', 'Z']);
+        let name = if month { &day[..day.len() - 1] } else { name };
+        name.strip_suffix("USD").unwrap_or("")
+    };
+    match name {
+        _ if name.ends_with("USDT") => "USDT",
+        _ if name.ends_with("PERP") || dated => "USDC",
+        _ => inverse(),
     }
 }
 

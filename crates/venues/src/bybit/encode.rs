@@ -5,10 +5,10 @@ use mainspring_core::{Error, ErrorKind, OrderFlags, OrderType, Result, Side, Tim
 use super::{Bybit, Category};
 use crate::listing::Listing;
 use crate::numerals::{push_decimal, push_hex_bytes};
-use crate::operation::{Amend, Cancel, Operation, OrderKey, Place, UserStream};
+use crate::operation::{Amend, Cancel, Operation, OrderKey, Page, Place, UserStream};
 use crate::outgoing::{Cost, Host, Method, Outgoing, Via};
 use crate::params::{push_json_text, Params};
-use crate::sign::Credentials;
+use crate::sign::{push_percent, Credentials};
 use crate::venue::Stream;
 
 /// Spot takes ten topics a frame; the other categories take more.
@@ -84,13 +84,29 @@ pub(super) fn encode(
     let mut params = std::mem::take(&mut venue.params);
     params.clear();
     let category = venue.settings.category;
-    let encoded = route(category, operation, &mut params)
-        .and_then(|route| finish(venue, &route, &params, now_ms, out));
+    let (operation, part) = match operation {
+        Operation::Page(page) => (page.of, *page),
+        all => (all, Page { of: all, settled_in: "", limit: 0, after: "" }),
+    };
+    let encoded = route(category, operation, &part, &mut params).and_then(|route| {
+        if part.limit > 0 && !matches!(operation, Operation::Fills { .. } | Operation::Positions(_))
+        {
+            params.number("limit", u64::from(part.limit));
+        }
+        finish(venue, &route, &params, part.after, now_ms, out)
+    });
     venue.params = params;
     encoded
 }
 
-fn route(category: Category, operation: &Operation<'_>, params: &mut Params) -> Result<Route> {
+fn route(
+    category: Category,
+    operation: &Operation<'_>,
+    part: &Page<'_>,
+    params: &mut Params,
+) -> Result<Route> {
+    // All orders and positions of contracts are listed by what they are settled in.
+    let settlement = if part.settled_in.is_empty() { "USDT" } else { part.settled_in };
     let named = |listing: &Listing, params: &mut Params| {
         params.text("symbol", listing.symbol());
     };
@@ -113,6 +129,13 @@ fn route(category: Category, operation: &Operation<'_>, params: &mut Params) -> 
             of_category(params);
             post("/v5/order/cancel", "order.cancel", 0)
         }
+        Operation::CancelArmed(cancel) if category == Category::Spot => {
+            named(cancel.listing, params);
+            params.text("orderFilter", "StopOrder");
+            key(cancel.order, params);
+            of_category(params);
+            post("/v5/order/cancel", "order.cancel", 0)
+        }
         Operation::CancelMany(cancels) => {
             batch(category, cancels, params, |cancel: &Cancel<'_>, one| {
                 one.text("symbol", cancel.listing.symbol());
@@ -130,7 +153,7 @@ fn route(category: Category, operation: &Operation<'_>, params: &mut Params) -> 
             amend_params(category, amend, params);
             post("/v5/order/amend", "order.amend", 1)
         }
-        Operation::Query { listing, order } => {
+        Operation::Query { listing, order } | Operation::QueryArmed { listing, order } => {
             named(listing, params);
             key(*order, params);
             of_category(params);
@@ -139,8 +162,7 @@ fn route(category: Category, operation: &Operation<'_>, params: &mut Params) -> 
         Operation::OpenOrders(listing) => {
             match listing {
                 Some(listing) => named(listing, params),
-                // All orders of contracts are listed by what they are settled in.
-                None if category == Category::Linear => params.text("settleCoin", "USDT"),
+                None if category == Category::Linear => params.text("settleCoin", settlement),
                 None => {}
             }
             of_category(params);
@@ -161,7 +183,7 @@ fn route(category: Category, operation: &Operation<'_>, params: &mut Params) -> 
         Operation::Positions(listing) if category != Category::Spot => {
             match listing {
                 Some(listing) => named(listing, params),
-                None if category == Category::Linear => params.text("settleCoin", "USDT"),
+                None if category == Category::Linear => params.text("settleCoin", settlement),
                 None => {}
             }
             params.number("limit", 200);
@@ -234,6 +256,12 @@ fn route(category: Category, operation: &Operation<'_>, params: &mut Params) -> 
         Operation::Positions(_) | Operation::MarginTiers(_) => {
             return refuse("spot has no positions and no margin brackets");
         }
+        Operation::CancelArmed(_)
+        | Operation::CancelAllArmed(_)
+        | Operation::ArmedOrders { .. } => {
+            return refuse("conditional orders are with the others");
+        }
+        Operation::Page(_) => return refuse("a part of a part of a list"),
         Operation::UserStream(_) => return refuse("user streams are opened apart"),
     })
 }
@@ -364,6 +392,7 @@ fn finish(
     venue: &Bybit,
     route: &Route,
     params: &Params,
+    after: &str,
     now_ms: i64,
     out: &mut Outgoing,
 ) -> Result<()> {
@@ -377,6 +406,7 @@ fn finish(
     match route.method {
         Method::Get => {
             params.push_query(&mut payload);
+            push_cursor(after, &mut payload);
             if !payload.is_empty() {
                 out.target.push('?');
                 out.target.push_str(&payload);
@@ -390,6 +420,19 @@ fn finish(
     match route.signed {
         true => sign(venue, &payload, now_ms, out),
         false => Ok(()),
+    }
+}
+
+/// Cursors come percent-encoded, and go back as they came.
+fn push_cursor(after: &str, payload: &mut String) {
+    if after.is_empty() {
+        return;
+    }
+    payload.push_str("&cursor=");
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+    match after.bytes().all(plain) {
+        true => payload.push_str(after),
+        false => push_percent(payload, after),
     }
 }
 

@@ -90,6 +90,10 @@ pub(super) const fn wiring(category: Category) -> Wiring {
         clock_codes: &["10002"],
         positions: !matches!(category, Category::Spot),
         fills_page: 100,
+        orders_page: 50,
+        lists_by_settlement: matches!(category, Category::Linear),
+        // Spot wants the kind of the order named in a cancel.
+        armed_apart: matches!(category, Category::Spot),
         ..PLAIN
     }
 }

@@ -3,7 +3,7 @@
 use mainspring_core::{CancelReason, Decimal, RejectReason, TimeNs};
 
 use super::errors::classify;
-use super::Placed;
+use super::{Placed, PAGE};
 use crate::amount::negated;
 use crate::civil::iso_ns;
 use crate::document::{each_object, is_array, Object, Read, Unreadable};
@@ -64,7 +64,7 @@ fn read(asked: Asked, body: &[u8], seen: &mut Seen, on: OnFact<'_>) -> Read<()> 
             each_object(body, &mut |one| order(one, seen, on))
         }
         Asked::Query => order(&Object::read(body)?, seen, on),
-        Asked::Fills => Object::read(body)?.each("fills", &mut |one| fill(one, on)),
+        Asked::Fills => fills(&Object::read(body)?, on),
         Asked::Positions => Object::read(body)?.each("positions", &mut |one| position(one, on)),
         Asked::Balances => subaccount(&Object::read(body)?.need_object("subaccount")?, on),
         Asked::Time => {
@@ -76,6 +76,23 @@ fn read(asked: Asked, body: &[u8], seen: &mut Seen, on: OnFact<'_>) -> Read<()> 
         }
         _ => Ok(()),
     }
+}
+
+/// Fills from the newest on: where the list is full, older ones are asked for by the time of its last.
+fn fills(root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
+    let (mut count, mut last) = (0, String::new());
+    root.each("fills", &mut |one| {
+        count += 1;
+        if let Some(time) = one.word("createdAt")? {
+            last.clear();
+            last.push_str(time);
+        }
+        fill(one, on)
+    })?;
+    if count >= PAGE && !last.is_empty() {
+        on(Fact::More(&last));
+    }
+    Ok(())
 }
 
 fn height(height: Option<i64>, seen: &mut Seen) {

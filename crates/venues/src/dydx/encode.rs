@@ -5,7 +5,7 @@ use mainspring_core::{
 };
 
 use super::tx::{batch_cancel, cancel, place, signed, ChainOrder, GoodTill, OrderId, Signer};
-use super::{Dydx, Placed};
+use super::{Dydx, Placed, PAGE};
 use crate::civil::push_iso_ms;
 use crate::listing::{Code, Listing};
 use crate::numerals::push_hex_bytes;
@@ -87,6 +87,11 @@ fn refuse<T>(what: &str) -> Result<T> {
 
 fn question(venue: &Dydx, operation: &Operation<'_>, out: &mut Outgoing) -> Result<()> {
     let mut params = Params::default();
+    // Fills are listed from the newest on: the rest of a long list is what was before its oldest.
+    let (operation, after) = match operation {
+        Operation::Page(page) => (page.of, page.after),
+        all => (all, ""),
+    };
     let account = |params: &mut Params| {
         params.text("address", &venue.settings.address);
         params.number("subaccountNumber", u64::from(venue.settings.subaccount));
@@ -102,14 +107,17 @@ fn question(venue: &Dydx, operation: &Operation<'_>, out: &mut Outgoing) -> Resu
         Operation::OpenOrders(listing) => {
             account(&mut params);
             listing.iter().for_each(|listing| params.text("ticker", listing.symbol()));
-            params.text("status", "OPEN");
+            // Short-term orders are open by the best effort of a validator until a part of them trades, and
+            // conditional ones wait.
+            params.bare("status", "OPEN,BEST_EFFORT_OPENED,UNTRIGGERED");
             "/v4/orders".to_owned()
         }
         Operation::Fills { listing, limit, .. } => {
             account(&mut params);
             params.text("market", listing.symbol());
             params.text("marketType", "PERPETUAL");
-            params.number("limit", u64::from(*limit));
+            params.number("limit", u64::from((*limit).min(PAGE)));
+            params.some_text("createdBeforeOrAt", after);
             "/v4/fills".to_owned()
         }
         Operation::Balances => {

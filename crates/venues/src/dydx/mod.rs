@@ -30,6 +30,9 @@ use crate::secp256k1::Secp256k1Key;
 use crate::session::wiring::Wiring;
 use crate::venue::{Endpoints, Heartbeat, Network, Stream, Venue};
 
+/// Most fills in one answer.
+const PAGE: u32 = 1_000;
+
 /// Settings of a connection to dYdX.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

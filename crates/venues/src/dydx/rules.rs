@@ -60,7 +60,7 @@ pub(super) const HEARTBEAT: Heartbeat =
 pub(super) const WIRING: Wiring = Wiring {
     user: UserBy::Address,
     unsubscribe: ("\"type\":\"subscribe\"", "\"type\":\"unsubscribe\""),
-    fills_page: 100,
+    fills_page: 1_000,
     orders_limited_apart: true,
     ..PLAIN
 };

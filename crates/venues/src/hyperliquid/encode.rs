@@ -206,6 +206,11 @@ fn request(venue: &Hyperliquid, operation: &Operation<'_>, now_ms: i64) -> Resul
         Operation::Rights { .. } | Operation::PositionMode => {
             refuse("rights of the account are not told")
         }
+        Operation::CancelArmed(_)
+        | Operation::CancelAllArmed(_)
+        | Operation::QueryArmed { .. }
+        | Operation::ArmedOrders { .. }
+        | Operation::Page(_) => refuse("lists are whole, and hold orders that wait as well"),
         Operation::CancelAll(_) => {
             refuse("there is no cancel of all: list the open orders and cancel in batches")
         }

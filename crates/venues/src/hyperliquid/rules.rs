@@ -63,6 +63,7 @@ pub(super) const fn wiring(spot: bool) -> Wiring {
         unsubscribe: ("\"method\":\"subscribe\"", "\"method\":\"unsubscribe\""),
         positions: !spot,
         fills_page: 2_000,
+        fills_ascend: true,
         ..PLAIN
     }
 }

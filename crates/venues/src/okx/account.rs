@@ -13,6 +13,9 @@ use crate::failure::{Failure, FailureClass};
 use crate::operation::Asked;
 use crate::outgoing::{Outgoing, Reply};
 
+/// Most orders or fills in one answer.
+const PAGE: usize = 100;
+
 pub(super) fn answer(out: &Outgoing, reply: &Reply<'_>, on: OnFact<'_>) -> Result<(), Failure> {
     let wait_ms = reply.retry_after_ms();
     let Ok(root) = Object::read(reply.body) else {
@@ -65,13 +68,14 @@ fn item_failure(one: &Object<'_>) -> Read<Option<Failure>> {
 fn read(asked: Asked, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     match asked {
         Asked::Place | Asked::PlaceMany | Asked::Cancel | Asked::CancelMany | Asked::Amend => {
-            acknowledged(root, on)
+            acknowledged(asked, root, on)
         }
-        Asked::Query | Asked::OpenOrders => root.each("data", &mut |one| {
-            on(Fact::Order(order_fact(one)?));
-            Ok(())
-        }),
-        Asked::Fills => root.each("data", &mut |one| fill(one, on)),
+        Asked::Query => root.each("data", &mut |one| listed_order(one, on)),
+        Asked::OpenOrders => {
+            let id = |one: &Object<'_>| if is_armed(one) { "algoId" } else { "ordId" };
+            paged(root, id, on, listed_order)
+        }
+        Asked::Fills => paged(root, |_| "billId", on, fill),
         Asked::Balances => root.each("data", &mut |one| account(one, on)),
         Asked::Positions => root.each("data", &mut |one| position(one, on)),
         Asked::Time => root.each("data", &mut |one| {
@@ -116,8 +120,42 @@ fn fees(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     Ok(())
 }
 
-/// Requests are acknowledged one by one; what becomes of the orders comes by the stream.
-fn acknowledged(root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
+/// An order of a list, or one that waits for its trigger: those say nothing of what traded.
+fn listed_order(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
+    if is_armed(one) {
+        return algo_update(one, on);
+    }
+    on(Fact::Order(order_fact(one)?));
+    Ok(())
+}
+
+fn is_armed(one: &Object<'_>) -> bool {
+    !one.has("accFillSz")
+}
+
+/// A list from the newest on: where it is full, it goes on behind its last one.
+fn paged(
+    root: &Object<'_>,
+    id: fn(&Object<'_>) -> &'static str,
+    on: OnFact<'_>,
+    read: fn(&Object<'_>, OnFact<'_>) -> Read<()>,
+) -> Read<()> {
+    let (mut count, mut last) = (0, String::new());
+    root.each("data", &mut |one| {
+        count += 1;
+        last.clear();
+        last.push_str(one.word(id(one))?.unwrap_or(""));
+        read(one, on)
+    })?;
+    if count >= PAGE && !last.is_empty() {
+        on(Fact::More(&last));
+    }
+    Ok(())
+}
+
+/// Requests are acknowledged one by one; what becomes of the orders comes by the stream. Of orders that wait
+/// for their trigger no stream of this connection tells: their acknowledgement is all there is.
+fn acknowledged(asked: Asked, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     let mut at = 0;
     root.each("data", &mut |one| {
         let place = at;
@@ -127,10 +165,15 @@ fn acknowledged(root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
             on(Fact::Failed { at: place, client, failure: &failure });
             return Ok(());
         }
-        let venue_id = one.word("ordId")?.or(one.word("algoId")?);
-        let venue_id = venue_id.ok_or(Unreadable::Missing("ordId"))?;
+        let (order, algo) = (one.word("ordId")?, one.word("algoId")?);
+        let venue_id = order.or(algo).ok_or(Unreadable::Missing("ordId"))?;
+        let status = match asked {
+            _ if order.is_some() => OrderStatus::Received,
+            Asked::Cancel => OrderStatus::Cancelled(CancelReason::Requested),
+            _ => OrderStatus::Armed,
+        };
         let time_ns = one.time_ns("ts")?;
-        let fact = OrderFact::new(OrderStatus::Received).of("", client, venue_id);
+        let fact = OrderFact::new(status).of("", client, venue_id);
         on(Fact::Order(OrderFact { time_ns, ..fact }));
         Ok(())
     })
@@ -276,7 +319,8 @@ fn order_fact<'a>(one: &Object<'a>) -> Read<OrderFact<'a>> {
         said: state,
         ..OrderFact::new(status).of(
             one.need_word("instId")?,
-            one.word("clOrdId")?.unwrap_or(""),
+            // An order that a trigger made bears the id of the one that waited.
+            one.word("clOrdId")?.or(one.word("algoClOrdId")?).unwrap_or(""),
             one.need_word("ordId")?,
         )
     })
@@ -319,9 +363,17 @@ fn algo_update(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     };
     let client = one.word("algoClOrdId")?.or(one.word("clOrdId")?).unwrap_or("");
     let symbol = one.need_word("instId")?;
-    let time_ns = one.time_ns("uTime")?;
-    let fact = OrderFact::new(status).of(symbol, client, venue_id);
-    on(Fact::Order(OrderFact { time_ns, side: one.side("side")?, said: state, ..fact }));
+    // Without a limit price it says -1.
+    let price = one.decimal("ordPx")?.or(one.decimal("slOrdPx")?).or(one.decimal("tpOrdPx")?);
+    let fact = OrderFact {
+        side: one.side("side")?,
+        price: price.filter(|price| price.mantissa() > 0),
+        qty: one.decimal("sz")?,
+        time_ns: one.time_ns("uTime")?.or(one.time_ns("cTime")?),
+        said: state,
+        ..OrderFact::new(status).of(symbol, client, venue_id)
+    };
+    on(Fact::Order(fact));
     Ok(())
 }
 

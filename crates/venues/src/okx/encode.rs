@@ -136,6 +136,28 @@ fn route(
             }
             Route { list: true, ..post("/api/v5/trade/cancel-batch-orders", "batch-cancel-orders") }
         }
+        Operation::CancelArmed(cancel) => {
+            let mut one = Params::default();
+            algo_key(cancel.order, &mut one);
+            symbol(cancel.listing, &mut one);
+            push_body(&one, bodies);
+            Route { list: true, ..post("/api/v5/trade/cancel-algos", "") }
+        }
+        Operation::QueryArmed { order, .. } => {
+            algo_key(*order, params);
+            get("/api/v5/trade/order-algo")
+        }
+        // Triggers, and what closes: each kind has a list of its own.
+        Operation::ArmedOrders { listing, list } => {
+            params.text("ordType", if *list == 0 { "trigger" } else { "conditional" });
+            listing.iter().for_each(|listing| symbol(listing, params));
+            get("/api/v5/trade/orders-algo-pending")
+        }
+        Operation::Page(page) => {
+            let route = route(settings, page.of, socket, now_ms, params, bodies)?;
+            params.some_text("after", page.after);
+            route
+        }
         Operation::Amend(amend) => {
             amend_params(amend, socket, params)?;
             post("/api/v5/trade/amend-order", "amend-order")
@@ -221,7 +243,7 @@ fn route(
             }
             get("/api/v5/account/trade-fee")
         }
-        Operation::CancelAll(_) => {
+        Operation::CancelAll(_) | Operation::CancelAllArmed(_) => {
             return refuse("there is no cancel of all: list the open orders and cancel in batches");
         }
         Operation::MarginTiers(None) => {
@@ -272,6 +294,13 @@ fn inst_type(listing: &Listing) -> &'static str {
         InstrumentKind::Spot => "SPOT",
         InstrumentKind::LinearPerpetual | InstrumentKind::InversePerpetual => "SWAP",
         InstrumentKind::LinearFuture | InstrumentKind::InverseFuture => "FUTURES",
+    }
+}
+
+fn algo_key(order: OrderKey<'_>, params: &mut Params) {
+    match order {
+        OrderKey::Client(id) => params.text("algoClOrdId", id),
+        OrderKey::Venue(id) => params.text("algoId", id),
     }
 }
 

@@ -62,6 +62,9 @@ pub(super) const fn wiring(product: Product) -> Wiring {
         clock_codes: &["50102", "50112", "60006"],
         positions: !matches!(product, Product::Spot),
         fills_page: 100,
+        orders_page: 100,
+        armed_apart: true,
+        armed_lists: 2,
         ..PLAIN
     }
 }

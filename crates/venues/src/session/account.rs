@@ -1,23 +1,58 @@
 //! The answer to a question about the account, gathered from several answers of the venue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mainspring_core::report::Account;
 use mainspring_core::{Decimal, InstrumentId, Lots, TimeNs};
 
-use super::calls::{About, Call, Later, Part, Query};
+use super::calls::{About, Call, Later, Part, Query, Span};
 use super::effect::Outbox;
 use super::machine::{note, VenueSession, AGAIN_NS, MS};
 use super::told::{Balance, Level, Told};
 use crate::amount::{add, negated};
 use crate::fact::Fact;
-use crate::listing::Listing;
-use crate::operation::Operation;
+use crate::listing::{one_of_each_settlement, Listing};
+use crate::operation::{Operation, Page};
 use crate::outgoing::Reply;
+
+/// Most answers that one list may take.
+const MAX_PAGES: u32 = 1_000;
 
 /// From so many instruments on, all open orders are asked for at once.
 const MANY: usize = 5;
+
+/// What an answer said of the list that it is a part of.
+#[derive(Debug)]
+struct ListTold {
+    fills: u32,
+    first_ms: i64,
+    last_ms: i64,
+    after: Option<String>,
+}
+
+impl Default for ListTold {
+    fn default() -> Self {
+        Self { fills: 0, first_ms: i64::MAX, last_ms: 0, after: None }
+    }
+}
+
+impl ListTold {
+    fn note_fill(&mut self, ms: i64) {
+        self.fills += 1;
+        self.first_ms = self.first_ms.min(ms);
+        self.last_ms = self.last_ms.max(ms);
+    }
+}
+
+/// An instrument may have several positions, such as one of cross and one of isolated margin.
+fn add_position(all: &mut Vec<(InstrumentId, Lots)>, one: Option<(InstrumentId, Lots)>) {
+    let Some((instrument, lots)) = one else { return };
+    match all.iter_mut().find(|(at, _)| *at == instrument) {
+        Some((_, sum)) => sum.0 += lots.0,
+        None => all.push((instrument, lots)),
+    }
+}
 
 /// A question about the account on its way.
 #[derive(Debug)]
@@ -102,6 +137,7 @@ impl VenueSession {
                 attempt: 0,
                 cancels: false,
                 account: Some(number),
+                armed: false,
             };
             self.query(query, now_ns, out);
         }
@@ -131,32 +167,83 @@ impl VenueSession {
         let Some(gather) = &self.gather else { return };
         let (number, since_ms) = (gather.number, gather.since_ns.div_euclid(MS));
         let since_ms = since_ms + self.clock.offset().0.div_euclid(MS);
-        let listings = Arc::clone(&self.listings);
-        let mut parts: Vec<(Operation<'_>, Part)> = Vec::new();
-        if listings.all().len() < MANY {
-            let each =
-                listings.all().iter().map(|one| (Operation::OpenOrders(Some(one)), Part::Open));
-            parts.extend(each);
-        } else {
-            parts.push((Operation::OpenOrders(None), Part::Open));
-        }
-        for listing in listings.all() {
-            let limit = self.wiring.fills_page;
-            let operation = Operation::Fills { listing, since_ms, limit };
-            parts.push((operation, Part::Fills { instrument: listing.id, since_ms }));
-        }
-        if self.wiring.positions {
-            parts.push((Operation::Positions(None), Part::Positions));
-        }
-        parts.push((Operation::Balances, Part::Balances));
+        let parts = self.parts(since_ms);
         if let Some(gather) = &mut self.gather {
             gather.parts_left = parts.len();
         }
-        for (operation, part) in parts {
-            if !self.ask(&operation, About::Account(number, part), now_ns, out) {
+        for part in parts {
+            if !self.ask_part((number, part, 0), "", now_ns, out) {
                 return self.account_failed(number, "the budget has nothing left", now_ns, out);
             }
         }
+    }
+
+    /// The lists that make up an account.
+    fn parts(&self, since_ms: i64) -> Vec<Part> {
+        let all = self.listings.all();
+        let whole = match self.wiring.lists_by_settlement {
+            true => {
+                let first = one_of_each_settlement(all).into_iter();
+                first.map(|at| Span::SettledAs(all[at].id)).collect()
+            }
+            false => vec![Span::All],
+        };
+        let orders = match all.len() < MANY {
+            true => all.iter().map(|listing| Span::Of(listing.id)).collect(),
+            false => whole.clone(),
+        };
+        let mut parts: Vec<Part> = orders.iter().map(|span| Part::Open(*span)).collect();
+        for list in 0..self.wiring.armed_lists {
+            parts.extend(orders.iter().map(|span| Part::Armed(*span, list)));
+        }
+        let fills = |listing: &Listing| Part::Fills { instrument: listing.id, since_ms };
+        parts.extend(all.iter().map(fills));
+        if self.wiring.positions {
+            parts.extend(whole.into_iter().map(Part::Positions));
+        }
+        parts.push(Part::Balances);
+        parts
+    }
+
+    /// Asks for a list, or for the rest of a long one.
+    fn ask_part(
+        &mut self,
+        (number, part, page): (u64, Part, u32),
+        after: &str,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) -> bool {
+        let listings = Arc::clone(&self.listings);
+        let narrow = |span: Span| match span {
+            Span::All => (None, ""),
+            Span::Of(id) => (listings.of_id(id), ""),
+            Span::SettledAs(id) => (None, listings.of_id(id).map_or("", |l| l.instrument.settle())),
+        };
+        let orders_page = self.wiring.orders_page;
+        let (of, settled_in, limit) = match part {
+            Part::Open(span) => {
+                let (listing, settled_in) = narrow(span);
+                (Operation::OpenOrders(listing), settled_in, orders_page)
+            }
+            Part::Armed(span, list) => {
+                let (listing, settled_in) = narrow(span);
+                (Operation::ArmedOrders { listing, list }, settled_in, orders_page)
+            }
+            Part::Fills { instrument, since_ms } => {
+                let Some(listing) = listings.of_id(instrument) else { return false };
+                (Operation::Fills { listing, since_ms, limit: self.wiring.fills_page }, "", 0)
+            }
+            Part::Positions(span) => {
+                let (listing, settled_in) = narrow(span);
+                (Operation::Positions(listing), settled_in, 0)
+            }
+            Part::Balances => (Operation::Balances, "", 0),
+        };
+        let about = About::Account(number, part, page);
+        if settled_in.is_empty() && after.is_empty() && limit == 0 {
+            return self.ask(&of, about, now_ns, out);
+        }
+        self.ask(&Operation::Page(Page { of: &of, settled_in, limit, after }), about, now_ns, out)
     }
 
     /// It cannot be answered now; it is asked again in a while.
@@ -177,8 +264,7 @@ impl VenueSession {
     pub(super) fn account_part(
         &mut self,
         call: &Call,
-        number: u64,
-        part: Part,
+        (number, part, page): (u64, Part, u32),
         reply: &Reply<'_>,
         now_ns: TimeNs,
         out: &mut Outbox,
@@ -188,16 +274,18 @@ impl VenueSession {
         let account = &mut gather.account;
         let (listings, holdings) = (&self.listings, &mut self.holdings);
         let positions = self.wiring.positions;
-        let (mut fills, mut last_ms) = (0_u32, 0_i64);
+        let mut told = ListTold::default();
         let result = self.venue.answer(&call.shape, reply, &mut |fact| match (part, &fact) {
-            (Part::Open, Fact::Order(order)) => account.open.extend(ours.open_order(order, out)),
+            (_, Fact::More(after)) => told.after = Some((*after).to_owned()),
+            (Part::Open(_) | Part::Armed(..), Fact::Order(order)) => {
+                account.open.extend(ours.open_order(order, out));
+            }
             (Part::Fills { .. }, Fact::Fill(fill)) => {
-                fills += 1;
-                last_ms = last_ms.max(fill.time_ns.unwrap_or(0) / MS);
+                told.note_fill(fill.time_ns.unwrap_or(0) / MS);
                 ours.listed_fill(fill, now_ns, account, out);
             }
-            (Part::Positions, Fact::Position(position)) => {
-                account.positions.extend(ours.position(position));
+            (Part::Positions(_), Fact::Position(position)) => {
+                add_position(&mut account.positions, ours.position(position));
             }
             (Part::Balances, Fact::Balance(balance)) => {
                 out.tell(Told::Balance(Balance {
@@ -225,30 +313,27 @@ impl VenueSession {
             }
             return self.account_failed(number, &failure.to_string(), now_ns, out);
         }
-        if let Part::Fills { instrument, since_ms } = part {
-            if fills >= self.wiring.fills_page {
-                let since_ms = last_ms.max(since_ms + 1);
-                return self.ask_more_fills(number, instrument, since_ms, now_ns, out);
-            }
+        let Some((part, after)) = self.goes_on(part, told) else { return self.one_part_less(out) };
+        if page == MAX_PAGES {
+            return self.account_failed(number, "a list has no end", now_ns, out);
         }
-        self.one_part_less(out);
-    }
-
-    fn ask_more_fills(
-        &mut self,
-        number: u64,
-        instrument: InstrumentId,
-        since_ms: i64,
-        now_ns: TimeNs,
-        out: &mut Outbox,
-    ) {
-        let listings = Arc::clone(&self.listings);
-        let Some(listing) = listings.of_id(instrument) else { return };
-        let operation = Operation::Fills { listing, since_ms, limit: self.wiring.fills_page };
-        let about = About::Account(number, Part::Fills { instrument, since_ms });
-        if !self.ask(&operation, about, now_ns, out) {
+        if !self.ask_part((number, part, page + 1), &after, now_ns, out) {
             self.account_failed(number, "the budget has nothing left", now_ns, out);
         }
+    }
+
+    /// What has to be asked for yet of a list of which a part came.
+    fn goes_on(&self, part: Part, told: ListTold) -> Option<(Part, String)> {
+        let Part::Fills { instrument, since_ms } = part else {
+            return told.after.map(|after| (part, after));
+        };
+        if self.wiring.fills_ascend {
+            let since_ms = told.last_ms.max(since_ms + 1);
+            let rest = Part::Fills { instrument, since_ms };
+            return (told.fills >= self.wiring.fills_page).then(|| (rest, String::new()));
+        }
+        // A list from the newest on has all that is wanted once its oldest is from before that.
+        told.after.filter(|_| told.first_ms >= since_ms).map(|after| (part, after))
     }
 
     fn one_part_less(&mut self, out: &mut Outbox) {
@@ -258,8 +343,16 @@ impl VenueSession {
             return;
         }
         let Some(mut gather) = self.gather.take() else { return };
-        gather.account.fills.sort_by_key(|fill| fill.event.exch_ns);
-        gather.account.foreign.sort_by_key(|fill| fill.report.event.exch_ns);
+        let Account { fills, foreign, .. } = &mut gather.account;
+        // Parts of a list may overlap, and some venues list all instruments each time.
+        let mut seen = BTreeSet::new();
+        fills.retain(|one| one.trade_id == 0 || seen.insert((one.event.order.0, one.trade_id)));
+        seen.clear();
+        foreign.retain(|one| {
+            one.report.trade_id == 0 || seen.insert((one.venue_order, one.report.trade_id))
+        });
+        fills.sort_by_key(|fill| fill.event.exch_ns);
+        foreign.sort_by_key(|fill| fill.report.event.exch_ns);
         self.ours.listed(&gather.account);
         out.tell(Told::Account(gather.account));
     }

@@ -36,11 +36,14 @@ pub(super) enum About {
         instrument: InstrumentId,
         /// Ours that were open.
         orders: Vec<ClientOrderId>,
+        /// It is about those that wait for a trigger, where they are kept apart.
+        armed: bool,
     },
     Query(Query),
     Countdown(InstrumentId),
-    /// A part of the answer to a question about the account, by the number of that question.
-    Account(u64, Part),
+    /// A part of the answer to a question about the account, by the number of that question; and how many
+    /// answers of its list came before.
+    Account(u64, Part, u32),
 }
 
 impl About {
@@ -67,15 +70,31 @@ pub(super) struct Query {
     pub(super) cancels: bool,
     /// The question about the account that waits for it.
     pub(super) account: Option<u64>,
+    /// It is asked of the orders that wait for their trigger, where those are kept apart.
+    pub(super) armed: bool,
 }
 
 /// A part of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    Open,
-    Fills { instrument: InstrumentId, since_ms: i64 },
-    Positions,
+    Open(Span),
+    /// One of the lists of orders that wait for their trigger.
+    Armed(Span, u8),
+    Fills {
+        instrument: InstrumentId,
+        since_ms: i64,
+    },
+    Positions(Span),
     Balances,
+}
+
+/// What a list is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span {
+    All,
+    Of(InstrumentId),
+    /// All that is settled as this one.
+    SettledAs(InstrumentId),
 }
 
 /// A request without its answer.
@@ -140,7 +159,7 @@ impl Calls {
 
     /// Whether everything in an instrument is being cancelled.
     pub(super) fn is_sweeping(&self, instrument: InstrumentId) -> bool {
-        let sweeps = |about: &About| matches!(about, About::Sweep { instrument: at, .. } if *at == instrument);
+        let sweeps = |about: &About| matches!(about, About::Sweep { instrument: at, armed: false, .. } if *at == instrument);
         self.open.values().any(|call| sweeps(&call.about))
     }
 }

@@ -14,8 +14,8 @@ use super::input::{CallId, Input};
 use super::Session;
 use crate::fact::{Fact, Notice, RightsFact};
 use crate::failure::Failure;
-use crate::listing::Listing;
-use crate::operation::Operation;
+use crate::listing::{one_of_each_settlement, Listing};
+use crate::operation::{Operation, Page};
 use crate::outgoing::{Host, Outgoing, Reply, Via};
 use crate::venue::Venue;
 
@@ -106,7 +106,8 @@ enum Step {
     PositionMode,
     Fees(usize),
     Balances,
-    Positions,
+    /// All, or those that are settled as one of the instruments.
+    Positions(Option<usize>),
     OpenOrders(usize),
 }
 
@@ -141,7 +142,9 @@ impl CheckUp {
             steps.extend([Step::KeyRights, Step::AccountRights]);
             steps.extend(venue.wiring().positions.then_some(Step::PositionMode));
             steps.push_back(Step::Balances);
-            steps.extend(venue.wiring().positions.then_some(Step::Positions));
+            let wiring = venue.wiring();
+            let whole = wiring.positions && !wiring.lists_by_settlement;
+            steps.extend(whole.then_some(Step::Positions(None)));
         }
         let report = CheckReport { venue: venue.name().to_owned(), ..CheckReport::default() };
         Self {
@@ -195,6 +198,7 @@ impl CheckUp {
     }
 
     fn ask(&mut self, step: Step, now_ns: TimeNs, out: &mut Outbox) -> bool {
+        let positions = Operation::Positions(None);
         let operation = match step {
             Step::Time => Operation::Time,
             Step::Instruments => Operation::Instruments,
@@ -202,7 +206,13 @@ impl CheckUp {
             Step::AccountRights => Operation::Rights { of_key: false },
             Step::PositionMode => Operation::PositionMode,
             Step::Balances => Operation::Balances,
-            Step::Positions => Operation::Positions(None),
+            Step::Positions(None) => positions,
+            Step::Positions(Some(at)) => Operation::Page(Page {
+                of: &positions,
+                settled_in: self.listings[at].instrument.settle(),
+                limit: 0,
+                after: "",
+            }),
             Step::Fees(at) => Operation::Fees(&self.listings[at]),
             Step::OpenOrders(at) => Operation::OpenOrders(Some(&self.listings[at])),
         };
@@ -250,7 +260,7 @@ impl CheckUp {
                     free: balance.free,
                 });
             }
-            Fact::Position(position) if step == Step::Positions => {
+            Fact::Position(position) if matches!(step, Step::Positions(_)) => {
                 if position.hedged {
                     report.hedge_mode = Some(true);
                 }
@@ -275,7 +285,7 @@ impl CheckUp {
             Step::Time => format!("the venue's clock: {failure}"),
             Step::Instruments => format!("the instruments: {failure}"),
             Step::Balances => format!("the balances: {failure}"),
-            Step::Positions => format!("the positions: {failure}"),
+            Step::Positions(_) => format!("the positions: {failure}"),
             Step::OpenOrders(_) => format!("the open orders: {failure}"),
             Step::AccountRights | Step::PositionMode | Step::Fees(_) => {
                 self.report.warnings.push(format!("{step:?} could not be read: {failure}"));
@@ -314,6 +324,10 @@ impl CheckUp {
             self.listings.push(listing);
         }
         if self.has_key {
+            if self.venue.wiring().positions && self.venue.wiring().lists_by_settlement {
+                let first = one_of_each_settlement(&self.listings);
+                self.steps.extend(first.into_iter().map(|at| Step::Positions(Some(at))));
+            }
             self.steps.extend((0..self.listings.len()).map(Step::Fees));
             self.steps.extend((0..self.listings.len()).map(Step::OpenOrders));
         }

@@ -40,11 +40,11 @@ impl VenueSession {
             About::Instruments if whole => self.take_instruments(reply.body, now_ns, out),
             About::Query(query) => self.answered(&call, query, reply, now_ns, out),
             About::Many(items) => self.conclude_many(&call, &items, reply, now_ns, out),
-            About::Sweep { instrument, orders } => {
+            About::Sweep { instrument, orders, .. } => {
                 self.conclude_sweep(&call, instrument, &orders, reply, now_ns, out);
             }
-            About::Account(number, part) => {
-                self.account_part(&call, number, part, reply, now_ns, out);
+            About::Account(number, part, page) => {
+                self.account_part(&call, (number, part, page), reply, now_ns, out);
             }
             _ => {
                 let ours = &mut self.ours;
@@ -260,7 +260,11 @@ impl VenueSession {
             FailureClass::Refused => {
                 let reason = failure.reason.unwrap_or(RejectReason::VenueRule);
                 refuse(order, VenueEventKind::CancelRejected(reason), now_ns, out);
-                if attempt > 0 && reason == RejectReason::UnknownOrder {
+                let kept = self.ours.get(order).cloned();
+                if attempt > 0 && self.waits_apart(kept.as_ref()) {
+                    // Its trigger may have made another order of it.
+                    self.ask_later(order, true, now_ns);
+                } else if attempt > 0 && reason == RejectReason::UnknownOrder {
                     // Cancelled by ourselves at a loss: it is not tried again at the next one.
                     self.ours.end(order);
                 }
@@ -321,6 +325,7 @@ impl VenueSession {
             attempt: 0,
             cancels,
             account: None,
+            armed: false,
         };
         self.later(now_ns + BEFORE_QUESTION_NS, Later::Query(query));
     }
@@ -355,7 +360,7 @@ impl VenueSession {
                     self.unanswered(one, sent, reason, now_ns, out);
                 }
             }
-            (About::Sweep { instrument, orders }, _) => {
+            (About::Sweep { instrument, orders, .. }, _) => {
                 self.later(now_ns + AGAIN_NS, Later::Sweep(instrument));
                 self.cancel_each(instrument, &orders, now_ns, out);
             }
@@ -384,7 +389,7 @@ impl VenueSession {
             }
             (About::Cancel { order, .. }, Sent::Perhaps) => self.ask_later(order, true, now_ns),
             (About::Query(query), _) => self.query_failed(query, now_ns),
-            (About::Account(number, _), _) => self.account_failed(number, reason, now_ns, out),
+            (About::Account(number, ..), _) => self.account_failed(number, reason, now_ns, out),
             (About::Stream, _) => {}
             (about, _) => {
                 note(out, Level::Warning, "request", format!("{about:?}: {reason}"));
@@ -438,6 +443,15 @@ impl VenueSession {
         let Some(tracked) = self.ours.get(query.order).cloned() else {
             return out.tell(Told::Answer { order: query.order, answer });
         };
+        if query.armed && tracked.made.is_some() && !tracked.armed {
+            // Its trigger has made another order of it: that is asked about.
+            return self.query(Query { armed: false, ..query }, now_ns, out);
+        }
+        let elsewhere = self.wiring.armed_apart && tracked.adopted && tracked.made.is_none();
+        if elsewhere && !query.armed && answer == Answer::NotFound {
+            // It may be one that waits for its trigger: those are asked about apart.
+            return self.query(Query { armed: true, ..query }, now_ns, out);
+        }
         if let Some(change) = tracked.replacing {
             if change.version == query.version && answer == Answer::NotFound {
                 // The change never came about: what stands is the version before it.

@@ -11,7 +11,7 @@ use mainspring_core::order::OrderTerms;
 use mainspring_core::report::Account;
 use mainspring_core::{
     Answer, CancelReason, ClientOrderId, Decimal, ForeignReport, InstrumentId, Lots, OpenOrder,
-    RejectReason, Report, TimeNs, VenueEvent, VenueEventKind,
+    OrderType, RejectReason, Report, TimeNs, VenueEvent, VenueEventKind,
 };
 
 use super::calls::Replacing;
@@ -61,11 +61,17 @@ pub(super) struct Tracked {
     held_end: Option<Box<Report>>,
     pub(super) ended: bool,
     pub(super) named: bool,
+    /// It waits for its trigger, as far as is known.
+    pub(super) armed: bool,
+    /// The venue's id of the order on the book that its trigger made.
+    pub(super) made: Option<Box<str>>,
 }
 
 impl Tracked {
     const fn new(terms: OrderTerms) -> Self {
         Self {
+            armed: waits(terms.order_type),
+            made: None,
             terms,
             adopted: false,
             version: 0,
@@ -84,6 +90,15 @@ impl Tracked {
     }
 }
 
+/// An order of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stranger {
+    /// The venue's id of it.
+    pub(super) text: String,
+    /// It waits for its trigger.
+    pub(super) armed: bool,
+}
+
 /// Our orders at one venue.
 pub(super) struct Ours {
     reports: Reports,
@@ -93,7 +108,7 @@ pub(super) struct Ours {
     ended: VecDeque<ClientOrderId>,
     pub(super) signals: Vec<Signal>,
     /// Open orders that are not ours: the number they are told by, and the venue's text.
-    foreign: BTreeMap<u64, String>,
+    foreign: BTreeMap<u64, Stranger>,
     /// Those of them that the kernel has adopted, and since when it is known.
     adopted: BTreeMap<u64, (InstrumentId, TimeNs)>,
     /// Fees taken in the base currency, by instrument.
@@ -185,9 +200,10 @@ impl Ours {
         self.live().into_iter().filter(here).map(|(order, _)| order).collect()
     }
 
-    /// The venue's text of an order that is not ours.
-    pub(super) fn foreign(&self, venue_order: u64) -> Option<String> {
-        self.foreign.get(&venue_order).cloned()
+    /// An order that is not ours, as the venue names it.
+    pub(super) fn foreign(&self, venue_order: u64) -> Stranger {
+        let unknown = || Stranger { text: venue_order.to_string(), armed: false };
+        self.foreign.get(&venue_order).cloned().unwrap_or_else(unknown)
     }
 
     /// The kernel has adopted an order that is not ours.
@@ -234,6 +250,7 @@ impl Ours {
             Fact::Notice(notice) => self.notice(notice, out),
             Fact::Position(_)
             | Fact::Failed { .. }
+            | Fact::More(_)
             | Fact::Other(_)
             | Fact::Rights(_)
             | Fact::Fees { .. } => {}
@@ -272,9 +289,10 @@ impl Ours {
         let Some(id) = found else {
             self.others += 1;
             let foreign = self.reports.foreign_order(fact, now_ns);
-            return self.tell_foreign(foreign, fact.venue_id, out);
+            return self.tell_foreign(foreign, fact.venue_id, is_waiting(fact), out);
         };
         self.name(id, fact.venue_id, out);
+        self.note_trigger(id, fact);
         let version = self.clients.version(fact.client);
         if version.is_some_and(|version| !self.is_news(id, version, fact, now_ns, out)) {
             return;
@@ -437,33 +455,57 @@ impl Ours {
                 );
                 out.tell(Told::Note(Note { level: Level::Error, topic: "liquidation", text }));
                 let foreign = self.reports.foreign_fill(fact, now_ns);
-                self.tell_foreign(foreign, fact.venue_id, out);
+                self.tell_foreign(foreign, fact.venue_id, false, out);
             }
             Statement::Foreign => {
                 self.others += 1;
                 let foreign = self.reports.foreign_fill(fact, now_ns);
-                self.tell_foreign(foreign, fact.venue_id, out);
+                self.tell_foreign(foreign, fact.venue_id, false, out);
             }
             Statement::Nothing | Statement::OtherInstrument => {}
         }
     }
 
     /// Tells of an order that is not ours, and remembers its text so that it can be cancelled.
-    fn tell_foreign(&mut self, foreign: Option<ForeignReport>, venue_id: &str, out: &mut Outbox) {
+    fn tell_foreign(
+        &mut self,
+        foreign: Option<ForeignReport>,
+        venue_id: &str,
+        armed: bool,
+        out: &mut Outbox,
+    ) {
         let Some(foreign) = foreign else { return };
         let kind = foreign.report.event.kind;
         if matches!(kind, VenueEventKind::Cancelled(_) | VenueEventKind::Rejected(_)) {
             self.adopted.remove(&foreign.venue_order);
         }
-        self.remember_foreign(foreign.venue_order, venue_id);
+        self.remember_foreign(foreign.venue_order, venue_id, armed);
         out.tell(Told::Foreign(foreign));
     }
 
-    fn remember_foreign(&mut self, venue_order: u64, text: &str) {
+    fn remember_foreign(&mut self, venue_order: u64, text: &str, armed: bool) {
         if self.foreign.len() >= REMEMBERED_FOREIGN {
             self.foreign.pop_first();
         }
-        self.foreign.insert(venue_order, text.to_owned());
+        self.foreign.insert(venue_order, Stranger { text: text.to_owned(), armed });
+    }
+
+    /// Learns whether an order waits for its trigger, and what its trigger made.
+    fn note_trigger(&mut self, id: ClientOrderId, fact: &OrderFact<'_>) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        match fact.status {
+            OrderStatus::Armed => tracked.armed = true,
+            OrderStatus::Triggered
+            | OrderStatus::Open
+            | OrderStatus::PartiallyFilled
+            | OrderStatus::Filled
+                if tracked.armed =>
+            {
+                tracked.armed = false;
+                tracked.made = Some(fact.venue_id).filter(|made| !made.is_empty()).map(Box::from);
+            }
+            _ => {}
+        }
     }
 
     fn own_fill(&mut self, fact: &FillFact<'_>, report: Report, now_ns: TimeNs, out: &mut Outbox) {
@@ -536,6 +578,7 @@ impl Ours {
     pub(super) fn answer(&mut self, fact: &OrderFact<'_>, out: &mut Outbox) -> Option<Answer> {
         let id = self.reports.order(fact.symbol, fact.client, fact.venue_id, fact.metadata)?;
         self.name(id, fact.venue_id, out);
+        self.note_trigger(id, fact);
         let answer = self.reports.answer(fact)?;
         let version = self.clients.version(fact.client);
         let Some(tracked) = self.orders.get_mut(&id) else { return Some(answer) };
@@ -568,6 +611,7 @@ impl Ours {
     ) -> Option<OpenOrder> {
         self.make_room(out);
         let mut open = self.reports.open_order(fact)?;
+        self.note_trigger(open.order, fact);
         match self.orders.get_mut(&open.order) {
             Some(tracked) => {
                 if let Some(version) = self.clients.version(fact.client) {
@@ -578,7 +622,7 @@ impl Ours {
                 self.name(open.order, fact.venue_id, out);
             }
             None if open.order.0 == 0 => {
-                self.remember_foreign(open.venue_order, fact.venue_id);
+                self.remember_foreign(open.venue_order, fact.venue_id, is_waiting(fact));
             }
             None => self.track_listed(&open, fact, out),
         }
@@ -590,11 +634,12 @@ impl Ours {
         let terms = OrderTerms::limit(open.instrument, open.side, open.price, open.qty);
         let version = self.clients.version(fact.client).unwrap_or(0);
         let filled = open.filled;
-        let tracked = Tracked { adopted: true, version, filled, ..Tracked::new(terms) };
+        let armed = is_waiting(fact);
+        let tracked = Tracked { adopted: true, version, filled, armed, ..Tracked::new(terms) };
         self.orders.insert(open.order, tracked);
         self.name(open.order, fact.venue_id, out);
         // By policy it may be cancelled as one of others.
-        self.remember_foreign(open.venue_order, fact.venue_id);
+        self.remember_foreign(open.venue_order, fact.venue_id, armed);
     }
 
     /// Takes a fill of a list into the answer about the account.
@@ -639,6 +684,17 @@ impl Ours {
     ) -> Option<(InstrumentId, Lots)> {
         self.reports.position(fact)
     }
+}
+
+/// Whether orders of a type wait for a trigger.
+const fn waits(order_type: OrderType) -> bool {
+    use OrderType as T;
+    matches!(order_type, T::Stop | T::StopLimit | T::TakeProfit | T::TrailingStop)
+}
+
+/// Whether an order waits for its trigger.
+fn is_waiting(fact: &OrderFact<'_>) -> bool {
+    fact.status == OrderStatus::Armed
 }
 
 const fn with_filled(answer: Answer, filled: Lots) -> Answer {

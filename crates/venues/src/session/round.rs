@@ -15,7 +15,7 @@ use mainspring_core::{
 use super::calls::{About, Call, Later};
 use super::effect::Outbox;
 use super::machine::{note, VenueSession, AGAIN_NS, MS};
-use super::ours::refuse;
+use super::ours::{refuse, Tracked};
 use super::send::Sending;
 use super::told::Level;
 use crate::fact::Fact;
@@ -85,6 +85,17 @@ impl VenueSession {
         out: &mut Outbox,
     ) {
         let most = self.venue.rules().max_cancel_batch;
+        // Those that wait for a trigger, or were made by one, have names of their own: one by one.
+        let ours = &self.ours;
+        let plain = |(order, _): &(ClientOrderId, InstrumentId)| {
+            let apart = |one: &Tracked| one.armed || one.made.is_some();
+            !(self.wiring.armed_apart && ours.get(*order).is_some_and(apart))
+        };
+        let (orders, alone): (Vec<_>, Vec<_>) = orders.iter().copied().partition(plain);
+        for (order, instrument) in alone {
+            self.cancel(order, instrument, attempt, now_ns, out);
+        }
+        let orders = orders.as_slice();
         if most < 2 || orders.len() < 2 || !self.clock.is_known() {
             for (order, instrument) in orders {
                 self.cancel(*order, *instrument, attempt, now_ns, out);
@@ -311,9 +322,18 @@ impl VenueSession {
             true => (Operation::CancelAll(listing), self.ours.live_in(instrument)),
             false => (Operation::OpenOrders(Some(listing)), Vec::new()),
         };
-        let about = About::Sweep { instrument, orders };
+        let about = About::Sweep { instrument, orders, armed: false };
         let by_socket = native && self.settings.orders_by_socket;
-        let sent = self.send(&operation, about, by_socket, now_ns, out);
+        let mut sent = self.send(&operation, about, by_socket, now_ns, out);
+        for list in 0..self.wiring.armed_lists {
+            let operation = match native {
+                true => Operation::CancelAllArmed(listing),
+                false => Operation::ArmedOrders { listing: Some(listing), list },
+            };
+            let about = About::Sweep { instrument, orders: Vec::new(), armed: true };
+            let this = self.send(&operation, about, false, now_ns, out);
+            sent = if this == Sending::Limited { this } else { sent };
+        }
         if sent == Sending::Limited {
             let at_ns = self.budgets.blocked_until_ns().max(now_ns + 100 * MS);
             self.later(at_ns, Later::Sweep(instrument));
@@ -331,8 +351,9 @@ impl VenueSession {
         out: &mut Outbox,
     ) {
         let listed = self.venue.rules().cancel_all != Support::Native;
-        let (ours, mut foreign) = (&mut self.ours, Vec::new());
+        let (ours, mut foreign, mut goes_on) = (&mut self.ours, Vec::new(), false);
         let result = self.venue.answer(&call.shape, reply, &mut |fact| match fact {
+            Fact::More(_) => goes_on = true,
             Fact::Order(order) if listed => {
                 let open = ours.open_order(&order, out).filter(|open| open.order.0 == 0);
                 foreign.extend(open.map(|open| (open.venue_order, open.instrument)));
@@ -341,6 +362,10 @@ impl VenueSession {
         });
         for (venue_order, at) in foreign {
             self.cancel_foreign(venue_order, at, now_ns, out);
+        }
+        if goes_on {
+            // The rest is at its head once these are gone.
+            self.later(now_ns + AGAIN_NS, Later::Sweep(instrument));
         }
         match result {
             // The ends of orders are told apart; one that is not heard of is asked about.

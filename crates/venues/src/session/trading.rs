@@ -11,7 +11,7 @@ use mainspring_core::{
 use super::calls::{About, Later, Query, Replacing};
 use super::effect::Outbox;
 use super::machine::{note, VenueSession, AGAIN_NS, MS};
-use super::ours::refuse;
+use super::ours::{refuse, Tracked};
 use super::send::Sending;
 use super::settings::OnDisconnect;
 use super::told::Level;
@@ -36,6 +36,7 @@ impl VenueSession {
                     attempt: 0,
                     cancels: false,
                     account: None,
+                    armed: false,
                 };
                 self.query(query, now_ns, out);
             }
@@ -155,8 +156,12 @@ impl VenueSession {
             return;
         }
         let client = self.newest_text(order);
-        let operation =
-            Operation::Cancel(Cancel { listing, order: OrderKey::Client(&client), good_till_s: 0 });
+        let kept = self.ours.get(order).cloned();
+        let cancel = Cancel { listing, order: self.key_of(kept.as_ref(), &client), good_till_s: 0 };
+        let operation = match self.waits_apart(kept.as_ref()) {
+            true => Operation::CancelArmed(cancel),
+            false => Operation::Cancel(cancel),
+        };
         let about = About::Cancel { order, instrument, attempt };
         let by_socket = self.settings.orders_by_socket;
         let sending = if self.clock.is_known() {
@@ -187,10 +192,14 @@ impl VenueSession {
     ) {
         let listings = Arc::clone(&self.listings);
         let Some(listing) = listings.of_id(instrument) else { return };
-        let text = self.ours.foreign(venue_order).unwrap_or_else(|| venue_order.to_string());
-        let cancel = Cancel { listing, order: OrderKey::Venue(&text), good_till_s: 0 };
+        let known = self.ours.foreign(venue_order);
+        let cancel = Cancel { listing, order: OrderKey::Venue(&known.text), good_till_s: 0 };
+        let operation = match known.armed && self.wiring.armed_apart {
+            true => Operation::CancelArmed(cancel),
+            false => Operation::Cancel(cancel),
+        };
         let about = About::ForeignCancel(venue_order);
-        if self.send(&Operation::Cancel(cancel), about, false, now_ns, out) == Sending::Limited {
+        if self.send(&operation, about, false, now_ns, out) == Sending::Limited {
             self.later(now_ns + AGAIN_NS, Later::ForeignCancel(venue_order, instrument));
         }
     }
@@ -211,6 +220,14 @@ impl VenueSession {
             let why = format!("order {} is not open here", id.0);
             return Err((RejectReason::UnknownOrder, why));
         };
+        if self.waits_apart(Some(&tracked)) {
+            let why = format!(
+                "order {} waits for its trigger, and the venue keeps such orders apart: cancel it and \
+                 place another",
+                id.0
+            );
+            return Err((RejectReason::VenueRule, why));
+        }
         if tracked.replacing.is_some() {
             let why = format!("a change of order {} is on its way already", id.0);
             return Err((RejectReason::VenueRule, why));
@@ -295,11 +312,25 @@ impl VenueSession {
         }
         // As with orders of an earlier life: what else was asked is not known, and it must not take.
         terms.flags = terms.flags.with(mainspring_core::OrderFlags::POST_ONLY);
-        let text = self.ours.foreign(venue_order).unwrap_or_else(|| venue_order.to_string());
-        let key = OrderKey::Venue(&text);
+        let known = self.ours.foreign(venue_order);
+        let key = OrderKey::Venue(&known.text);
         let amend = Amend { listing, order: key, side, terms, price, qty, filled, client: "" };
         let about = About::Amend { order, version: None };
         not_sent(self.send(&Operation::Amend(amend), about, false, now_ns, out))
+    }
+
+    /// Whether an order waits for its trigger at a venue that keeps such orders apart.
+    pub(super) fn waits_apart(&self, order: Option<&Tracked>) -> bool {
+        self.wiring.armed_apart && order.is_some_and(|one| one.armed)
+    }
+
+    /// How an order is named to the venue: by our id, or by the venue's where a trigger has made another
+    /// order of it.
+    pub(super) fn key_of<'a>(&self, order: Option<&'a Tracked>, client: &'a str) -> OrderKey<'a> {
+        match order.and_then(|one| one.made.as_deref()).filter(|_| self.wiring.armed_apart) {
+            Some(made) => OrderKey::Venue(made),
+            None => OrderKey::Client(client),
+        }
     }
 
     /// The version of an order that a question has to be about: the newest that may be there.
@@ -323,7 +354,12 @@ impl VenueSession {
         let Some(listing) = listings.of_id(query.instrument) else { return };
         let mut client = String::with_capacity(36);
         self.ours.clients.write_version(query.order, query.version, &mut client);
-        let operation = Operation::Query { listing, order: OrderKey::Client(&client) };
+        let kept = self.ours.get(query.order).cloned();
+        let query = Query { armed: query.armed || self.waits_apart(kept.as_ref()), ..query };
+        let operation = match query.armed {
+            true => Operation::QueryArmed { listing, order: OrderKey::Client(&client) },
+            false => Operation::Query { listing, order: self.key_of(kept.as_ref(), &client) },
+        };
         let sent = self.clock.is_known()
             && self.send(&operation, About::Query(query), false, now_ns, out) == Sending::Gone;
         if !sent {

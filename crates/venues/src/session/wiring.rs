@@ -43,6 +43,17 @@ pub struct Wiring {
     pub positions: bool,
     /// Most fills in one answer.
     pub fills_page: u32,
+    /// Whether fills are listed from the oldest on: what is missing of a long list begins at the time of its
+    /// last one. Lists from the newest on say themselves where they go on.
+    pub fills_ascend: bool,
+    /// Most open orders in one answer; 0 where lists are whole.
+    pub orders_page: u32,
+    /// Whether lists of all positions and orders are those of one settlement currency.
+    pub lists_by_settlement: bool,
+    /// Whether orders that wait for their trigger are cancelled and asked about apart.
+    pub armed_apart: bool,
+    /// Lists of such orders beside that of open orders.
+    pub armed_lists: u8,
     /// Whether the countdown that cancels is set for each instrument, or for all at once.
     pub countdown_each: bool,
     /// Whether a refusal of too many orders without a time to wait is about new orders alone: cancels
@@ -59,6 +70,11 @@ pub const PLAIN: Wiring = Wiring {
     clock_codes: &[],
     positions: true,
     fills_page: 100,
+    fills_ascend: false,
+    orders_page: 0,
+    lists_by_settlement: false,
+    armed_apart: false,
+    armed_lists: 0,
     countdown_each: false,
     orders_limited_apart: false,
 };

@@ -64,6 +64,7 @@ fn the_account_of_futures_is_gathered_from_its_parts() {
     );
     play.ok("GET", "/fapi/v1/userTrades", &fills);
     play.ok("GET", "/fapi/v1/openOrders", &open);
+    play.ok("GET", "/fapi/v1/openAlgoOrders", "[]");
     let risk = r#"[{"symbol":"BTCUSDT","positionAmt":"-0.004","entryPrice":"61800","positionSide":"BOTH"}]"#;
     play.ok("GET", "/fapi/v3/positionRisk", risk);
     assert!(!play.told.iter().any(|told| matches!(told, Told::Account(_))), "a part is missing");
@@ -147,6 +148,7 @@ fn where_changes_are_in_place_an_order_of_ours_is_changed_by_its_text() {
     query_account(&mut play);
     play.ok("GET", "/fapi/v1/userTrades", "[]");
     play.ok("GET", "/fapi/v1/openOrders", &format!("[{}]", order(&client(9), 601, "NEW", "0")));
+    play.ok("GET", "/fapi/v1/openAlgoOrders", "[]");
     play.ok("GET", "/fapi/v3/positionRisk", "[]");
     play.ok("GET", "/fapi/v3/account", r#"{"assets":[],"positions":[]}"#);
     play.amend(9, 617_000, 7);
@@ -165,6 +167,7 @@ fn a_lost_venue_cancels_what_was_adopted_until_it_is_over() {
     play.ok("GET", "/fapi/v1/userTrades", "[]");
     let open = format!("[{}]", order("by-hand", 77, "NEW", "0"));
     play.ok("GET", "/fapi/v1/openOrders", &open);
+    play.ok("GET", "/fapi/v1/openAlgoOrders", "[]");
     play.ok("GET", "/fapi/v3/positionRisk", "[]");
     play.ok("GET", "/fapi/v3/account", r#"{"assets":[],"positions":[]}"#);
     assert_eq!(account_of(&mut play).open.len(), 1);
@@ -181,12 +184,14 @@ fn a_part_that_fails_is_asked_for_again_with_all_the_others() {
     query_account(&mut play);
     let asked = play.take("GET", "/fapi/v1/openOrders");
     play.answer(&asked, 500, &[], "gateway");
+    play.ok("GET", "/fapi/v1/openAlgoOrders", "[]");
     play.ok("GET", "/fapi/v1/userTrades", "[]");
     play.ok("GET", "/fapi/v3/positionRisk", "[]");
     play.ok("GET", "/fapi/v3/account", r#"{"assets":[],"positions":[]}"#);
     assert!(!play.told.iter().any(|told| matches!(told, Told::Account(_))));
     play.wait(2 * SECOND);
     play.ok("GET", "/fapi/v1/openOrders", "[]");
+    play.ok("GET", "/fapi/v1/openAlgoOrders", "[]");
     play.ok("GET", "/fapi/v1/userTrades", "[]");
     play.ok("GET", "/fapi/v3/positionRisk", "[]");
     play.ok("GET", "/fapi/v3/account", r#"{"assets":[],"positions":[]}"#);
@@ -205,6 +210,7 @@ fn a_full_page_of_fills_is_gone_on_from() {
     let asked = play.ok("GET", "/fapi/v1/userTrades", "[]");
     assert_eq!(asked.param("startTime").as_deref(), Some("1795255200999"));
     play.ok("GET", "/fapi/v1/openOrders", "[]");
+    play.ok("GET", "/fapi/v1/openAlgoOrders", "[]");
     play.ok("GET", "/fapi/v3/positionRisk", "[]");
     play.ok("GET", "/fapi/v3/account", r#"{"assets":[],"positions":[]}"#);
     assert_eq!(account_of(&mut play).fills.len(), 1_000);

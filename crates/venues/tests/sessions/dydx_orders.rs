@@ -1,10 +1,10 @@
 //! dYdX: lasting orders are few, short-term ones many, and cancels wait for neither.
 
 use mainspring_core::report::Account;
-use mainspring_core::{RejectReason, Side, VenueEventKind};
+use mainspring_core::{RejectReason, Request, Side, VenueEventKind};
 use mainspring_venues::listing::Code;
 use mainspring_venues::secret::Secret;
-use mainspring_venues::session::SocketId;
+use mainspring_venues::session::{SocketId, Told};
 use mainspring_venues::table::Opening;
 
 use crate::others::one;
@@ -131,4 +131,45 @@ fn a_node_that_takes_nothing_is_left_alone_by_cancels_too() {
     assert!(play.find("GET", "/broadcast_tx_sync").is_none());
     play.wait_alive(2_200 * MS, &sockets);
     play.take("GET", "/broadcast_tx_sync");
+}
+
+/// Fills of others, from the newest on; a block has two of them.
+fn fills(newest: u64, oldest: u64) -> String {
+    let fill = |n: u64| {
+        let (second, millis) = (n / 2 / 1_000, n / 2 % 1_000);
+        format!(
+            r#"{{"id":"{n}","side":"BUY","liquidity":"MAKER","type":"LIMIT","market":"BTC-USD","price":"61800","size":"0.001","fee":"0.01","orderId":"abc","createdAt":"2026-11-21T09:59:{second:02}.{millis:03}Z"}}"#
+        )
+    };
+    let rows: Vec<String> = (oldest..=newest).rev().map(fill).collect();
+    format!(r#"{{"fills":[{}]}}"#, rows.join(","))
+}
+
+#[test]
+fn orders_open_by_best_effort_are_listed_and_fills_are_read_back_to_the_time_asked_for() {
+    let (mut play, _) = dydx(true);
+    // From 09:59:00.500 on: fills 1,000 and later.
+    let since_ns = play.now_ns - 59_500 * MS;
+    play.request(Request::AccountQuery { venue: 0, since_ns });
+    let asked = play.ok("GET", "/v4/orders", "[]");
+    assert_eq!(
+        asked.param("status").as_deref(),
+        Some("OPEN%2CBEST_EFFORT_OPENED%2CUNTRIGGERED"),
+        "short-term orders are open by the best effort of a validator"
+    );
+    let asked = play.ok("GET", "/v4/fills", &fills(2_500, 1_501));
+    assert_eq!(asked.param("createdBeforeOrAt"), None);
+    // The block that the answer ends in is told twice.
+    let asked = play.ok("GET", "/v4/fills", &fills(1_501, 502));
+    let before = "2026-11-21T09%3A59%3A00.750Z";
+    assert_eq!(asked.param("createdBeforeOrAt").as_deref(), Some(before));
+    assert!(play.find("GET", "/v4/fills").is_none(), "what is older was not asked for");
+    play.ok("GET", "/v4/perpetualPositions", r#"{"positions":[]}"#);
+    let path = "/v4/addresses/dydx1abc/subaccountNumber/0";
+    play.ok("GET", path, r#"{"subaccount":{"openPerpetualPositions":{},"assetPositions":{}}}"#);
+    let account = play.others().into_iter().find_map(|told| match told {
+        Told::Account(account) => Some(account),
+        _ => None,
+    });
+    assert_eq!(account.unwrap().foreign.len(), 1_999, "each once");
 }

@@ -222,14 +222,31 @@ const BYBIT_INFO: &str = r#"{"retCode":0,"result":{"category":"linear","list":[{
 
 /// A session with Bybit that is up: market, user and order connections.
 fn bybit() -> (Play, [SocketId; 3]) {
-    let mut play = Play::of("bybit", &keyed(), one("bybit", "BTCUSDT", Code::None), |_| {});
+    bybit_with(one("bybit", "BTCUSDT", Code::None))
+}
+
+/// As [`bybit`], with these instruments.
+pub fn bybit_with(list: Listings) -> (Play, [SocketId; 3]) {
+    bybit_of("bybit", "linear", list)
+}
+
+/// A session with Bybit's spot that is up, and its connection for orders.
+pub fn bybit_spot() -> (Play, SocketId) {
+    let mut listing = one("bybit_spot", "BTCUSDT", Code::None).all()[0].clone();
+    listing.instrument.kind = mainspring_core::InstrumentKind::Spot;
+    let (play, [.., trade]) = bybit_of("bybit_spot", "spot", Listings::new(vec![listing]).unwrap());
+    (play, trade)
+}
+
+fn bybit_of(venue: &str, category: &str, list: Listings) -> (Play, [SocketId; 3]) {
+    let mut play = Play::of(venue, &keyed(), list, |_| {});
     play.start(&Account::default());
     let now_ms = play.now_ns / MS;
     let time =
         format!(r#"{{"retCode":0,"result":{{"timeNano":"{}"}},"time":{now_ms}}}"#, play.now_ns);
     play.ok("GET", "/v5/market/time", &time);
     play.ok("GET", "/v5/market/instruments-info", BYBIT_INFO);
-    let market = play.connect("/public/linear");
+    let market = play.connect(&format!("/public/{category}"));
     let user = play.connect("/v5/private");
     let trade = play.connect("/v5/trade");
     play.take_text(user, "auth");

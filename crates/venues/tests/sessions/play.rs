@@ -350,11 +350,19 @@ pub fn server_time(ms: i64) -> String {
 
 /// A USD-M session that is up, with its connections: books, trades, user.
 pub fn usdm(change: impl FnOnce(&mut SessionSettings)) -> (Play, [SocketId; 3]) {
+    usdm_with(&Account::default(), change)
+}
+
+/// As [`usdm`], with what was there before this process.
+pub fn usdm_with(
+    account: &Account,
+    change: impl FnOnce(&mut SessionSettings),
+) -> (Play, [SocketId; 3]) {
     let mut play = Play::new("binance_usdm", |settings| {
         settings.orders_by_socket = false;
         change(settings);
     });
-    play.start(&Account::default());
+    play.start(account);
     let now_ms = play.now_ns / MS;
     play.ok("GET", "/fapi/v1/time", &server_time(now_ms));
     play.ok("GET", "/fapi/v1/exchangeInfo", INFO);

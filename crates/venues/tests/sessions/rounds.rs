@@ -186,6 +186,8 @@ fn a_halt_leaves_orders_of_others_unless_it_may_cancel_everything() {
     play.halt();
     let all = play.take("DELETE", "/fapi/v1/allOpenOrders");
     assert_eq!(all.param("symbol").as_deref(), Some("BTCUSDT"));
+    let armed = play.ok("DELETE", "/fapi/v1/algoOpenOrders", r#"{"code":200,"msg":"done"}"#);
+    assert_eq!(armed.param("symbol").as_deref(), Some("BTCUSDT"));
     play.round(&[cancel(1), cancel(2)]);
     assert!(play.asked.is_empty(), "they are being cancelled: {:#?}", play.asked);
     play.answer(

@@ -128,6 +128,9 @@ pub fn query(
     let account = account(venue, product, member)?;
     let section = &venue.sections[product as usize];
     let order = named(section, account, params, unknown)?;
+    if is_algo(section, order) {
+        return Err(unknown());
+    }
     shown(section, order.id)
 }
 
@@ -319,7 +322,7 @@ pub fn modify(
     let qty = qty.count_of(symbol.instrument.lot).ok_or_else(|| {
         Refusal::new(-1111, "Precision is over the maximum defined for this asset.")
     })?;
-    if !is_open {
+    if !is_open || is_algo(section, order) {
         return Err(unknown());
     }
     if (order.terms.price, order.terms.qty) == (price, Lots(qty)) {

@@ -147,7 +147,14 @@ fn get(venue: &Venue, member: usize, path: &str, query: &Fields) -> Outcome<Valu
     let account = keys.accounts[product as usize];
     let only = query.text("symbol").map(|name| section.symbol(&name)).transpose()?;
     let of_symbol = |at: usize| only.is_none_or(|only| only == at);
-    let limit = query.parsed("limit").unwrap_or(50_usize).clamp(1, 200);
+    let (usual, most) = match path {
+        "order/realtime" | "order/history" => (20, 50),
+        "execution/list" => (50, 100),
+        _ => (20, 200),
+    };
+    let limit = query.parsed("limit").unwrap_or(usual).clamp(1, most);
+    // A cursor says how many of the list were told.
+    let told = query.parsed("cursor").unwrap_or(0_usize);
     let list: Vec<Value> = match path {
         "order/realtime" | "order/history" => {
             let is_named = query.text("orderId").or(query.text("orderLinkId")).is_some();
@@ -158,7 +165,8 @@ fn get(venue: &Venue, member: usize, path: &str, query: &Fields) -> Outcome<Valu
                 let open = path == "order/realtime";
                 let orders = section.desk.records.all_of(account).into_iter().rev();
                 let wanted = orders.filter(|order| order.status.is_open() == open);
-                let wanted = wanted.filter(|order| of_symbol(order.symbol)).take(limit);
+                let wanted = wanted.filter(|order| of_symbol(order.symbol));
+                let wanted = wanted.skip(told).take(limit);
                 wanted.map(|order| show::order(section, order)).collect()
             }
         }
@@ -168,7 +176,7 @@ fn get(venue: &Venue, member: usize, path: &str, query: &Fields) -> Outcome<Valu
             let fills = section.desk.records.fills_of(account).rev();
             let fills = fills.filter(|fill| of_symbol(fill.symbol) && fill.time_ms >= since);
             let fills = fills.filter(|fill| order.is_none_or(|order| fill.order.0 == order));
-            fills.take(limit).map(|fill| show::execution(section, fill)).collect()
+            fills.skip(told).take(limit).map(|fill| show::execution(section, fill)).collect()
         }
         "position/list" if product == Product::Usdm => {
             let held = show::held(venue, member, only).into_iter().filter(|at| of_symbol(*at));
@@ -187,7 +195,8 @@ fn get(venue: &Venue, member: usize, path: &str, query: &Fields) -> Outcome<Valu
         }
         _ => return Err(not_found()),
     };
-    Ok(json!({"category": category_of(product), "list": list, "nextPageCursor": ""}))
+    let next = if list.is_empty() { String::new() } else { (told + list.len()).to_string() };
+    Ok(json!({"category": category_of(product), "list": list, "nextPageCursor": next}))
 }
 
 fn set_leverage(venue: &mut Venue, member: usize, fields: &Fields) -> Outcome<Value> {

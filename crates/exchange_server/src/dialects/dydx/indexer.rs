@@ -10,6 +10,7 @@ use crate::fields::Fields;
 use crate::records::OrderRecord;
 use crate::section::Product;
 use crate::venue::Venue;
+use mainspring_venues::civil::iso_ns;
 
 /// Levels of a book, and most items of a list.
 pub const DEPTH: usize = 100;
@@ -150,13 +151,11 @@ fn orders(venue: &Venue, asked: &Fields) -> Outcome {
     let is_asked = |order: &&OrderRecord| {
         let name = &section.desk.symbols[order.symbol].instrument.symbol;
         let status = show::status_name(order, venue.now_ns());
-        // What is open by best effort is open for who asks for open orders.
-        let plain = if status == "BEST_EFFORT_OPENED" { "OPEN" } else { status };
         let is_side =
             |side: &String| (side == "BUY") == (order.terms.side == mainspring_core::Side::Buy);
         ticker.as_ref().is_none_or(|ticker| ticker == name)
             && side.as_ref().is_none_or(is_side)
-            && states.as_ref().is_none_or(|all| all.iter().any(|s| s == status || s == plain))
+            && states.as_ref().is_none_or(|all| all.iter().any(|s| s == status))
     };
     let found = section.desk.records.all_of(account).into_iter().rev().filter(is_asked);
     Ok(found.take(limit(asked)).map(|one| show::order(section, one, venue.now_ns())).collect())
@@ -168,7 +167,10 @@ fn fills(venue: &Venue, asked: &Fields) -> Outcome {
     let account = account(venue, asked)?;
     let market = asked.text("market").and_then(|name| section.symbol(&name).ok());
     let fills = section.desk.records.fills_of(account).rev();
-    let fills = fills.filter(|fill| market.is_none_or(|at| at == fill.symbol)).take(limit(asked));
+    let fills = fills.filter(|fill| market.is_none_or(|at| at == fill.symbol));
+    let until = asked.text("createdBeforeOrAt").and_then(|at| iso_ns(at.as_bytes()));
+    let until_ms = until.map_or(i64::MAX, |ns| ns / 1_000_000);
+    let fills = fills.filter(|fill| fill.time_ms <= until_ms).take(limit(asked));
     let shown: Value = fills.map(|fill| show::fill(section, fill)).collect();
     Ok(json!({"pageSize": LIST, "totalResults": shown.as_array().map_or(0, Vec::len), "offset": 0,
         "fills": shown}))

@@ -22,6 +22,8 @@ pub type Act = fn(&mut Venue, usize, &Fields) -> Outcome<Done>;
 pub struct Done {
     id: u64,
     client: String,
+    /// It waits for its trigger: its ids are those of such orders.
+    waits: bool,
 }
 
 /// The action of a WebSocket's `op`.
@@ -46,17 +48,24 @@ pub fn each(venue: &mut Venue, member: usize, act: Act, list: &[Value]) -> (u32,
         .map(|one| {
             let fields = Fields::of(one);
             let client = fields.text("clOrdId").or(fields.text("algoClOrdId")).unwrap_or_default();
-            let (id, client, code, message) = match act(venue, member, &fields) {
-                Ok(done) => (done.id.to_string(), done.client, 0, String::new()),
+            let waits = fields.text("clOrdId").is_none() && fields.text("algoClOrdId").is_some();
+            let (done, code, message) = match act(venue, member, &fields) {
+                Ok(done) => (done, 0, String::new()),
                 Err(refusal) => {
                     failed += 1;
-                    (String::new(), client, refusal.code, refusal.message)
+                    (Done { id: 0, client, waits }, refusal.code, refusal.message)
                 }
             };
-            json!({
-                "ordId": id, "algoId": id, "clOrdId": client, "algoClOrdId": client, "tag": "",
-                "ts": ts, "reqId": "", "sCode": code.to_string(), "sMsg": message,
-            })
+            let id = if code == 0 { done.id.to_string() } else { String::new() };
+            let ids = match done.waits {
+                true => json!({"algoId": id, "clOrdId": "", "algoClOrdId": done.client}),
+                false => json!({"ordId": id, "clOrdId": done.client, "ts": ts, "reqId": ""}),
+            };
+            let mut shown = json!({"tag": "", "sCode": code.to_string(), "sMsg": message});
+            if let (Some(shown), Value::Object(ids)) = (shown.as_object_mut(), ids) {
+                shown.extend(ids);
+            }
+            shown
         })
         .collect();
     let (code, message) = match failed {
@@ -225,11 +234,26 @@ fn send(venue: &mut Venue, product: Product, asked: Asked) -> Outcome<Done> {
     let section = &mut venue.sections[product as usize];
     let placement = asked.placed(section)?;
     let id = section.place(placement, now)?;
-    Ok(Done { id: id.0, client })
+    let waits = section.desk.records.get(id).is_some_and(|order| order.is_armed);
+    Ok(Done { id: id.0, client, waits })
 }
 
-/// The order that fields name.
+/// The order on the book that fields name.
 pub fn named<'a>(
+    section: &'a Section,
+    account: AccountId,
+    fields: &Fields,
+) -> Outcome<&'a OrderRecord> {
+    let found = known(section, account, fields)?;
+    // Those that wait for a trigger are a service of their own.
+    match found.is_armed {
+        true => Err(Refusal::new(51_603, "Order does not exist")),
+        false => Ok(found),
+    }
+}
+
+/// The order that fields name, on the book or waiting.
+pub fn known<'a>(
     section: &'a Section,
     account: AccountId,
     fields: &Fields,
@@ -243,17 +267,32 @@ pub fn named<'a>(
     found.ok_or_else(|| Refusal::new(51_603, "Order does not exist"))
 }
 
-/// `trade/cancel-order` and `trade/cancel-algos`.
+/// `trade/cancel-order`.
 pub fn cancel(venue: &mut Venue, member: usize, fields: &Fields) -> Outcome<Done> {
+    cancel_of(venue, member, fields, false)
+}
+
+/// `trade/cancel-algos`.
+pub fn cancel_algo(venue: &mut Venue, member: usize, fields: &Fields) -> Outcome<Done> {
+    cancel_of(venue, member, fields, true)
+}
+
+fn cancel_of(venue: &mut Venue, member: usize, fields: &Fields, waits: bool) -> Outcome<Done> {
     let (product, _) = instrument(venue, fields)?;
     let (account, now) = (account(venue, member, product), venue.now_ns());
     let section = &mut venue.sections[product as usize];
-    let gone =
-        "Order cancellation failed as the order has been filled, canceled or does not exist.";
-    let order = named(section, account, fields).map_err(|_| Refusal::new(51_400, gone))?;
+    let gone = || {
+        let text =
+            "Order cancellation failed as the order has been filled, canceled or does not exist.";
+        Refusal::new(51_400, text)
+    };
+    let order = known(section, account, fields).map_err(|_| gone())?;
+    if order.is_armed != waits {
+        return Err(gone());
+    }
     let (id, client) = (order.id, order.client_id.clone());
-    section.cancel(account, id, now).map_err(|_| Refusal::new(51_400, gone))?;
-    Ok(Done { id: id.0, client })
+    section.cancel(account, id, now).map_err(|_| gone())?;
+    Ok(Done { id: id.0, client, waits })
 }
 
 /// `trade/amend-order`.
@@ -282,5 +321,5 @@ pub fn amend(venue: &mut Venue, member: usize, fields: &Fields) -> Outcome<Done>
         terms.qty = Lots(lots.ok_or_else(|| Refusal::wrong("newSz"))?);
     }
     section.amend(account, id, (terms.price, terms.qty), now)?;
-    Ok(Done { id: id.0, client })
+    Ok(Done { id: id.0, client, waits: false })
 }

@@ -114,9 +114,8 @@ fn post(venue: &mut Venue, member: usize, path: &str, body: &Value) -> Outcome<A
     let act: Option<Act> = match path {
         "trade/order" | "trade/batch-orders" => Some(orders::place),
         "trade/order-algo" => Some(orders::place_algo),
-        "trade/cancel-order" | "trade/cancel-batch-orders" | "trade/cancel-algos" => {
-            Some(orders::cancel)
-        }
+        "trade/cancel-order" | "trade/cancel-batch-orders" => Some(orders::cancel),
+        "trade/cancel-algos" => Some(orders::cancel_algo),
         "trade/amend-order" | "trade/amend-batch-orders" => Some(orders::amend),
         _ => None,
     };
@@ -157,6 +156,16 @@ fn get(venue: &Venue, member: usize, path: &str, query: &Fields) -> Outcome<Valu
             let order = orders::named(section, account, query)?;
             json!([show::order(section, order, None)])
         }
+        "trade/order-algo" => {
+            let ours = [Product::Spot, Product::Usdm].into_iter().find_map(|product| {
+                let section = &venue.sections[product as usize];
+                let account = keys.accounts[product as usize];
+                let found = orders::known(section, account, query).ok()?;
+                Some(show::algo(section, found))
+            });
+            let none = || Refusal::new(51_603, "Order does not exist");
+            json!([ours.ok_or_else(none)?])
+        }
         "trade/orders-pending" => {
             listed(venue, member, query, |order| order.status.is_open() && !order.is_armed)
         }
@@ -164,7 +173,13 @@ fn get(venue: &Venue, member: usize, path: &str, query: &Fields) -> Outcome<Valu
             listed(venue, member, query, |order| !order.status.is_open())
         }
         "trade/orders-algo-pending" => {
-            listed(venue, member, query, |order| order.status.is_open() && order.is_armed)
+            let of_kind = |order: &crate::records::OrderRecord, kind: &str| {
+                order.status.is_open()
+                    && order.is_armed
+                    && kind.split(',').any(|k| k == order.type_name)
+            };
+            let kinds = query.text("ordType").ok_or_else(|| Refusal::missing("ordType"))?;
+            listed(venue, member, query, |order| of_kind(order, &kinds))
         }
         "trade/fills" | "trade/fills-history" => fills(venue, member, query),
         "account/balance" => json!([show::account(venue, member)]),
@@ -215,9 +230,10 @@ fn listed(
     venue: &Venue,
     member: usize,
     query: &Fields,
-    wanted: fn(&crate::records::OrderRecord) -> bool,
+    wanted: impl Fn(&crate::records::OrderRecord) -> bool,
 ) -> Value {
     let (kind, name) = (query.text("instType"), query.text("instId"));
+    let after: u64 = query.parsed("after").unwrap_or(u64::MAX);
     let limit = query.parsed("limit").unwrap_or(100_usize).clamp(1, 100);
     let mut shown = Vec::new();
     for product in [Product::Spot, Product::Usdm] {
@@ -230,6 +246,7 @@ fn listed(
             name.as_ref().is_none_or(|name| *name == section.desk.symbols[at].instrument.symbol)
         };
         let orders = section.desk.records.all_of(account).into_iter().rev();
+        let orders = orders.filter(|order| order.id.0 < after);
         let orders = orders.filter(|order| wanted(order) && of_name(order.symbol));
         shown.extend(orders.take(limit).map(|order| {
             if order.is_armed {
@@ -246,6 +263,7 @@ fn listed(
 fn fills(venue: &Venue, member: usize, query: &Fields) -> Value {
     let (kind, name) = (query.text("instType"), query.text("instId"));
     let begin = query.parsed("begin").unwrap_or(0);
+    let after: u64 = query.parsed("after").unwrap_or(u64::MAX);
     let order: Option<u64> = query.parsed("ordId");
     let limit = query.parsed("limit").unwrap_or(100_usize).clamp(1, 100);
     let mut shown = Vec::new();
@@ -260,6 +278,7 @@ fn fills(venue: &Venue, member: usize, query: &Fields) -> Value {
             let symbol = &section.desk.symbols[fill.symbol].instrument.symbol;
             name.as_ref().is_none_or(|name| name == symbol)
                 && fill.time_ms >= begin
+                && fill.trade < after
                 && order.is_none_or(|order| fill.order.0 == order)
         });
         shown.extend(fills.take(limit).map(|fill| show::fill(section, fill)));

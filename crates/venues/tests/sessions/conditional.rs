@@ -1,0 +1,229 @@
+//! Orders that wait for a trigger, at venues that keep them apart from those on the book.
+
+use mainspring_core::order::OrderTerms;
+use mainspring_core::report::Account;
+use mainspring_core::{
+    Answer, CancelReason, ClientOrderId, InstrumentId, Lots, OpenOrder, OrderFlags, OrderType,
+    RejectReason, Request, Side, Ticks, VenueEventKind, VenueRequest, VenueRequestKind,
+};
+use mainspring_venues::session::Told;
+
+use crate::others::{bybit_spot, okx};
+use crate::play::{client, usdm, Play, SECOND};
+
+/// A stop that closes: five lots sold when the price falls to 60,000.0.
+fn stop(play: &mut Play, id: u64) {
+    let mut terms = OrderTerms::limit(InstrumentId(0), Side::Sell, Ticks(0), Lots(5));
+    terms.order_type = OrderType::Stop;
+    terms.trigger = Ticks(600_000);
+    terms.flags = OrderFlags::REDUCE_ONLY;
+    let kind = VenueRequestKind::New(terms);
+    play.request(Request::Order(VenueRequest { order: ClientOrderId(id), sent_ns: 0, kind }));
+}
+
+/// A conditional order as REST of USD-M tells it.
+fn algo(id: u64, status: &str, became: &str) -> String {
+    format!(
+        r#"{{"algoId":{},"clientAlgoId":"{}","algoType":"CONDITIONAL","orderType":"STOP_MARKET","symbol":"BTCUSDT","side":"SELL","positionSide":"BOTH","timeInForce":"GTC","quantity":"0.005","algoStatus":"{status}","triggerPrice":"60000","price":"0","actualOrderId":"{became}","createTime":1795255200500,"updateTime":1795255200500}}"#,
+        4_000 + id,
+        client(id)
+    )
+}
+
+const NO_SUCH: &str = r#"{"code":-2011,"msg":"Unknown order sent."}"#;
+
+#[test]
+fn a_stop_of_futures_is_cancelled_where_it_waits() {
+    let (mut play, _) = usdm(|_| {});
+    stop(&mut play, 1);
+    play.ok("POST", "/fapi/v1/algoOrder", &algo(1, "NEW", ""));
+    assert_eq!(play.kinds(1), [VenueEventKind::Accepted]);
+    play.cancel(1);
+    let asked = play.take("DELETE", "/fapi/v1/algoOrder");
+    assert_eq!(asked.param("clientAlgoId"), Some(client(1)));
+    let done = r#"{"algoId":4001,"clientAlgoId":"CLIENT","code":"200","msg":"success"}"#;
+    play.answer(&asked, 200, &[], &done.replace("CLIENT", &client(1)));
+    assert_eq!(play.kinds(1), [VenueEventKind::Cancelled(CancelReason::Requested)]);
+    assert!(play.find("DELETE", "/fapi/v1/order").is_none(), "{:?}", play.asked);
+}
+
+#[test]
+fn stops_go_one_by_one_beside_a_batch_of_cancels() {
+    let (mut play, _) = usdm(|_| {});
+    stop(&mut play, 1);
+    play.ok("POST", "/fapi/v1/algoOrder", &algo(1, "NEW", ""));
+    let cancel = |id| {
+        let kind = VenueRequestKind::Cancel { instrument: InstrumentId(0) };
+        Request::Order(VenueRequest { order: ClientOrderId(id), sent_ns: 0, kind })
+    };
+    play.place(2, Side::Buy, 618_000, 5);
+    play.place(3, Side::Buy, 618_000, 5);
+    play.round(&[cancel(1), cancel(2), cancel(3)]);
+    let alone = play.take("DELETE", "/fapi/v1/algoOrder");
+    assert_eq!(alone.param("clientAlgoId"), Some(client(1)));
+    let batch = play.take("DELETE", "/fapi/v1/batchOrders").param("origClientOrderIdList").unwrap();
+    assert!(!batch.contains(&client(1)) && batch.contains(&client(3)), "{batch}");
+}
+
+#[test]
+fn what_a_trigger_made_of_a_stop_is_cancelled_by_the_venues_id() {
+    let (mut play, [.., user]) = usdm(|_| {});
+    stop(&mut play, 1);
+    play.ok("POST", "/fapi/v1/algoOrder", &algo(1, "NEW", ""));
+    let update = format!(
+        r#"{{"e":"ALGO_UPDATE","E":1795255201000,"T":1795255200999,"o":{{"caid":"{}","aid":4001,"at":"CONDITIONAL","o":"STOP_MARKET","s":"BTCUSDT","S":"SELL","ps":"BOTH","f":"GTC","q":"0.005","X":"TRIGGERED","ai":"9077","p":"0"}}}}"#,
+        client(1)
+    );
+    play.frame(user, &update);
+    assert_eq!(play.kinds(1), [VenueEventKind::Accepted, VenueEventKind::Triggered]);
+    play.cancel(1);
+    assert_eq!(play.take("DELETE", "/fapi/v1/order").param("orderId").as_deref(), Some("9077"));
+}
+
+#[test]
+fn a_stop_without_news_is_asked_about_where_it_waits_and_then_on_the_book() {
+    let (mut play, _) = usdm(|_| {});
+    stop(&mut play, 1);
+    play.ok("POST", "/fapi/v1/algoOrder", &algo(1, "NEW", ""));
+    play.told.clear();
+    play.request(Request::OrderQuery { order: ClientOrderId(1), instrument: InstrumentId(0) });
+    let asked = play.ok("GET", "/fapi/v1/algoOrder", &algo(1, "NEW", ""));
+    assert_eq!(asked.param("clientAlgoId"), Some(client(1)));
+    let order = ClientOrderId(1);
+    let working = Told::Answer { order, answer: Answer::Working { filled: Lots(0) } };
+    assert!(play.others().contains(&working));
+    // It was triggered while nobody listened.
+    play.request(Request::OrderQuery { order, instrument: InstrumentId(0) });
+    play.ok("GET", "/fapi/v1/algoOrder", &algo(1, "TRIGGERED", "9077"));
+    let filled = r#"{"orderId":9077,"symbol":"BTCUSDT","status":"FILLED","clientOrderId":"web_x","price":"0","origQty":"0.005","executedQty":"0.005","timeInForce":"GTC","type":"MARKET","side":"SELL","updateTime":1795255200900}"#;
+    let asked = play.ok("GET", "/fapi/v1/order", filled);
+    assert_eq!(asked.param("orderId").as_deref(), Some("9077"));
+    let answer = Answer::Filled { filled: Lots(5) };
+    assert!(play.others().contains(&Told::Answer { order, answer }));
+}
+
+#[test]
+fn a_refused_cancel_of_a_stop_at_a_loss_asks_what_its_trigger_made() {
+    let (mut play, [books, _, user]) = usdm(|_| {});
+    stop(&mut play, 1);
+    play.ok("POST", "/fapi/v1/algoOrder", &algo(1, "NEW", ""));
+    play.close(books);
+    play.close(user);
+    let asked = play.take("DELETE", "/fapi/v1/algoOrder");
+    play.answer(&asked, 400, &[], NO_SUCH);
+    play.wait(SECOND);
+    play.ok("GET", "/fapi/v1/algoOrder", &algo(1, "TRIGGERED", "9077"));
+    let rests = r#"{"orderId":9077,"symbol":"BTCUSDT","status":"NEW","clientOrderId":"web_x","price":"60000","origQty":"0.005","executedQty":"0","timeInForce":"GTC","type":"LIMIT","side":"SELL","updateTime":1795255200900}"#;
+    play.ok("GET", "/fapi/v1/order", rests);
+    assert_eq!(play.take("DELETE", "/fapi/v1/order").param("orderId").as_deref(), Some("9077"));
+}
+
+#[test]
+fn stops_are_in_the_account_and_those_of_others_are_cancelled_where_they_wait() {
+    let (mut play, _) = usdm(|_| {});
+    play.request(Request::AccountQuery { venue: 0, since_ns: 0 });
+    let theirs = algo(8, "NEW", "").replace(&client(8), "by-hand");
+    let rows = format!("[{},{theirs}]", algo(9, "NEW", ""));
+    play.ok("GET", "/fapi/v1/openAlgoOrders", &rows);
+    play.ok("GET", "/fapi/v1/openOrders", "[]");
+    play.ok("GET", "/fapi/v1/userTrades", "[]");
+    play.ok("GET", "/fapi/v3/positionRisk", "[]");
+    play.ok("GET", "/fapi/v3/account", r#"{"assets":[],"positions":[]}"#);
+    let account = play.others().into_iter().find_map(|told| match told {
+        Told::Account(account) => Some(account),
+        _ => None,
+    });
+    let open = account.unwrap().open;
+    assert_eq!(open.iter().map(|one| one.order.0).collect::<Vec<_>>(), [9, 0]);
+    assert_eq!((open[0].qty, open[0].side), (Lots(5), Side::Sell));
+    let instrument = InstrumentId(0);
+    play.request(Request::ForeignCancel { venue_order: 4_008, instrument });
+    assert_eq!(play.take("DELETE", "/fapi/v1/algoOrder").param("algoId").as_deref(), Some("4008"));
+    // Ours of an earlier process, which only the list has told of.
+    play.cancel(9);
+    assert_eq!(play.take("DELETE", "/fapi/v1/algoOrder").param("clientAlgoId"), Some(client(9)));
+}
+
+#[test]
+fn an_order_taken_over_is_looked_for_among_those_that_wait_as_well() {
+    let open = OpenOrder {
+        order: ClientOrderId(1),
+        venue_order: 0,
+        instrument: InstrumentId(0),
+        side: Side::Sell,
+        price: Ticks(0),
+        qty: Lots(5),
+        filled: Lots(0),
+    };
+    let account = Account { open: vec![open], ..Account::default() };
+    let (mut play, _) = crate::play::usdm_with(&account, |_| {});
+    play.request(Request::AccountQuery { venue: 0, since_ns: 0 });
+    let asked = play.take("GET", "/fapi/v1/order");
+    play.answer(&asked, 400, &[], r#"{"code":-2013,"msg":"Order does not exist."}"#);
+    play.ok("GET", "/fapi/v1/algoOrder", &algo(1, "NEW", ""));
+    let order = ClientOrderId(1);
+    let answer = Answer::Working { filled: Lots(0) };
+    assert!(play.others().contains(&Told::Answer { order, answer }), "it is not given up");
+    play.cancel(1);
+    assert_eq!(play.take("DELETE", "/fapi/v1/algoOrder").param("clientAlgoId"), Some(client(1)));
+}
+
+#[test]
+fn a_stop_that_waits_is_not_amended() {
+    let (mut play, _) = usdm(|_| {});
+    stop(&mut play, 1);
+    play.ok("POST", "/fapi/v1/algoOrder", &algo(1, "NEW", ""));
+    play.kinds(1);
+    play.amend(1, 600_000, 4);
+    assert_eq!(play.kinds(1), [VenueEventKind::AmendRejected(RejectReason::VenueRule)]);
+    assert!(play.find("PUT", "/fapi/v1/order").is_none(), "{:?}", play.asked);
+}
+
+#[test]
+fn a_stop_of_okx_lives_by_its_acknowledgements_until_its_trigger_makes_an_order() {
+    let (mut play, [_, user]) = okx();
+    stop(&mut play, 1);
+    let asked = play.take("POST", "/api/v5/trade/order-algo");
+    let answer = |client: &str| {
+        format!(
+            r#"{{"code":"0","msg":"","data":[{{"algoId":"4001","clOrdId":"","algoClOrdId":"{client}","sCode":"0","sMsg":"","tag":""}}]}}"#
+        )
+    };
+    play.answer(&asked, 200, &[], &answer(&client(1)));
+    assert_eq!(play.kinds(1), [VenueEventKind::Accepted]);
+    stop(&mut play, 2);
+    let asked = play.take("POST", "/api/v5/trade/order-algo");
+    play.answer(&asked, 200, &[], &answer(&client(2)));
+    play.kinds(2);
+    play.cancel(2);
+    let asked = play.take("POST", "/api/v5/trade/cancel-algos");
+    let wanted = format!(r#"[{{"algoClOrdId":"{}","instId":"BTC-USDT-SWAP"}}]"#, client(2));
+    assert_eq!(asked.body, wanted);
+    play.answer(&asked, 200, &[], &answer(&client(2)));
+    assert_eq!(play.kinds(2), [VenueEventKind::Cancelled(CancelReason::Requested)]);
+    // The order that the trigger made has an id of its own, and names the one that waited.
+    let made = format!(
+        r#"{{"arg":{{"channel":"orders","instType":"ANY"}},"data":[{{"instId":"BTC-USDT-SWAP","clOrdId":"","algoClOrdId":"{}","algoId":"4001","ordId":"9077","state":"partially_filled","side":"sell","px":"","sz":"0.005","ordType":"market","accFillSz":"0.002","fillPx":"60000","fillSz":"0.002","tradeId":"71","fillTime":"1795255200500","execType":"T","fillFee":"-0.01","fillFeeCcy":"USDT","uTime":"1795255200500","cTime":"1795255200400","cancelSource":"","amendResult":"","category":"normal"}}]}}"#,
+        client(1)
+    );
+    play.frame(user, &made);
+    assert!(matches!(play.kinds(1)[..], [VenueEventKind::Filled { qty: Lots(2), .. }]));
+    play.cancel(1);
+    assert!(play.take_text(user, "cancel-order").contains(r#""ordId":"9077""#));
+}
+
+#[test]
+fn a_stop_of_bybits_spot_is_cancelled_as_what_it_is() {
+    let (mut play, trade) = bybit_spot();
+    let mut terms = OrderTerms::limit(InstrumentId(0), Side::Sell, Ticks(0), Lots(5));
+    (terms.order_type, terms.trigger) = (OrderType::Stop, Ticks(600_000));
+    let kind = VenueRequestKind::New(terms);
+    play.request(Request::Order(VenueRequest { order: ClientOrderId(1), sent_ns: 0, kind }));
+    assert!(play.take_text(trade, "order.create").contains("StopOrder"));
+    play.cancel(1);
+    assert!(play.take_text(trade, "order.cancel").contains(r#""orderFilter":"StopOrder""#));
+    play.place(2, Side::Buy, 618_000, 5);
+    play.cancel(2);
+    let cancels: Vec<_> = play.texts.iter().filter(|(_, t)| t.contains("order.cancel")).collect();
+    assert!(cancels[0].1.contains(r#""orderFilter":"Order""#), "{cancels:?}");
+}
