@@ -216,7 +216,11 @@ impl MatchedMarket {
             }
             self.complete(now);
             crowd.mirror(&self.tape.rows, true);
+            let told = self.tape.rows.len();
             self.agree(&mut crowd, now);
+            // Pegs of ours follow what that changed.
+            crowd.mirror(&self.tape.rows[told..], false);
+            crowd.look_again();
         } else {
             self.open(&mut crowd, now);
         }
@@ -270,28 +274,42 @@ impl MatchedMarket {
         }
     }
 
-    /// Both books agree about what is left of the orders that were executed.
+    /// Both books agree about what is left of the orders that were executed in either: where an order
+    /// of ours left the engine in the middle of a taker's way, he went on to orders that the agents'
+    /// book has still.
     fn agree(&mut self, crowd: &mut Crowd, now: TimeNs) {
-        let executed = |event: &BookEvent| match *event {
-            BookEvent::Executed(order, _) if !order.outside => Some(order),
-            _ => None,
-        };
         let mut differed = false;
         for at in 0..crowd.events.len() {
-            let Some(order) = executed(&crowd.events[at]) else { continue };
-            let left = self.engine.order(OrderId(order.id)).map_or(0, |open| open.left().0);
-            let theirs = crowd.find(order.id, order.side, Ticks(order.tick));
-            let lots = theirs.map_or(0, |(_, lots)| lots);
-            if left > lots {
-                self.set_left(OrderId(order.id), lots, now);
-                differed = true;
-            } else if let Some((handle, _)) = theirs.filter(|_| left < lots) {
-                crowd.agents.market().shorten(handle, lots - left);
+            if let BookEvent::Executed(order, _) = crowd.events[at] {
+                if !order.outside {
+                    differed |= self.level(crowd, order.id, order.side, Ticks(order.tick), now);
+                }
+            }
+        }
+        for at in 0..self.tape.rows.len() {
+            let Published { row, price, .. } = self.tape.rows[at];
+            let executed = row.market.kind == RowKind::OrderExecute as u8;
+            if executed && !is_ours(row.order_id) {
+                differed |= self.level(crowd, row.order_id, row.market.side(), price, now);
             }
         }
         if differed {
             self.complete(now);
         }
-        crowd.look_again();
+    }
+
+    /// The smaller of what both books have of an agent's order is what is left. Returns whether the
+    /// engine had more.
+    fn level(&mut self, crowd: &mut Crowd, id: u64, side: Side, price: Ticks, now: TimeNs) -> bool {
+        let left = self.engine.order(OrderId(id)).map_or(0, |open| open.left().0);
+        let theirs = crowd.find(id, side, price);
+        let lots = theirs.map_or(0, |(_, lots)| lots);
+        if let Some((handle, _)) = theirs.filter(|_| left < lots) {
+            crowd.agents.market().shorten(handle, lots - left);
+        }
+        if left > lots {
+            self.set_left(OrderId(id), lots, now);
+        }
+        left > lots
     }
 }
