@@ -27,6 +27,7 @@ STREAMS = ("watchOrderBook", "watchTrades", "watchOrders", "watchMyTrades")
 METHODS = (
     "createOrder", "cancelOrder", "fetchOpenOrders", "fetchOrders", "fetchOrder", "fetchMyTrades",
     "fetchBalance", "fetchTime", "cancelAllOrders", "createMarketOrder", "createPostOnlyOrder",
+    "createOrders", "cancelOrders", "cancelAllOrdersAfter",
 )  # fmt: skip
 
 
@@ -83,6 +84,7 @@ class Side:
         self.trades: list[dict[str, Any]] = []
         self.told: list[dict[str, Any]] = []
         self.calls: list[str] = []
+        self.countdowns: list[int] = []
         self.script: dict[str, deque[Step]] = {}
         self.down = False
         self._newest_ms = 0
@@ -147,6 +149,8 @@ class Client:
         has = {**dict.fromkeys(STREAMS, streams), **dict.fromkeys(METHODS, True)}
         self.has = {name: there and name not in lacks for name, there in has.items()}
         self.options: dict[str, Any] = {}
+        self.features: dict[str, Any] = {}
+        self.refused_price, self.nameless = 0.0, False
         self.markets = {SYMBOL: MARKET}
         self.apiKey = self.secret = ""
         self.last_response_headers: dict[str, str] = {}
@@ -237,6 +241,35 @@ class Client:
         step = await self._asked("cancel_order")
         return dict(await self._done(step, self.side.cancel(venue_id)))
 
+    async def create_orders(self, orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """As many as have a price that is not refused; ccxt sorts what it answers by time."""
+        step = await self._asked("create_orders")
+        answers = []
+        for one in orders:
+            client = one["params"]["clientOrderId"]
+            if one["price"] == self.refused_price:
+                refused = {"code": "-2010", "msg": f"no room at {one['price']}"}
+                answers.append({"id": None, "clientOrderId": client, "status": "rejected",
+                                "info": refused, "timestamp": None})  # fmt: skip
+            else:
+                answers.append(self.side.place(one["side"], one["price"], one["amount"], client))
+        if self.nameless:
+            answers = [{**one, "clientOrderId": None} for one in answers]
+        return [dict(one) for one in await self._done(step, answers[::-1])]
+
+    async def cancel_orders(self, ids: list[str], _symbol: str) -> list[dict[str, Any]]:
+        step = await self._asked("cancel_orders")
+        return list(await self._done(step, [self.side.cancel(one) for one in ids]))
+
+    async def cancel_all_orders_after(self, timeout_ms: int) -> dict[str, Any]:
+        self.side.countdowns.append(timeout_ms)
+        await self._asked("cancel_all_orders_after")
+        return {}
+
+    def feature_value(self, _symbol: str, method: str) -> dict[str, Any]:
+        """What ccxt knows of a method in a market."""
+        return dict(self.features.get(method, {}))
+
     async def edit_order(
         self, venue_id: str, _symbol: str, _kind: str, side: str, amount: float, price: float,
         params: Any,
@@ -253,7 +286,7 @@ class Client:
         await self._asked("cancel_all_orders")
         return [self.side.cancel(one["id"]) for one in self.side.open_orders()]
 
-    async def fetch_order(self, venue_id: str, _symbol: str) -> dict[str, Any]:
+    async def fetch_order(self, venue_id: str, _symbol: str, _params: Any) -> dict[str, Any]:
         await self._asked("fetch_order")
         if venue_id not in self.side.orders:
             raise OrderNotFound(venue_id)

@@ -19,7 +19,8 @@ from mainspring.cli import main
 from mainspring.cli.exits import Exit
 from mainspring.errors import ConfigError
 from mainspring.live import CcxtFeed, LiveSession, paper, parity
-from mainspring.live.ccxt_reader import Newest, changed, counted, instrument_of, on_grid
+from mainspring.live.ccxt_books import Newest, changed, counted, on_grid
+from mainspring.live.ccxt_instruments import instrument_of
 
 MARKET = {
     "symbol": "BTC/EUR", "type": "spot", "base": "BTC", "quote": "EUR", "contractSize": None,
@@ -34,12 +35,13 @@ class Client:
     precisionMode = 4  # noqa: N815
 
     def __init__(self, *, streams: bool = True, fails_at: int = 0) -> None:
+        self.markets = {"BTC/EUR": MARKET}
         self.has = {"watchOrderBook": streams, "watchTrades": streams}
         self.sights = self.trades = 0
         self.fails_at, self.closed = fails_at, False
 
-    async def load_markets(self) -> dict[str, Any]:
-        return {"BTC/EUR": MARKET}
+    async def load_markets(self, _reload: bool = False) -> dict[str, Any]:
+        return self.markets
 
     async def watch_order_book(self, symbol: str) -> dict[str, Any]:
         await asyncio.sleep(0.005)
@@ -122,6 +124,49 @@ def test_a_venue_that_goes_away_is_a_gap_until_its_book_is_whole_again(folder: P
     assert parity(folder).same
 
 
+def test_one_symbol_that_fails_is_a_gap_of_its_own(folder: Path) -> None:
+    client = Client()
+    client.markets["ETH/EUR"] = {**MARKET, "symbol": "ETH/EUR", "base": "ETH"}
+    sees, breaks = client.watch_order_book, asyncio.Event()
+    returned: list[str] = []
+
+    async def watched(symbol: str) -> dict[str, Any]:
+        if symbol == "ETH/EUR" and breaks.is_set():
+            breaks.clear()
+            returned.append("from here on")
+            raise ValueError("nobody understands this message")
+        if returned:
+            returned.append(symbol)
+        return await sees(symbol)
+
+    client.watch_order_book = watched  # type: ignore[method-assign]
+    feed = CcxtFeed("somewhere", ["BTC/EUR", "ETH/EUR"], client=lambda: client)
+    with paper(ms.native.Noop(), folder, venue=feed) as session:
+        until("both", lambda: session.venues()[0].fresh)
+        wait_for(session, "rows", lambda s: s.rows > 200)
+        breaks.set()
+
+        def told() -> bool:
+            return any("nobody understands" in n["text"] for n in session.venues()[0].notes)
+
+        until("the reason", told)
+        until("the return", lambda: returned.count("ETH/EUR") > 20)
+        before = session.status().rows
+        wait_for(session, "more rows", lambda s: s.rows > before + 200)
+        assert session.venues()[0].closed == 0, "the other one is not lost"
+        session.stop()
+    rows = [
+        (record.fields["instrument"], row["kind"])
+        for record in ms.journal.open(folder).records(types=["market"])
+        for row in record.fields["rows"]
+    ]
+    gaps = [at for at, (_, kind) in enumerate(rows) if kind == "gap"]
+    assert [rows[at][0] for at in gaps] == [1]
+    after = [row for row in rows[gaps[0] + 1 :] if row[0] == 1 and row[1] != "trade"]
+    assert after[0][1] == "clear", "the book begins anew"
+    assert parity(folder).same
+
+
 def test_prices_off_the_grid_are_not_taken(folder: Path) -> None:
     client = Client()
 
@@ -131,11 +176,7 @@ def test_prices_off_the_grid_are_not_taken(folder: Path) -> None:
 
     client.watch_order_book = between  # type: ignore[method-assign, assignment]
     with start(folder, client) as session:
-
-        def told() -> bool:
-            return any("not on the grid" in n["text"] for n in session.venues()[0].notes)
-
-        until("the reason", told)
+        until("the reason", lambda: "not on the grid" in session.venues()[0].last_closed)
         assert not session.venues()[0].fresh
         session.stop()
 

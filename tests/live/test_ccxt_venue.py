@@ -385,6 +385,82 @@ def test_a_client_that_hangs_does_not_hold_up_the_session(side: Side, folder: Pa
         session.stop()
 
 
+class Together(ms.Strategy, every="20ms"):
+    """Three bids at once, and nothing more."""
+
+    placed: bool = False
+
+    def on_book(self, m: ms.Market) -> None:
+        if m.mid > 0 and not self.placed:
+            self.placed = True
+            for away in (100, 200, 300):
+                m.buy(0.02, m.bid - away, post_only=True)
+
+
+def in_batches(side: Side, **settings: Any) -> Client:
+    client = Client(side)
+    client.features = {"createOrders": {"max": 3}}
+    for name, value in settings.items():
+        setattr(client, name, value)
+    return client
+
+
+def together(side: Side, folder: Path, **settings: Any) -> LiveSession:
+    venue = somewhere(side, made=lambda: in_batches(side, **settings))
+    return live(Together(), folder, venues=venue, size=1.0)
+
+
+def test_what_goes_together_is_one_request_and_each_order_has_its_outcome(
+    side: Side, folder: Path
+) -> None:
+    with together(side, folder, refused_price=49_799.9) as session:
+        rest(session, side, 2)
+        until("the refusal", told(session, "refused (-2010): no room at 49799.9"))
+        assert {one["price"] for one in side.open_orders()} == {49_899.9, 49_699.9}
+        session.cancel_all()
+        until("none there", lambda: side.open_orders() == [])
+        wait_for(session, "no order", lambda s: s.open_orders == 0)
+        assert session.stop().broken is None
+    assert (side.calls.count("create_orders"), side.calls.count("create_order")) == (1, 0)
+    assert (side.calls.count("cancel_orders"), side.calls.count("cancel_order")) == (1, 0)
+    assert verify(folder, Together()).different == 0
+
+
+@pytest.mark.parametrize("step", [After(NetworkError("cut")), After(error("InvalidOrder")("one"))])
+def test_a_batch_that_fails_may_have_come_in_part(side: Side, folder: Path, step: After) -> None:
+    side.plan("create_orders", step)
+    with together(side, folder) as session:
+        rest(session, side, 3)
+        side.plan("cancel_orders", After(error("BadRequest")("some were not there")))
+        session.cancel_all()
+        until("none there", lambda: side.open_orders() == [])
+        wait_for(session, "no order", lambda s: s.open_orders == 0)
+        assert session.stop().broken is None
+    assert side.calls.count("create_orders") == 1, "nothing is sent twice"
+    assert len(side.orders) == 3
+    assert verify(folder, Together()).different == 0
+
+
+def test_orders_that_a_batch_does_not_name_are_found(side: Side, folder: Path) -> None:
+    with together(side, folder, nameless=True) as session:
+        rest(session, side, 3)
+        until("answers", lambda: [a["answer"] for a in fields(folder, "answer")] == ["working"] * 3)
+        session.cancel_all()
+        wait_for(session, "no order", lambda s: s.open_orders == 0)
+        assert session.stop().broken is None
+    assert len(side.orders) == 3
+
+
+def test_the_venue_counts_down_where_that_is_wanted(side: Side, folder: Path) -> None:
+    with begin(side, folder, countdown="20s", on_disconnect="cancel") as session:
+        rest(session, side, 1)
+        until("the countdown", lambda: side.countdowns == [20_000])
+        session.stop()
+    assert side.countdowns[-1] == 0, "it is switched off at the end"
+    with pytest.raises(ConfigError, match="no countdown"):
+        somewhere(side, countdown="20s", made=lambda: Client(side, lacks=("cancelAllOrdersAfter",)))
+
+
 @pytest.mark.parametrize("amends", ["in_place", "replaced", None])
 def test_orders_are_changed_as_the_venue_does_it_or_anew(
     side: Side, folder: Path, amends: Any
@@ -569,6 +645,7 @@ def test_numbers_states_and_ids() -> None:
     assert our_id(id_text(ours, "text"), "text") == ours
     assert our_id(f"t-{ours}r0001", "text") == f"{ours}r0001"
     assert our_id("web_1234", "text") == "web_1234"
+    assert our_id("0X00006D73" + "0" * 24, "hex") == "0x00006d73" + "0" * 24
     number = "0x00006d73" + "0123456789abcdef01234567"
     assert id_text(number, "uuid") == "00006d73-0123-4567-89ab-cdef01234567"
     assert our_id(id_text(number, "uuid"), "uuid") == number

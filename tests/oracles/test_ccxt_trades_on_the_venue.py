@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mainspring as ms
 import pytest
-from ccxt_clients import KINDS, SYMBOL, client, okx
+from ccxt_clients import KINDS, SYMBOL, bybit, client, hyperliquid, okx
 from mainspring.backtesting.reconciling import Reconcile
 from mainspring.exchange import Faults, VenueServer
 from mainspring.live import CcxtVenue, LiveSession, live, verify
@@ -133,25 +135,52 @@ def count(folder: Path, kind: str) -> int:
     return sum(1 for _ in ms.journal.open(folder).records(types=[kind]))
 
 
-def test_a_maker_trades_on_okx(tmp_path: Path) -> None:
-    """Contracts of a hundredth of a coin, a passphrase, and changes that have to be said."""
-    maker = ms.native.TouchMaker(size="2", max_position="20", every="100ms")
-    with VenueServer("okx", markets=("btcusdt",), warm_up_s=30) as server:
+@dataclass(frozen=True)
+class Elsewhere:
+    """A venue of another dialect: how its client is made, what is traded, and how."""
+
+    made: Callable[..., Any]
+    kind: str
+    symbol: str
+    size: str = "0.02"
+    amends: Literal["in_place"] | None = "in_place"
+
+
+ELSEWHERE = {
+    "okx-swap": Elsewhere(okx, "swap", "BTC/USDT:USDT", size="2"),
+    "okx-spot": Elsewhere(okx, "spot", "BTC/USDT"),
+    "bybit-swap": Elsewhere(bybit, "swap", "BTC/USDT:USDT"),
+    "bybit-spot": Elsewhere(bybit, "spot", "BTC/USDT"),
+    "hyperliquid-swap": Elsewhere(hyperliquid, "swap", "BTC/USDC:USDC", amends=None),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_maker_trades_in_other_dialects(tmp_path: Path, name: str) -> None:
+    """Contracts of a hundredth of a coin, passphrases, wallets, batches, and orders changed."""
+    how, exchange = ELSEWHERE[name], name.partition("-")[0]
+    most = str(10 * Decimal(how.size))
+    maker = ms.native.TouchMaker(size=how.size, max_position=most, every="100ms")
+    with VenueServer(exchange, markets=("btcusdt",), warm_up_s=30) as server:
         place = CcxtVenue(
-            "okx", ["BTC/USDT:USDT"], client=lambda: okx(pro, server), amends="in_place"
-        )
+            exchange, [how.symbol], client=lambda: how.made(pro, server, how.kind),
+            amends=how.amends,
+        )  # fmt: skip
         check = place.check()
         assert check.passed, check.problems
-        theirs = okx(ccxt, server)
+        theirs = how.made(ccxt, server, how.kind)
         theirs.load_markets()
         rules, folder = Reconcile(amend="always"), tmp_path / "run"
         with live(maker, folder, venues=place, size=1.0, reconcile=rules) as session:
-            wait_for(session, "trading", lambda s: s.fills >= 3 and s.totals["amends"] >= 2)
+            changes = 0 if how.amends is None else 2
+            wait_for(session, "trading", lambda s: s.fills >= 3 and s.totals["amends"] >= changes)
             session.kill("enough")
-            until("no orders there", lambda: theirs.fetch_open_orders("BTC/USDT:USDT") == [])
+            until("no orders there", lambda: theirs.fetch_open_orders(how.symbol) == [])
             wait_for(session, "no orders here", lambda s: s.open_orders == 0)
             assert session.stop().broken is None
     assert verify(folder).different == 0
+    events = [one.fields["event"] for one in ms.journal.open(folder).records(types=["event"])]
+    assert not {"position_mismatch", "foreign_order", "foreign_fill"} & set(events), events
 
 
 class Four(ms.Strategy, every="100ms"):

@@ -21,7 +21,6 @@ pub mod link;
 mod matched;
 mod message;
 mod open;
-pub mod pushed;
 mod runtime;
 mod status;
 mod supervisor;

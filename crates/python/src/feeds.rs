@@ -10,13 +10,12 @@ use mainspring_live::feed::{
 use mainspring_live::Link;
 use mainspring_sim::flow::{FlowConfig, Level};
 use mainspring_transport::driver::{group, Group, LinkConfig, VenueState};
+use mainspring_transport::relay::Relay;
 use mainspring_venues::session::Session;
-use pyo3::Py;
 use serde::Deserialize;
 
 use crate::live::KeepText;
-use crate::pushed::PyFeedPusher;
-use crate::trade::{check_copies, market_session, VenueText};
+use crate::trade::{check_copies, market_session, relayed_link, VenueText};
 
 /// Hours that a generated market lasts; a session ends before.
 const MARKET_HOURS: f64 = 31.0 * 24.0;
@@ -43,10 +42,8 @@ enum SourceText {
     Generated { markets: Vec<String>, seed: u64 },
     /// An event file.
     Recorded { path: PathBuf },
-    /// A venue outside, by its own streams.
+    /// A venue outside, by its own streams or by a library.
     Venue(Box<VenueText>),
-    /// What Python brings: its place among those who bring.
-    Pushed(usize),
 }
 
 /// The feeds of a session.
@@ -70,14 +67,10 @@ impl Feeds {
     ///
     /// # Errors
     /// When one cannot be used, or an instrument is in two of them.
-    pub(crate) fn open(
-        texts: Vec<FeedText>,
-        pushers: &[Py<PyFeedPusher>],
-        keep: &KeepText,
-    ) -> Result<Self> {
+    pub(crate) fn open(texts: Vec<FeedText>, relays: &[Relay], keep: &KeepText) -> Result<Self> {
         let mut feeds = Self::default();
         for text in texts {
-            feeds.add(text, pushers)?;
+            feeds.add(text, relays)?;
         }
         if feeds.instruments.is_empty() {
             return Err(Error::new(ErrorKind::Config, "a session needs at least one feed"));
@@ -86,24 +79,24 @@ impl Feeds {
         Ok(feeds)
     }
 
-    fn add(&mut self, text: FeedText, pushers: &[Py<PyFeedPusher>]) -> Result<()> {
+    fn add(&mut self, text: FeedText, relays: &[Relay]) -> Result<()> {
         let first = self.instruments.len();
         match text.source {
             SourceText::Venue(place) => {
-                let (session, instruments) = market_session(&place, first)?;
+                let (session, instruments) = market_session(&place, relays, first)?;
                 self.number(&instruments)?;
-                self.sessions.push(session);
-                self.places.push(*place);
                 self.states.push(Arc::default());
-            }
-            SourceText::Pushed(at) => {
-                let pusher = pushers.get(at).map(Py::get).ok_or_else(|| {
-                    Error::new(ErrorKind::Config, format!("nobody brings the feed {at}"))
-                })?;
-                self.number(&pusher.instruments)?;
-                self.links.push(Box::new(pusher.take_link()?.numbered_from(first as u16)));
-                self.venues.push(Arc::clone(&pusher.state));
-                self.states.push(Arc::default());
+                match place.relay(relays)? {
+                    Some(relay) => {
+                        let (link, state) = relayed_link(&place, relay, session, true);
+                        self.links.push(link);
+                        self.venues.push(state);
+                    }
+                    None => {
+                        self.sessions.push(session);
+                        self.places.push(*place);
+                    }
+                }
             }
             played => {
                 let mut source = source_of(&played)?;
@@ -163,7 +156,7 @@ fn source_of(text: &SourceText) -> Result<Box<dyn FeedSource>> {
             Box::new(Generated::new(&flow(markets, *seed, Level::Depth)?)?)
         }
         SourceText::Recorded { path } => Box::new(Recorded::open(path)?),
-        SourceText::Venue(_) | SourceText::Pushed(_) => {
+        SourceText::Venue(_) => {
             return Err(Error::new(ErrorKind::Internal, "a feed from outside is not played"))
         }
     })

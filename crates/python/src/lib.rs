@@ -21,7 +21,6 @@ pub mod models;
 pub mod order_bench;
 pub mod orders;
 pub mod parity;
-pub mod pushed;
 pub mod records;
 mod relay;
 pub mod risk;
@@ -96,8 +95,6 @@ mod _core {
     use crate::orders::{order_names, PyBar, PyFill, PyOrder, PyTrade};
     #[pymodule_export]
     use crate::parity::{parity_session, session_model_fills};
-    #[pymodule_export]
-    use crate::pushed::PyFeedPusher;
     #[pymodule_export]
     use crate::records::log_records;
     #[pymodule_export]

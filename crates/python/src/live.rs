@@ -28,7 +28,7 @@ use crate::compiled::{CompiledHost, PyCompiledStrategy};
 use crate::errors::to_py;
 use crate::feeds::Feeds;
 use crate::host::{Causes, PythonHost};
-use crate::pushed::PyFeedPusher;
+use crate::relay::PyVenueRelay;
 use crate::run::read_trigger;
 use crate::transport::latency_json;
 
@@ -111,13 +111,14 @@ pub fn start_paper(
     code: &str,
     strategies: Vec<(Bound<'_, PyAny>, String)>,
     base: &Bound<'_, PyAny>,
-    pushers: Vec<Py<PyFeedPusher>>,
+    relays: Vec<Py<PyVenueRelay>>,
 ) -> PyResult<PyLiveSession> {
     let places = Place::read_all(&strategies)?;
+    let ends = crate::trade::ends_of(&relays);
     // Feeds from outside are asked for their instruments: other threads run meanwhile.
     let opened = py.detach(|| -> Result<Feeds> {
         let how: KeepText = parse(keep, "how the session is kept")?;
-        Feeds::open(parse(feeds, "the feeds")?, &pushers, &how)
+        Feeds::open(parse(feeds, "the feeds")?, &ends, &how)
     });
     let Feeds { links, instruments, states, venues, .. } = opened.map_err(to_py)?;
     let plan = plan(folder, (config, keep, code), &places, instruments, links).map_err(to_py)?;

@@ -50,6 +50,11 @@ impl PyVenueRelay {
         py.detach(|| self.relay.message(key, text)).map_err(to_py)
     }
 
+    /// A message of the venue as the library heard it, for a recording that keeps those.
+    fn heard(&self, py: Python<'_>, text: String) -> PyResult<()> {
+        py.detach(|| self.relay.heard(text)).map_err(to_py)
+    }
+
     /// The venue of a connection is still there.
     fn pong(&self, py: Python<'_>, key: u64) -> PyResult<()> {
         py.detach(|| self.relay.pong(key)).map_err(to_py)

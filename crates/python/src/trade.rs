@@ -1,6 +1,7 @@
 //! Trading on venues outside: the look before, and the session.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mainspring_core::{
@@ -10,7 +11,7 @@ use mainspring_live::{Link, WallClock};
 use mainspring_transport::ask::moved;
 use mainspring_transport::connect::Route;
 use mainspring_transport::driver::{
-    group, relayed, Carrier, Driver, Ear, Group, LinkConfig, Shown,
+    group, relayed, Carrier, Driver, Ear, Group, LinkConfig, Shown, VenueState,
 };
 use mainspring_transport::io::{Io, IoConfig};
 use mainspring_transport::proxy::Proxy;
@@ -118,7 +119,7 @@ impl VenueText {
     }
 
     /// What carries requests to the library, for a venue that has one.
-    fn relay<'a>(&self, relays: &'a [Relay]) -> Result<Option<&'a Relay>> {
+    pub(crate) fn relay<'a>(&self, relays: &'a [Relay]) -> Result<Option<&'a Relay>> {
         let Some(relayed) = &self.relayed else { return Ok(None) };
         let missing = || Error::new(ErrorKind::Config, format!("nobody speaks to {}", self.name));
         relays.get(relayed.at).map(Some).ok_or_else(missing)
@@ -219,11 +220,12 @@ fn look(
     text: &VenueText,
     secrets: &Secrets,
     relays: &[Relay],
+    trades: bool,
     patience: Duration,
 ) -> Result<(CheckReport, Vec<Listing>)> {
     let venue = text.codec(secrets)?;
     let addresses = text.addresses(venue.as_ref())?;
-    let check = CheckUp::new(venue, addresses, text.symbols.clone(), text.trades(secrets));
+    let check = CheckUp::new(venue, addresses, text.symbols.clone(), trades);
     match text.relay(relays)? {
         Some(relay) => {
             let mut io = relay.carrier();
@@ -270,12 +272,12 @@ pub fn check_venue(
 ) -> PyResult<String> {
     let relays = ends_of(&relays);
     at_venue(py, venue, timeout_s, |text, patience| {
-        let (report, _) = look(text, &secrets, &relays, patience)?;
+        let (report, _) = look(text, &secrets, &relays, text.trades(&secrets), patience)?;
         report_json(&report).map(|value| value.to_string())
     })
 }
 
-fn ends_of(relays: &[Py<PyVenueRelay>]) -> Vec<Relay> {
+pub(crate) fn ends_of(relays: &[Py<PyVenueRelay>]) -> Vec<Relay> {
     relays.iter().map(|one| one.get().relay.clone()).collect()
 }
 
@@ -366,11 +368,7 @@ fn links_of(
     for (text, session) in texts.iter().zip(sessions) {
         match text.relay(relays)? {
             Some(relay) => {
-                let (link, state) = relayed(relay, session);
-                if let Some(RelayedText { note, .. }) = &text.relayed {
-                    let note = Note { level: Level::Warning, topic: "slower", text: note.clone() };
-                    state.note(note, WallClock::new().now_ns());
-                }
+                let (link, state) = relayed_link(text, relay, session, false);
                 links.push(link);
                 states.push(state);
             }
@@ -394,6 +392,22 @@ fn links_of(
     Ok(Group { links, states })
 }
 
+/// The link of a venue that a library speaks to, which says so; without orders where its market alone is
+/// heard.
+pub(crate) fn relayed_link(
+    text: &VenueText,
+    relay: &Relay,
+    session: Box<dyn Session>,
+    market_only: bool,
+) -> (Box<dyn Link>, Arc<VenueState>) {
+    let (link, state) = relayed(relay, session, market_only);
+    if let Some(RelayedText { note, .. }) = &text.relayed {
+        let note = Note { level: Level::Warning, topic: "slower", text: note.clone() };
+        state.note(note, WallClock::new().now_ns());
+    }
+    (link, state)
+}
+
 /// What venues told when they were looked at.
 struct Prepared {
     sessions: Vec<Box<dyn Session>>,
@@ -406,13 +420,14 @@ struct Prepared {
 /// from `first` on.
 pub(crate) fn market_session(
     text: &VenueText,
+    relays: &[Relay],
     first: usize,
 ) -> Result<(Box<dyn Session>, Vec<Instrument>)> {
     let secrets = (None, None, None);
-    let (report, listings) = look(text, &secrets, &[], Duration::from_secs(30))?;
+    let (report, listings) = look(text, &secrets, relays, false, Duration::from_secs(30))?;
     let listings = numbered(&report, listings, first)?;
     let instruments = listings.iter().map(|listing| listing.instrument.clone()).collect();
-    Ok((session_of(text, &secrets, listings)?, instruments))
+    Ok((session_of(text, &secrets, listings, false)?, instruments))
 }
 
 /// The sessions, each after a look at its venue, and all instruments.
@@ -420,11 +435,12 @@ fn prepare(texts: &[VenueText], secrets: &[Secrets], relays: &[Relay]) -> Result
     let mut sessions: Vec<Box<dyn Session>> = Vec::new();
     let (mut instruments, mut cash) = (Vec::new(), Vec::new());
     for (text, secrets) in texts.iter().zip(secrets) {
-        let (report, listings) = look(text, secrets, relays, Duration::from_secs(30))?;
+        let trades = text.trades(secrets);
+        let (report, listings) = look(text, secrets, relays, trades, Duration::from_secs(30))?;
         let numbered = numbered(&report, listings, instruments.len())?;
         instruments.extend(numbered.iter().map(|listing| listing.instrument.clone()));
         add_cash(&report, &numbered, &mut cash);
-        sessions.push(session_of(text, secrets, numbered)?);
+        sessions.push(session_of(text, secrets, numbered, trades)?);
     }
     Ok(Prepared { sessions, instruments, cash })
 }
@@ -448,10 +464,11 @@ fn session_of(
     text: &VenueText,
     secrets: &Secrets,
     listings: Vec<Listing>,
+    trades: bool,
 ) -> Result<Box<dyn Session>> {
     let venue = text.codec(secrets)?;
     let addresses = text.addresses(venue.as_ref())?;
-    let settings = text.settings(addresses, text.trades(secrets));
+    let settings = text.settings(addresses, trades);
     Ok(Box::new(VenueSession::new(venue, Listings::new(listings)?, settings)?))
 }
 

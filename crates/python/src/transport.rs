@@ -3,14 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mainspring_core::Result;
+use mainspring_core::{Error, ErrorKind, Instrument, Result};
 use mainspring_live::{Latency, Stage};
 use mainspring_transport::connect::Route;
 use mainspring_transport::driver::Shown;
 use mainspring_transport::io::IoConfig;
 use mainspring_transport::proxy::Proxy;
-use mainspring_transport::record::{stream_of, RecordConfig, Recorded, Recorder};
+use mainspring_transport::record::{
+    stream_of, LibraryConfig, RecordConfig, Recorded, Recorder, SocketsConfig, TapeConfig, Wire,
+};
+use mainspring_transport::relay::Relay;
 use mainspring_transport::tls::Tls;
+use mainspring_venues::relayed::Abilities;
 use mainspring_venues::venue::Network;
 use pyo3::prelude::*;
 use serde::Deserialize;
@@ -18,6 +22,7 @@ use serde_json::{json, Value};
 
 use crate::errors::to_py;
 use crate::live::parse;
+use crate::relay::PyVenueRelay;
 
 /// From the beginning of an attempt to a connection that can be used.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -29,17 +34,65 @@ struct RecordText {
     venue: String,
     symbols: Vec<String>,
     streams: Vec<String>,
+    target: PathBuf,
+    raw: Option<PathBuf>,
+    wire: WireText,
+}
+
+/// How the venue is heard.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum WireText {
+    Sockets(SocketsText),
+    Library(LibraryText),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SocketsText {
     test: bool,
     url: Option<String>,
     proxy: Option<String>,
-    target: PathBuf,
-    raw: Option<PathBuf>,
     copies: u8,
     seed: u64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LibraryText {
+    can: Abilities,
+    instruments: Vec<Instrument>,
+    tells_time: bool,
+    facts: Vec<(String, String)>,
+}
+
 impl RecordText {
-    fn config(self) -> Result<RecordConfig> {
+    fn config(self, relay: Option<Relay>) -> Result<RecordConfig> {
+        let tape = TapeConfig {
+            venue: self.venue,
+            symbols: self.symbols,
+            streams: self.streams.iter().map(|name| stream_of(name)).collect::<Result<_>>()?,
+            target: self.target,
+            raw: self.raw,
+        };
+        let wire = match self.wire {
+            WireText::Sockets(text) => Wire::Sockets(text.config()?),
+            WireText::Library(text) => Wire::Library(LibraryConfig {
+                relay: relay.ok_or_else(|| {
+                    Error::new(ErrorKind::Config, format!("nobody speaks to {}", tape.venue))
+                })?,
+                abilities: text.can,
+                instruments: text.instruments,
+                tells_time: text.tells_time,
+                facts: text.facts,
+            }),
+        };
+        Ok(RecordConfig { tape, wire })
+    }
+}
+
+impl SocketsText {
+    fn config(self) -> Result<SocketsConfig> {
         let io = IoConfig {
             route: Route {
                 tls: Tls::new(None)?,
@@ -53,17 +106,8 @@ impl RecordText {
             seed: self.seed,
             busy_poll: false,
         };
-        Ok(RecordConfig {
-            venue: self.venue,
-            symbols: self.symbols,
-            network: if self.test { Network::Test } else { Network::Main },
-            url: self.url,
-            streams: self.streams.iter().map(|name| stream_of(name)).collect::<Result<_>>()?,
-            target: self.target,
-            raw: self.raw,
-            copies: self.copies,
-            io,
-        })
+        let network = if self.test { Network::Test } else { Network::Main };
+        Ok(SocketsConfig { network, url: self.url, copies: self.copies, io })
     }
 }
 
@@ -73,10 +117,12 @@ pub struct PyFeedRecorder(Recorder);
 
 #[pymethods]
 impl PyFeedRecorder {
+    /// Of a venue that the relay leads to, where there is one.
     #[new]
-    fn new(py: Python<'_>, config: &str) -> PyResult<Self> {
+    fn new(py: Python<'_>, config: &str, relay: Option<Py<PyVenueRelay>>) -> PyResult<Self> {
         let text: RecordText = parse(config, "what to record").map_err(to_py)?;
-        let start = || Recorder::start(text.config()?);
+        let relay = relay.map(|one| one.get().relay.clone());
+        let start = || Recorder::start(text.config(relay)?);
         py.detach(start).map(Self).map_err(to_py)
     }
 

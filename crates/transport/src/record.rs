@@ -14,14 +14,18 @@ use mainspring_core::event::MarketRow;
 use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result, RowKind, Ticks, TimeNs};
 use mainspring_data::{ClockState, EventWriter, Provenance, Schema, Summary};
 use mainspring_live::WallClock;
-use mainspring_venues::listing::Listings;
-use mainspring_venues::session::{Session, SessionSettings, SocketId, Told, VenueSession};
+use mainspring_venues::listing::{Listing, Listings};
+use mainspring_venues::relayed::{Abilities, Relayed};
+use mainspring_venues::session::{
+    Addresses, Session, SessionSettings, SocketId, Told, VenueSession,
+};
 use mainspring_venues::table::{self, Opening};
 use mainspring_venues::venue::{Network, Stream, Venue};
 
 use crate::ask;
-use crate::driver::{Driver, Ear, Shown, VenueState};
-use crate::io::{Bell, Io, IoConfig, IoEvent};
+use crate::driver::{Carrier, Driver, Ear, Shown, VenueState};
+use crate::io::{Io, IoConfig, IoEvent};
+use crate::relay::{Relay, RelayIo};
 
 /// Longest sleep of the recording thread.
 const NAP: Duration = Duration::from_millis(20);
@@ -34,24 +38,59 @@ const MAX_RAW_ANSWER: usize = 1 << 20;
 
 /// What to record.
 pub struct RecordConfig {
+    /// What is recorded, and to where.
+    pub tape: TapeConfig,
+    /// How the venue is heard.
+    pub wire: Wire,
+}
+
+/// What is recorded, and to where.
+#[derive(Clone, Debug)]
+pub struct TapeConfig {
     /// The venue's name.
     pub venue: String,
     /// Symbols as the venue writes them, in any case.
     pub symbols: Vec<String>,
-    /// Which network, where `url` does not say.
-    pub network: Network,
-    /// Another host that stands for the venue's, such as a simulator.
-    pub url: Option<String>,
     /// Streams; the venue's own ones that it does not have are left out.
     pub streams: Vec<Stream>,
     /// The event file.
     pub target: PathBuf,
     /// Gzipped lines `<receive ns> <message>`, if asked.
     pub raw: Option<PathBuf>,
+}
+
+/// How a venue is heard.
+pub enum Wire {
+    /// By sockets of this engine's.
+    Sockets(SocketsConfig),
+    /// By a library of the host process.
+    Library(LibraryConfig),
+}
+
+/// A venue heard by sockets.
+pub struct SocketsConfig {
+    /// Which network, where `url` does not say.
+    pub network: Network,
+    /// Another host that stands for the venue's, such as a simulator.
+    pub url: Option<String>,
     /// Connections to each stream, of which the first copy of a message counts; 1 for no copies.
     pub copies: u8,
     /// Sockets and requests.
     pub io: IoConfig,
+}
+
+/// A venue heard by a library.
+pub struct LibraryConfig {
+    /// The way to it.
+    pub relay: Relay,
+    /// What it can do there.
+    pub abilities: Abilities,
+    /// What it says of the instruments, in the order of the symbols.
+    pub instruments: Vec<Instrument>,
+    /// Whether it tells the venue's clock; the host's stands in otherwise.
+    pub tells_time: bool,
+    /// What is known of where the data comes from.
+    pub facts: Vec<(String, String)>,
 }
 
 /// What was recorded.
@@ -71,8 +110,30 @@ pub struct Recorder {
     state: Arc<VenueState>,
     end: Arc<AtomicBool>,
     over: Arc<AtomicBool>,
-    bell: Bell,
+    wake: Box<dyn Fn() + Send + Sync>,
     instruments: Vec<Instrument>,
+}
+
+/// A venue that can be heard.
+struct Reached<C> {
+    io: C,
+    /// The number of the session among those of the wire.
+    index: u8,
+    copies: u8,
+    venue: Box<dyn Venue>,
+    listings: Listings,
+    addresses: Addresses,
+    origin: Origin,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What the files say of where the data comes from.
+struct Origin {
+    source: String,
+    facts: Vec<(String, String)>,
+    /// Whether the raw file has what the wire brings, or what a library says that it heard.
+    raw_of_wire: bool,
+    tells_time: bool,
 }
 
 impl Recorder {
@@ -81,35 +142,42 @@ impl Recorder {
     /// # Errors
     /// When venue or symbol are unknown, the venue does not answer, or the files cannot be made.
     pub fn start(config: RecordConfig) -> Result<Self> {
-        let opening = Opening { network: config.network, ..Opening::default() };
-        let mut venue = table::open(&config.venue, &opening)?;
-        check_copies(&config, venue.as_ref())?;
-        let ends = venue.endpoints(config.network);
-        let addresses = match &config.url {
-            Some(url) => ask::moved(ends, url)?,
-            None => ends.into(),
-        };
-        let clock = WallClock::new();
-        let mut io = Io::new(config.io.clone(), clock)?;
-        let listed = ask::instruments(&mut io, venue.as_mut(), &addresses.rest)?;
-        let listings = ask::choose(&listed, &config.venue, &config.symbols)?;
+        let (tape, clock) = (config.tape, WallClock::new());
+        match config.wire {
+            Wire::Sockets(wire) => {
+                Self::begin(&tape, reach_by_sockets(&tape, wire, clock)?, clock, || {})
+            }
+            Wire::Library(wire) => {
+                let relay = wire.relay.clone();
+                let reached = reach_by_library(&tape, wire)?;
+                Self::begin(&tape, reached, clock, move || relay.end())
+            }
+        }
+    }
+
+    fn begin<C: Carrier + Send + 'static>(
+        config: &TapeConfig,
+        reached: Reached<C>,
+        clock: WallClock,
+        at_end: impl FnOnce() + Send + 'static,
+    ) -> Result<Self> {
+        let Reached { io, index, copies, venue, listings, addresses, origin, wake } = reached;
         let state = Arc::new(VenueState::new(&config.venue));
-        let tape = Tape::create(&config, &listings, Arc::clone(&state), clock)?;
+        let tape = Tape::create(config, &listings, Arc::clone(&state), origin, clock)?;
         let mut settings = SessionSettings::new(addresses, 0, false);
         settings.streams.clone_from(&config.streams);
         let instruments = listings.all().iter().map(|one| one.instrument.clone()).collect();
         let session: Box<dyn Session> = Box::new(VenueSession::new(venue, listings, settings)?);
         let (end, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let bell = io.bell();
         let (ends, is_over) = (Arc::clone(&end), Arc::clone(&over));
-        let copies = config.copies;
         let thread = thread::Builder::new().name("record".to_owned()).spawn(move || {
-            let recorded = run(io, Driver::new(session, 0, copies), tape, clock, &ends);
+            let recorded = run(io, Driver::new(session, index, copies), tape, clock, &ends);
+            at_end();
             is_over.store(true, Ordering::Release);
             recorded
         })?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { thread, state, end, over, bell, instruments })
+        Ok(Self { thread, state, end, over, wake, instruments })
     }
 
     /// What is recorded.
@@ -136,7 +204,7 @@ impl Recorder {
     /// When the file could not be finished.
     pub fn stop(&self) -> Result<Option<Recorded>> {
         self.end.store(true, Ordering::Release);
-        self.bell.ring();
+        (self.wake)();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return Ok(None) };
         let broken = || Error::new(ErrorKind::Internal, "the recording thread panicked".to_owned());
@@ -151,20 +219,63 @@ impl Drop for Recorder {
     }
 }
 
+fn reach_by_sockets(
+    tape: &TapeConfig,
+    wire: SocketsConfig,
+    clock: WallClock,
+) -> Result<Reached<Io>> {
+    let opening = Opening { network: wire.network, ..Opening::default() };
+    let mut venue = table::open(&tape.venue, &opening)?;
+    check_copies(&tape.venue, wire.copies, venue.as_ref())?;
+    let ends = venue.endpoints(wire.network);
+    let addresses = match &wire.url {
+        Some(url) => ask::moved(ends, url)?,
+        None => ends.into(),
+    };
+    let mut io = Io::new(wire.io, clock)?;
+    let listed = ask::instruments(&mut io, venue.as_mut(), &addresses.rest)?;
+    let listings = ask::choose(&listed, &tape.venue, &tape.symbols)?;
+    let host = wire.url.as_deref().map_or("the venue's", |_| "another's");
+    let origin = Origin {
+        source: format!("{}_live", tape.venue),
+        facts: vec![("host".to_owned(), host.to_owned())],
+        raw_of_wire: true,
+        tells_time: true,
+    };
+    let (copies, bell) = (wire.copies, io.bell());
+    let wake = Box::new(move || bell.ring());
+    Ok(Reached { io, index: 0, copies, venue, listings, addresses, origin, wake })
+}
+
+fn reach_by_library(tape: &TapeConfig, wire: LibraryConfig) -> Result<Reached<RelayIo>> {
+    let venue = Box::new(Relayed::new(&tape.venue, wire.abilities));
+    let number = |(at, one)| Listing::new(InstrumentId(at as u16), one);
+    let listed: Vec<Listing> = wire.instruments.into_iter().enumerate().map(number).collect();
+    let listings = ask::choose(&listed, &tape.venue, &tape.symbols)?;
+    let (io, wake) = (wire.relay.carrier(), wire.relay.bell());
+    let origin = Origin {
+        source: format!("{}_by_library", tape.venue),
+        facts: wire.facts,
+        raw_of_wire: false,
+        tells_time: wire.tells_time,
+    };
+    let (index, addresses, wake) = (io.session(), Relayed::addresses(), Box::new(move || wake()));
+    Ok(Reached { io, index, copies: 1, venue, listings, addresses, origin, wake })
+}
+
 /// Refuses copies where nothing tells them.
-fn check_copies(config: &RecordConfig, venue: &dyn Venue) -> Result<()> {
-    if config.copies <= 1 || venue.marks().is_some() {
+fn check_copies(name: &str, copies: u8, venue: &dyn Venue) -> Result<()> {
+    if copies <= 1 || venue.marks().is_some() {
         return Ok(());
     }
     let what = format!(
-        "{} numbers its messages by connection: nothing tells copies of a stream, so take one",
-        config.venue
+        "{name} numbers its messages by connection: nothing tells copies of a stream, so take one"
     );
     Err(Error::new(ErrorKind::Config, what))
 }
 
 fn run(
-    mut io: Io,
+    mut io: impl Carrier,
     mut driver: Driver,
     mut tape: Tape,
     clock: WallClock,
@@ -174,7 +285,7 @@ fn run(
     let mut counts_due_ns = 0;
     while !end.load(Ordering::Acquire) && tape.broken.is_none() {
         let left = driver.next_due_ns().saturating_sub(clock.now_ns()).max(0) as u64;
-        io.turn(NAP.min(Duration::from_nanos(left)))?;
+        io.turn_unless(NAP.min(Duration::from_nanos(left)), || false)?;
         while let Some(event) = io.next_event() {
             let now_ns = clock.now_ns();
             tape.hear(&event, now_ns);
@@ -192,7 +303,7 @@ fn run(
     tape.now_ns = clock.now_ns();
     driver.stop(&mut io, &mut tape, clock.now_ns());
     // Goodbyes leave.
-    io.turn(Duration::ZERO)?;
+    io.turn_unless(Duration::ZERO, || false)?;
     tape.finish()
 }
 
@@ -201,6 +312,9 @@ struct Tape {
     writer: EventWriter,
     raw: Option<BufWriter<GzEncoder<File>>>,
     raw_lines: u64,
+    /// As of [`Origin`].
+    raw_of_wire: bool,
+    tells_time: bool,
     state: Arc<VenueState>,
     /// When what is being told came.
     now_ns: TimeNs,
@@ -211,22 +325,33 @@ struct Tape {
 
 impl Tape {
     fn create(
-        config: &RecordConfig,
+        config: &TapeConfig,
         listings: &Listings,
         state: Arc<VenueState>,
+        origin: Origin,
         clock: WallClock,
     ) -> Result<Self> {
         let names: Vec<&str> = config.streams.iter().map(|stream| stream_name(*stream)).collect();
-        let provenance = Provenance::new(format!("{}_live", config.venue), ClockState::Trusted)
+        let mut provenance = Provenance::new(origin.source, ClockState::Trusted)
             .with_fact("streams", names.join(","))
-            .with_fact("recorded_from_ns", clock.now_ns().to_string())
-            .with_fact("host", config.url.as_deref().map_or("the venue's", |_| "another's"));
+            .with_fact("recorded_from_ns", clock.now_ns().to_string());
+        provenance.facts.extend(origin.facts);
         let instruments = listings.all().iter().map(|one| one.instrument.clone()).collect();
         let writer = EventWriter::create(&config.target, Schema::Market, instruments, provenance)?;
         let raw = config.raw.as_deref().map(create_raw).transpose()?;
         let now_ns = clock.now_ns();
-        let (raw_lines, messages, last_ns) = (0, 0, now_ns);
-        Ok(Self { writer, raw, raw_lines, state, now_ns, last_ns, messages, broken: None })
+        Ok(Self {
+            writer,
+            raw,
+            raw_lines: 0,
+            raw_of_wire: origin.raw_of_wire,
+            tells_time: origin.tells_time,
+            state,
+            now_ns,
+            last_ns: now_ns,
+            messages: 0,
+            broken: None,
+        })
     }
 
     /// Notes what is about to be read.
@@ -237,9 +362,12 @@ impl Tape {
                 self.now_ns = *recv_ns;
                 self.messages += 1;
             }
-            IoEvent::Response { response, .. } if response.body.len() <= MAX_RAW_ANSWER => {
+            IoEvent::Response { response, .. }
+                if self.raw_of_wire && response.body.len() <= MAX_RAW_ANSWER =>
+            {
                 self.write_raw(&response.body, now_ns);
             }
+            IoEvent::Heard { bytes, recv_ns, .. } => self.write_raw(bytes, *recv_ns),
             IoEvent::Closed { reason, .. } => self.state.change(|shown| {
                 shown.closed += 1;
                 shown.last_closed.clone_from(reason);
@@ -286,7 +414,7 @@ impl Tape {
             let ended = raw.into_inner().map_err(|error| error.into_error());
             ended.and_then(GzEncoder::finish).and_then(|file| file.sync_all())?;
         }
-        if let Some((offset_ns, error_ns)) = self.state.read().clock {
+        if let Some((offset_ns, error_ns)) = self.state.read().clock.filter(|_| self.tells_time) {
             let facts = &mut self.writer.provenance_mut().facts;
             facts.insert("venue_clock_offset_ns".to_owned(), offset_ns.to_string());
             facts.insert("venue_clock_error_ns".to_owned(), error_ns.to_string());
@@ -299,7 +427,9 @@ impl Tape {
 
 impl Ear for Tape {
     fn raw(&mut self, _: SocketId, bytes: &[u8], recv_ns: TimeNs) {
-        self.write_raw(bytes, recv_ns);
+        if self.raw_of_wire {
+            self.write_raw(bytes, recv_ns);
+        }
     }
 
     fn market(&mut self, _: InstrumentId, base: Ticks, rows: &[MarketRow]) -> bool {

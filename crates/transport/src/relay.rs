@@ -234,6 +234,16 @@ impl Relay {
         self.say(key, IoEvent::Message { key, bytes: Bytes::from(text), recv_ns })
     }
 
+    /// A message of the venue as the library heard it, for a recording that keeps those.
+    ///
+    /// # Errors
+    /// As [`Self::opened`].
+    pub fn heard(&self, text: String) -> Result<()> {
+        let recv_ns = self.clock.now_ns();
+        let key = u64::from(self.inner.lock().session) << SESSION_BITS;
+        self.say(key, IoEvent::Heard { key, bytes: Bytes::from(text), recv_ns })
+    }
+
     /// The venue is still there.
     ///
     /// # Errors
@@ -493,6 +503,15 @@ mod tests {
         assert_eq!(relay.next(NOW), Some(user));
         relay.opened(key(&io, 2)).unwrap();
         assert!(matches!(said(&mut io)[..], [IoEvent::Opened { .. }]));
+    }
+
+    #[test]
+    fn what_the_library_heard_is_told_as_it_is() {
+        let relay = Relay::new(LONG);
+        let mut io = relay.carrier();
+        relay.heard("as it came".to_owned()).unwrap();
+        let [IoEvent::Heard { bytes, recv_ns, .. }] = &said(&mut io)[..] else { panic!("nothing") };
+        assert_eq!((bytes.as_ref(), *recv_ns > 0), (b"as it came".as_slice(), true));
     }
 
     #[test]

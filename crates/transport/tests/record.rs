@@ -11,7 +11,9 @@ use mainspring_core::RowKind;
 use mainspring_data::{check_file, EventFile};
 use mainspring_exchange_server::config::ServerConfig;
 use mainspring_exchange_server::server::Server;
-use mainspring_transport::record::{RecordConfig, Recorded, Recorder};
+use mainspring_transport::record::{
+    RecordConfig, Recorded, Recorder, SocketsConfig, TapeConfig, Wire,
+};
 use mainspring_venues::venue::{Network, Stream};
 
 fn server() -> Server {
@@ -35,17 +37,16 @@ fn folder(name: &str) -> PathBuf {
 fn config(server: &Server, venue: &str, folder: &std::path::Path) -> RecordConfig {
     let mut io = venue::config();
     io.calls.body_bytes = 8 << 20;
-    RecordConfig {
+    let tape = TapeConfig {
         venue: venue.to_owned(),
         symbols: vec!["btcusdt".to_owned()],
-        network: Network::Main,
-        url: Some(format!("ws://{}", server.address())),
         streams: vec![Stream::Book, Stream::Best, Stream::Trades, Stream::Mark],
         target: folder.join("tape.mse"),
         raw: Some(folder.join("tape.raw.gz")),
-        copies: 1,
-        io,
-    }
+    };
+    let url = Some(format!("ws://{}", server.address()));
+    let wire = Wire::Sockets(SocketsConfig { network: Network::Main, url, copies: 1, io });
+    RecordConfig { tape, wire }
 }
 
 fn wait_rows(recorder: &Recorder, rows: u64) {
@@ -144,9 +145,10 @@ fn copies_of_a_stream_hide_that_connections_are_cut() {
     let server = server();
     let folder = folder("copies");
     let mut wanted = config(&server, "binance_usdm", &folder);
-    wanted.url = Some(format!("ws://127.0.0.1:{}", shaky(&server)));
-    wanted.copies = 3;
-    wanted.streams = vec![Stream::Book];
+    let Wire::Sockets(wire) = &mut wanted.wire else { panic!("by sockets") };
+    wire.url = Some(format!("ws://127.0.0.1:{}", shaky(&server)));
+    wire.copies = 3;
+    wanted.tape.streams = vec![Stream::Book];
     let recorder = Recorder::start(wanted).unwrap();
     wait_rows(&recorder, 300);
     let until = Instant::now() + Duration::from_secs(40);

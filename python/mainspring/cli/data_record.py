@@ -43,9 +43,10 @@ def record(
     Parameters
     ----------
     venue
-        Such as `binance` or `binance_usdm`; `mainspring data record` needs no key.
+        Such as `binance` or `binance_usdm`, or `ccxt:kraken` for one that ccxt speaks to;
+        `mainspring data record` needs no key.
     symbol
-        The venue's symbol; again for several.
+        The venue's symbol (ccxt's by ccxt, such as `BTC/EUR`); again for several.
     stream
         `book`, `best`, `trades` or `mark`; again for several, all of them without it.
     url
@@ -58,7 +59,7 @@ def record(
     name
         Its name in the catalog; venue, symbol and time without it.
     raw
-        Keep the messages as they came beside it, gzipped.
+        Keep the messages as they came beside it, gzipped; by ccxt what its client was told.
     copies
         Connections to each stream; the first copy of a message counts (all but dYdX).
     seconds

@@ -11,15 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mainspring.data.catalog import SUFFIX, Catalog
 from mainspring.errors import DataError, InvalidValue
+
+if TYPE_CHECKING:
+    from mainspring.live.ccxt_feed import CcxtFeed
+    from mainspring.live.ccxt_recording import CcxtSource
 
 STREAMS = ("book", "best", "trades", "mark")
 """What can be recorded: the book by its changes, best prices, trades, mark price and funding."""
 
 RAW_SUFFIX = ".raw.gz"
+
+CCXT = "ccxt:"
+"""In front of ccxt's name of a venue that this engine does not speak to itself."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,8 @@ class Recorder:
     gap and then a snapshot: nothing is made up in between.
 
     Args:
-        venue: its name, such as `binance` or `binance_usdm`.
+        venue: its name, such as `binance` or `binance_usdm`; `ccxt:kraken` and the like, or a
+            `CcxtFeed`, for those that ccxt speaks to.
         symbol: its symbol, or several, in any case.
         streams: which of `STREAMS`; what a venue does not have is left out.
         name: what the catalog is to call it, with `/` for folders; venue, symbol and time without
@@ -92,13 +100,18 @@ class Recorder:
             built-in exchange.
         test: the venue's test network.
         proxy: `http://[user:password@]host:port` or `socks5://...`; `MAINSPRING_PROXY` without it.
-        raw: keep the messages as they came, too: gzipped lines `<receive ns> <message>`.
+        raw: keep the messages as they came, too: gzipped lines `<receive ns> <message>`. By ccxt
+            they are what its client was told, before it made books of them.
         copies: connections to each stream; the first copy of a message counts, by the venue's
             own numbers, so that what one of them loses is not lost (at most 8; dYdX numbers
             messages by connection and has none).
         replace: replace a file of that name.
 
+    Of a venue by ccxt there are no test network, proxy, address and copies here: those are set in
+    ccxt's client, by `CcxtFeed`.
+
     Raises:
+        ConfigError: ccxt is not there, or cannot bring these symbols.
         NotFoundError: venue or symbol are unknown.
         InvalidValue: a stream is unknown, or the name is taken.
         StorageError: the venue does not answer or the files cannot be made.
@@ -106,8 +119,8 @@ class Recorder:
 
     def __init__(
         self,
-        venue: str,
-        symbol: str | Sequence[str],
+        venue: str | CcxtFeed,
+        symbol: str | Sequence[str] = (),
         *,
         streams: Sequence[str] = STREAMS,
         name: str | None = None,
@@ -121,34 +134,49 @@ class Recorder:
     ) -> None:
         from mainspring import _core
 
-        symbols = [symbol] if isinstance(symbol, str) else list(symbol)
-        unknown = set(streams) - set(STREAMS)
-        if unknown:
-            raise InvalidValue(f"no stream {min(unknown)!r}: there are {', '.join(STREAMS)}")
-        if not 1 <= copies <= 8:
-            raise InvalidValue(f"{copies} copies of a stream: there are 1 to 8")
-        if not symbols:
-            raise InvalidValue("a recording needs a symbol")
-        self.name = name or _name(venue, symbols)
+        feed = _by_ccxt(venue, symbol)
+        if feed is None:
+            where, symbols = str(venue), [symbol] if isinstance(symbol, str) else list(symbol)
+        else:
+            where, symbols = feed.venue, list(feed.symbols)
+        _check(symbols, streams, copies)
+        if feed is not None and (url or test or proxy or copies > 1):
+            raise InvalidValue(f"{where}: addresses, proxies and copies are set in ccxt's client")
+        self.name = name or _name(where, symbols)
         self.path = Catalog(root).root / f"{self.name}{SUFFIX}"
         if self.path.exists() and not replace:
             raise InvalidValue(f"{self.name} is there already: choose another name, or replace it")
         self.raw = self.path.with_name(self.path.stem + RAW_SUFFIX) if raw else None
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._recording: Recording | None = None
-        config = {
-            "venue": venue,
-            "symbols": symbols,
-            "streams": list(streams),
-            "test": test,
-            "url": url,
-            "proxy": proxy or os.environ.get("MAINSPRING_PROXY") or None,
-            "target": str(self.path),
-            "raw": None if self.raw is None else str(self.raw),
-            "copies": copies,
-            "seed": time.time_ns() % 2**63,
-        }
-        self._core = _core.FeedRecorder(json.dumps(config))
+        self._source: CcxtSource | None = None
+        with contextlib.ExitStack() as undo:
+            if feed is None:
+                sockets = {
+                    "test": test,
+                    "url": url,
+                    "proxy": proxy or os.environ.get("MAINSPRING_PROXY") or None,
+                    "copies": copies,
+                    "seed": time.time_ns() % 2**63,
+                }
+                wire: dict[str, Any] = {"sockets": sockets}
+            else:
+                from mainspring.live.ccxt_recording import CcxtSource
+
+                self._source = CcxtSource(feed, raw=raw)
+                undo.callback(self._source.close)
+                wire = self._source.wire()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            config = {
+                "venue": where,
+                "symbols": symbols,
+                "streams": list(streams),
+                "target": str(self.path),
+                "raw": None if self.raw is None else str(self.raw),
+                "wire": wire,
+            }
+            relay = None if self._source is None else self._source.relay
+            self._core = _core.FeedRecorder(json.dumps(config), relay)
+            undo.pop_all()
 
     @property
     def progress(self) -> Progress:
@@ -193,7 +221,11 @@ class Recorder:
             DataError: the file could not be finished.
         """
         if self._recording is None:
-            text = self._core.stop()
+            try:
+                text = self._core.stop()
+            finally:
+                if self._source is not None:
+                    self._source.close()
             if text is None:
                 raise DataError("the recording was ended before and could not be finished")
             done: dict[str, Any] = json.loads(text)
@@ -223,8 +255,8 @@ class Recorder:
 
 
 def record(
-    venue: str,
-    symbol: str | Sequence[str],
+    venue: str | CcxtFeed,
+    symbol: str | Sequence[str] = (),
     *,
     seconds: float | None = None,
     rows: int | None = None,
@@ -240,7 +272,31 @@ def record(
     return recorder.stop()
 
 
+def _by_ccxt(venue: str | CcxtFeed, symbol: str | Sequence[str]) -> CcxtFeed | None:
+    """The feed by ccxt that is wanted, if it is one."""
+    if isinstance(venue, str) and not venue.startswith(CCXT):
+        return None
+    from mainspring.live.ccxt_feed import CcxtFeed
+
+    symbols = [symbol] if isinstance(symbol, str) else list(symbol)
+    if isinstance(venue, CcxtFeed):
+        if symbols and symbols != list(venue.symbols):
+            raise InvalidValue("the feed names its symbols itself: leave them out here")
+        return venue
+    return CcxtFeed(str(venue).removeprefix(CCXT), symbols)
+
+
+def _check(symbols: Sequence[str], streams: Sequence[str], copies: int) -> None:
+    unknown = set(streams) - set(STREAMS)
+    if unknown:
+        raise InvalidValue(f"no stream {min(unknown)!r}: there are {', '.join(STREAMS)}")
+    if not 1 <= copies <= 8:
+        raise InvalidValue(f"{copies} copies of a stream: there are 1 to 8")
+    if not symbols:
+        raise InvalidValue("a recording needs a symbol")
+
+
 def _name(venue: str, symbols: Sequence[str]) -> str:
     now = dt.datetime.now(dt.UTC)
-    joined = "+".join(symbol.lower().replace("/", "") for symbol in symbols[:4])
+    joined = "+".join(symbol.lower().replace("/", "").replace(":", "-") for symbol in symbols[:4])
     return f"live/{venue}/{joined}-{now:%Y%m%d-%H%M%S}"

@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from mainspring.backtesting.config import Span
 from mainspring.errors import ConfigError
-from mainspring.live.ccxt_words import Amends
+from mainspring.live.ccxt_abilities import Amends
+from mainspring.live.ccxt_feed import relayed_form
+from mainspring.live.ccxt_words import Ids
 from mainspring.live.config import span_ns
 from mainspring.live.credentials import Credentials
 from mainspring.live.venue import Check, Hedge, hedge_of, keep_look, last_look
@@ -23,7 +25,7 @@ SLOWER = (
 )
 """Told by every session that trades on such a venue."""
 
-_IDS: dict[str, Literal["text", "uuid"]] = {"kraken": "uuid", "krakenfutures": "uuid"}
+_IDS: dict[str, Ids] = {"kraken": "uuid", "krakenfutures": "uuid", "hyperliquid": "hex"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,13 @@ class CcxtVenue:
             answer.
         on_disconnect: As of `LiveVenue`.
         cancel_all: As of `LiveVenue`.
+        countdown: The venue cancels everything of the account, orders of others too, after so long
+            without a word from us (10 seconds at least); 0 for never. Where ccxt has it.
         amends: What ccxt's `edit_order` does at this venue: `in_place` when an order keeps its ids,
             `replaced` when another one takes its place. Known of Binance; without it elsewhere
             orders are not changed, but cancelled and placed anew by the engine.
         ids: How our order ids are written: `text` of 26 letters and digits (31 where orders are
-            replaced), or `uuid` (Kraken).
+            replaced), `uuid` (Kraken), or `hex` digits (Hyperliquid).
     """
 
     exchange: str
@@ -70,15 +74,30 @@ class CcxtVenue:
     stale: Span = "15s"
     on_disconnect: Literal["cancel", "keep"] | Hedge = "cancel"
     cancel_all: bool = False
+    countdown: Span = 0
     amends: Amends | None = None
-    ids: Literal["text", "uuid"] | None = None
+    ids: Ids | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
             object.__setattr__(self, "name", self.exchange)
 
     @property
-    def id_form(self) -> Literal["text", "uuid"]:
+    def venue(self) -> str:
+        """Name of the venue in the session."""
+        return self.name
+
+    def slower(self) -> str:
+        """What every session that trades here is told."""
+        return SLOWER.format(venue=self.name)
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown."""
+        keys = self.credentials
+        return tuple(text for text in (keys.key, keys.secret, keys.passphrase) if text)
+
+    @property
+    def id_form(self) -> Ids:
         """How our order ids are written."""
         return self.ids or _IDS.get(self.exchange, "text")
 
@@ -91,23 +110,11 @@ class CcxtVenue:
         if not self.symbols:
             raise ConfigError(f"{self.name}: name the symbols to trade")
         return {
-            "name": self.name,
-            "symbols": list(self.symbols),
-            "url": None,
-            "test": False,
-            "account": "",
-            "account_number": 0,
-            "short_term": False,
-            "ed25519": False,
-            "recv_window_ms": 0,
+            **relayed_form(self.name, self.symbols, self.stale),
             "tag": tag,
             "on_disconnect": "keep" if self.on_disconnect == "keep" else "cancel",
-            "countdown_ms": 0,
-            "stale_ms": max(100, span_ns(self.stale, "stale") // 1_000_000),
-            "reserve_percent": 0,
-            "orders_by_socket": False,
+            "countdown_ms": span_ns(self.countdown, "countdown") // 1_000_000,
             "cancel_all": self.cancel_all,
-            "proxy": None,
         }
 
     def loss_hedge(self, size_bps: int) -> LossHedge | None:

@@ -1,4 +1,4 @@
-"""What ccxt says in the words that the engine takes, and what it can do at a venue."""
+"""What ccxt says in the words that the engine takes."""
 
 from __future__ import annotations
 
@@ -8,61 +8,8 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from mainspring.data.instruments import Instrument
-from mainspring.errors import ConfigError
 
-Amends = Literal["in_place", "replaced"]
 Words = dict[str, Any]
-
-# How `edit_order` was seen to work; of other venues that has to be said.
-_AMENDS: dict[str, Amends] = {"binance": "replaced", "binanceusdm": "in_place"}
-
-_NEEDED = ("createOrder", "cancelOrder", "fetchOpenOrders", "fetchMyTrades", "fetchBalance")
-
-
-def abilities(client: Any, symbols: Sequence[str], amends: Amends | None, ids: str) -> Words:
-    """What ccxt can do for these symbols of a venue, as the engine wants to know it.
-
-    Raises:
-        ConfigError: Something is missing without which nobody should trade there.
-    """
-    has = client.has
-    lacks = [name for name in _NEEDED if not has.get(name)]
-    if lacks:
-        raise ConfigError(f"ccxt cannot trade on {client.id}: it has no {', '.join(lacks)} there")
-    kinds = {bool(client.markets[symbol].get("contract")) for symbol in symbols}
-    if len(kinds) > 1:
-        raise ConfigError(
-            f"{client.id}: give spot and contracts apart, each with a name of its own"
-        )
-    contracts = kinds == {True}
-    if contracts and not has.get("fetchPositions"):
-        raise ConfigError(f"ccxt tells no positions of {client.id}")
-    if amends is not None and not has.get("editOrder"):
-        raise ConfigError(f"ccxt changes no orders of {client.id}: leave `amends` out")
-    told = _features(client, symbols[0])
-    lives = told.get("timeInForce") or {}
-    by_price = told.get("marketBuyRequiresPrice") or client.options.get(
-        "createMarketBuyOrderRequiresPrice"
-    )
-    known = amends or (_AMENDS.get(client.id) if has.get("editOrder") else None)
-    return {
-        "positions": contracts,
-        "market_orders": has.get("createMarketOrder") is not False and not by_price,
-        "ioc": lives.get("IOC", True) is not False,
-        "fok": lives.get("FOK", True) is not False,
-        "post_only": bool(lives.get("PO", has.get("createPostOnlyOrder"))),
-        "reduce_only": contracts and has.get("createReduceOnlyOrder") is not False,
-        "amends": known,
-        "cancel_all": has.get("cancelAllOrders") is True,
-        "ids": ids,
-    }
-
-
-def _features(client: Any, symbol: str) -> Mapping[str, Any]:
-    """What ccxt says of orders in a market; nothing where it does not know."""
-    ask = getattr(client, "feature_value", None)
-    return (ask(symbol, "createOrder") if ask else None) or {}
-
 
 # Numbers
 
@@ -227,6 +174,21 @@ def failure_words(error: BaseException, hidden: Iterable[str], wait_ms: int | No
     return words
 
 
+def refusal_words(order: Mapping[str, Any], hidden: Iterable[str]) -> Words:
+    """Why an order of a batch was refused, by what the venue said of it."""
+    info = order.get("info") or {}
+    said = (info.get(word) for word in ("msg", "sMsg", "retMsg", "message", "error", "reason"))
+    text = next((str(word) for word in said if word), "refused by the venue")
+    code = next((str(info[word]) for word in ("code", "sCode", "retCode") if info.get(word)), "")
+    words = failure_words(ValueError(text), hidden)
+    return {**words, "class": "refused", "code": code}
+
+
+def names_of(error: BaseException) -> set[str]:
+    """What an exception is by the names of its bases: ccxt may not be installed here."""
+    return {base.__name__ for base in type(error).__mro__}
+
+
 def shown(error: BaseException, hidden: Iterable[str]) -> str:
     """An exception's words: no queries of addresses, where signatures are, and nothing secret."""
     text = re.sub(r"\?\S*", "?...", str(error))
@@ -246,18 +208,22 @@ def wait_of(headers: Mapping[str, Any] | None) -> int | None:
 # Our ids of orders
 
 
-def id_text(client: str, ids: str) -> str:
+Ids = Literal["text", "uuid", "hex"]
+"""How a venue wants our ids: letters and digits, a UUID, or 32 hexadecimal digits behind `0x`."""
+
+
+def id_text(client: str, ids: Ids) -> str:
     """Our id as the venue is given it: as it is, or as a UUID."""
-    if ids == "text" or not client:
+    if ids != "uuid" or not client:
         return client
     digits = client.removeprefix("0x")
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def our_id(text: str, ids: str) -> str:
+def our_id(text: str, ids: Ids) -> str:
     """The other way round. Some venues put something of their own before an id."""
-    if ids == "uuid":
-        digits = text.replace("-", "").lower()
+    if ids != "text":
+        digits = text.replace("-", "").lower().removeprefix("0x")
         return f"0x{digits}" if re.fullmatch(r"[0-9a-f]{32}", digits) else text
     found = re.search(r"ms[0-9a-f]{24}(?:r[0-9a-f]{4})?$", text)
     return found.group() if found else text

@@ -37,7 +37,6 @@ from mainspring.strategy.undeclared import undeclared_state
 
 if TYPE_CHECKING:
     from mainspring.features import Microprice
-    from mainspring.live.ccxt_reader import CcxtReader
     from mainspring.live.ccxt_worker import CcxtWorker
     from mainspring.live.latency import StageLatency
     from mainspring.live.trade import VenueStatus
@@ -121,11 +120,10 @@ class LiveSession:
         features: Sequence[Any] = (),
         bars: Sequence[str] = (),
         rollouts: Sequence[Rollout] = (),
-        readers: Sequence[CcxtReader] = (),
         speakers: Sequence[CcxtWorker] = (),
     ) -> None:
         self.folder = folder
-        self._readers, self._speakers = tuple(readers), tuple(speakers)
+        self._speakers = tuple(speakers)
         self._core = core
         self._strategies = list(strategies)
         self._features, self._bars = list(features), set(bars)
@@ -416,8 +414,6 @@ class LiveSession:
         Raises:
             StrategyError: A strategy failed on the way; its exception is the cause.
         """
-        for reader in self._readers:
-            reader.close()
         told = self._core.stop(cancel)
         # The last cancels went through them.
         for speaker in self._speakers:
@@ -542,16 +538,17 @@ def paper(
     )
     identities = [strategy_identity(one, one.trigger) for one in strategies]
     kept = (keep or Keep()).to_engine(folder, signals=signals)
-    readers: list[CcxtReader] = []
+    hearers: list[CcxtWorker] = []
     with contextlib.ExitStack() as undo:
         told = [feed.to_feed() for feed in feeds]
         for at, feed in enumerate(feeds):
             if isinstance(feed, CcxtFeed):
-                from mainspring.live.ccxt_reader import CcxtReader
+                from mainspring.live.ccxt_worker import CcxtWorker
 
-                readers.append(reader := CcxtReader(feed))
-                undo.callback(reader.close)
-                told[at]["source"] = {"pushed": len(readers) - 1}
+                hearer = CcxtWorker(feed)
+                undo.callback(hearer.close)
+                told[at]["source"]["venue"]["relayed"] = hearer.told(len(hearers))
+                hearers.append(hearer)
         core = _core.start_paper(
             folder,
             json.dumps(
@@ -567,14 +564,12 @@ def paper(
             json.dumps(identities, default=str),
             [(engine_form(one), one.trigger) for one in strategies],
             Strategy,
-            [reader.pusher for reader in readers],
+            [hearer.relay for hearer in hearers],
         )
         undo.pop_all()
-    for reader in readers:
-        reader.begin()
     return LiveSession(
         core, folder, strategies, features=settings.features, bars=settings.bars,
-        rollouts=rollouts, readers=readers,
+        rollouts=rollouts, speakers=hearers,
     )  # fmt: skip
 
 

@@ -83,12 +83,17 @@ pub fn group(config: LinkConfig, sessions: Vec<Box<dyn Session>>) -> Group {
 }
 
 /// A session whose wire is a library of the host process, as a link with a thread of its own.
+/// `market_only` is as of [`LinkConfig`].
 #[must_use]
-pub fn relayed(relay: &Relay, session: Box<dyn Session>) -> (Box<dyn Link>, Arc<VenueState>) {
+pub fn relayed(
+    relay: &Relay,
+    session: Box<dyn Session>,
+    market_only: bool,
+) -> (Box<dyn Link>, Arc<VenueState>) {
     let state = Arc::new(VenueState::new(session.venue()));
     let venue = session.venue().to_owned();
-    let link = Relayed { venue, session, relay: relay.clone(), state: Arc::clone(&state) };
-    (Box::new(link), state)
+    let (relay, kept) = (relay.clone(), Arc::clone(&state));
+    (Box::new(Relayed { venue, session, relay, state: kept, market_only }), state)
 }
 
 struct Relayed {
@@ -96,6 +101,7 @@ struct Relayed {
     session: Box<dyn Session>,
     relay: Relay,
     state: Arc<VenueState>,
+    market_only: bool,
 }
 
 impl Link for Relayed {
@@ -104,7 +110,9 @@ impl Link for Relayed {
     }
 
     fn adopt(&mut self, account: &Account) {
-        self.session.adopt(account);
+        if !self.market_only {
+            self.session.adopt(account);
+        }
     }
 
     fn bell(&self) -> Option<Bell> {
@@ -116,7 +124,7 @@ impl Link for Relayed {
         let (done, _) = channel();
         let (session, state, index) = (self.session, self.state, io.session());
         let seat = Seat { session, desk, index, state, done };
-        serve(&mut io, &mut [Serving::new(seat, 1, false)]);
+        serve(&mut io, &mut [Serving::new(seat, 1, self.market_only)]);
         self.relay.end();
     }
 }

@@ -52,6 +52,7 @@ pub(crate) const fn session_of(event: &IoEvent) -> usize {
         IoEvent::Opened { key }
         | IoEvent::Closed { key, .. }
         | IoEvent::Message { key, .. }
+        | IoEvent::Heard { key, .. }
         | IoEvent::Pong { key }
         | IoEvent::Response { key, .. }
         | IoEvent::Failed { key, .. } => *key,
@@ -137,6 +138,7 @@ impl Driver {
                 Heard::Again(url, headers) => io.open(key, &url, headers),
                 Heard::Nothing | Heard::Replay(_) => {}
             },
+            IoEvent::Heard { .. } => {}
             IoEvent::Pong { key } => self.tell(Input::Pong { socket: socket_of(key) }, now_ns),
             IoEvent::Response { key, response } => self.respond(key, &response, now_ns),
             IoEvent::Failed { key, perhaps_sent, reason } => {

@@ -107,6 +107,16 @@ pub enum IoEvent {
         /// When it was taken from the system.
         recv_ns: TimeNs,
     },
+    /// A message of the venue as a library heard it, which is kept and not read: the library tells
+    /// apart what it made of it.
+    Heard {
+        /// A number of the session.
+        key: SocketKey,
+        /// All of it.
+        bytes: Bytes,
+        /// When the library handed it on.
+        recv_ns: TimeNs,
+    },
     /// The answer to a ping came.
     Pong {
         /// On which WebSocket.

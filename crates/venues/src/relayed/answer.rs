@@ -27,6 +27,9 @@ pub(super) fn read(asked: Asked, body: &[u8], on: OnFact<'_>) -> std::result::Re
             on(Fact::Rights(RightsFact { hedge_mode, ..RightsFact::default() }));
         }),
         Asked::Fees => fees(&root, on),
+        Asked::PlaceMany | Asked::CancelMany => {
+            each_fact(&root, on).and_then(|()| failures(&root, on))
+        }
         _ => each_fact(&root, on),
     };
     read.map_err(Failure::unreadable)
@@ -34,7 +37,12 @@ pub(super) fn read(asked: Asked, body: &[u8], on: OnFact<'_>) -> std::result::Re
 
 /// Reads what is told without being asked for.
 pub(super) fn facts(text: &[u8], on: OnFact<'_>) -> Read<()> {
-    each_fact(&Object::read(text)?, on)
+    let root = Object::read(text)?;
+    let why = root.message("refused");
+    if !why.is_empty() {
+        on(Fact::Notice(Notice::SubscriptionFailed(&why)));
+    }
+    each_fact(&root, on)
 }
 
 /// Fills come before the states that they lead to.
@@ -118,6 +126,17 @@ fn fees(root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
         on(Fact::Fees { symbol: "", maker, taker });
     }
     Ok(())
+}
+
+/// What of a batch failed, each by its place in it.
+fn failures(root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
+    root.each("failures", &mut |one| {
+        let at = one.integer("at")?.and_then(|at| usize::try_from(at).ok());
+        let at = at.ok_or(Unreadable::Missing("at"))?;
+        let failure = failure(one)?;
+        on(Fact::Failed { at, client: "", failure: &failure });
+        Ok(())
+    })
 }
 
 fn failure(one: &Object<'_>) -> Read<Failure> {

@@ -21,9 +21,20 @@ pub(super) fn of(operation: &Operation<'_>, can: &Abilities) -> Result<Ask, &'st
     let delete = |word, body| Ok(Ask { word, method: Method::Delete, body: with_word(word, body) });
     match operation {
         Operation::Place(one) => ask("place", place(one, can)?),
+        Operation::PlaceMany(many) => {
+            let orders: Result<Vec<Value>, _> = many.iter().map(|one| place(one, can)).collect();
+            ask("place_many", json!({"orders": orders?}))
+        }
         Operation::Cancel(one) => delete("cancel", keyed(one.listing, one.order)),
+        Operation::CancelMany(many) => {
+            let orders: Vec<Value> = many.iter().map(|one| keyed(one.listing, one.order)).collect();
+            delete("cancel_many", json!({"orders": orders}))
+        }
         Operation::CancelAll(listing) if can.cancel_all => {
             delete("cancel_all", json!({"symbol": listing.symbol()}))
+        }
+        Operation::Countdown { timeout_ms, .. } if can.countdown => {
+            ask("countdown", json!({"timeout_ms": timeout_ms}))
         }
         Operation::Amend(one) => ask("amend", amend(one, can)?),
         Operation::Query { listing, order } => ask("query", keyed(listing, *order)),

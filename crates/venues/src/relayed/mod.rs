@@ -62,11 +62,22 @@ pub struct Abilities {
     pub reduce_only: bool,
     /// Changing orders; none where that is not there or not known to be safe.
     pub amends: Option<Amends>,
+    /// Most new orders in one request; 1 where the library has no batches here.
+    pub place_batch: usize,
+    /// Most cancels in one request.
+    pub cancel_batch: usize,
     /// Cancelling everything in an instrument by one request.
     pub cancel_all: bool,
+    /// The venue's countdown that cancels when we fall silent.
+    pub countdown: bool,
+    /// Mark prices and funding.
+    pub marks: bool,
     /// How ids of orders are written.
     pub ids: Ids,
 }
+
+/// The longest least countdown of venues that have one (OKX); the library does not tell theirs.
+const MIN_COUNTDOWN_MS: u64 = 10_000;
 
 const NO_STOPS: Support =
     Support::Refused("conditional orders do not go through the library: hold them in the engine");
@@ -96,14 +107,14 @@ impl Abilities {
                 Some(Amends::Replaced) => AmendRule::Replace { shrinks_in_place: false },
                 Some(Amends::InPlace) | None => AmendRule::InPlace,
             },
-            max_place_batch: 1,
-            max_cancel_batch: 1,
+            max_place_batch: self.place_batch.max(1),
+            max_cancel_batch: self.cancel_batch.max(1),
             cancel_all: match self.cancel_all {
                 true => NATIVE,
                 false => Support::Emulated("open orders are listed and cancelled"),
             },
-            countdown: Support::Refused("countdowns do not go through the library"),
-            min_countdown_ms: 0,
+            countdown: has(self.countdown, "the library has no countdown here"),
+            min_countdown_ms: MIN_COUNTDOWN_MS,
             client_ids: match self.ids {
                 Ids::Text => ClientIdForm::Text,
                 Ids::Uuid => ClientIdForm::Hex128,
@@ -186,7 +197,7 @@ impl Venue for Relayed {
         _id: u64,
         frames: &mut Vec<(usize, String)>,
     ) -> Result<()> {
-        market::subscribe(listings, streams, frames);
+        market::subscribe(listings, streams, self.abilities.marks, frames);
         Ok(())
     }
 
@@ -248,7 +259,11 @@ mod tests {
         post_only: true,
         reduce_only: true,
         amends: Some(Amends::InPlace),
+        place_batch: 5,
+        cancel_batch: 10,
         cancel_all: true,
+        countdown: true,
+        marks: true,
         ids: Ids::Text,
     };
 
@@ -336,6 +351,65 @@ mod tests {
         assert!(rules.check(&listing, &with(OrderFlags::REDUCE_ONLY)).is_err());
         let fok = OrderTerms { time_in_force: TimeInForce::Fok, ..bid() };
         assert!(rules.check(&listing, &fok).is_err());
+    }
+
+    #[test]
+    fn what_goes_together_is_one_request_and_each_has_its_outcome() {
+        let listing = listing();
+        let places = ["ms1", "ms2"].map(|client| Place::new(&listing, bid(), client));
+        let (_, said) = asked(ALL, &Operation::PlaceMany(&places)).unwrap();
+        let names = said["orders"].as_array().unwrap().iter().map(|one| one["client"].clone());
+        assert_eq!(names.collect::<Vec<_>>(), ["ms1", "ms2"]);
+        let keys = ["7", "8"].map(OrderKey::Venue);
+        let cancels = keys.map(|order| Cancel { listing: &listing, order, good_till_s: 0 });
+        let (method, _) = asked(ALL, &Operation::CancelMany(&cancels)).unwrap();
+        assert_eq!(method, Method::Delete, "cancels go first");
+        let mut out = Outgoing::new();
+        out.start(Via::Http, crate::operation::Asked::PlaceMany);
+        let text = r#"{"orders":[{"symbol":"BTC/EUR","client":"ms1","id":"7","status":"open"}],
+            "failures":[{"at":1,"class":"refused","message":"no room"}]}"#;
+        let mut told = Vec::new();
+        let mut venue = Relayed::new("somewhere", ALL);
+        let read = venue.answer(&out, &Reply::new(200, text.as_bytes()), &mut |fact| {
+            told.push(match fact {
+                Fact::Order(one) => one.client.to_owned(),
+                Fact::Failed { at, failure, .. } => format!("{at} {failure}"),
+                other => format!("{other:?}"),
+            });
+        });
+        assert_eq!((read, told), (Ok(()), vec!["ms1".to_owned(), "1 refused: no room".to_owned()]));
+    }
+
+    fn heard(texts: &[&str]) -> Vec<String> {
+        let mut venue = Relayed::new("somewhere", ALL);
+        let (mut sides, mut told) = (crate::feed::Sides::default(), Vec::new());
+        for text in texts {
+            let read = venue.market(text.as_bytes(), &mut sides, &mut |event| {
+                told.push(match event {
+                    crate::feed::FeedEvent::Mark(one) => format!("{:?} {:?}", one.mark, one.rate),
+                    crate::feed::FeedEvent::Book(one) => format!("{:?}", one.sequence),
+                    other => format!("{other:?}"),
+                });
+            });
+            read.unwrap();
+        }
+        told
+    }
+
+    #[test]
+    fn marks_have_what_the_library_knows_and_a_loss_follows_nothing() {
+        let told = heard(&[
+            r#"{"mark":"BTC/EUR","rate":"0.0001","next_ms":1700000000000,"ms":1690000000000}"#,
+            r#"{"lost":"BTC/EUR"}"#,
+        ]);
+        let rate = mainspring_core::Decimal::new(1, 4).unwrap();
+        assert_eq!(told[0], format!("None {:?}", Some(rate)));
+        assert_eq!(
+            told[1],
+            format!("{:?}", crate::feed::Sequence::Chain { previous: -1, this: 0 })
+        );
+        let why = facts(r#"{"refused":"book BTC/EUR: \"x\""}"#);
+        assert_eq!(why, [r#"Notice(SubscriptionFailed("book BTC/EUR: \"x\""))"#]);
     }
 
     fn facts(text: &str) -> Vec<String> {

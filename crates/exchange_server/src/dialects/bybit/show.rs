@@ -58,7 +58,7 @@ pub fn order(section: &Section, order: &OrderRecord) -> Value {
         0 => 0,
         _ => fills.filter(|fill| fill.order == order.id).map(|fill| fill.fee).sum(),
     };
-    json!({
+    let mut shown = json!({
         "category": category_of(product), "symbol": symbol.instrument.symbol,
         "orderId": order.id.0.to_string(), "orderLinkId": order.own_id(), "blockTradeId": "",
         "side": side_name(order.terms.side), "positionIdx": 0, "isLeverage": "0",
@@ -75,7 +75,12 @@ pub fn order(section: &Section, order: &OrderRecord) -> Value {
         "reduceOnly": order.terms.flags.has(OrderFlags::REDUCE_ONLY), "closeOnTrigger": false,
         "smpType": "CancelMaker", "createdTime": order.time_ms.to_string(),
         "updatedTime": order.update_ms.to_string(),
-    })
+    });
+    if product != Product::Spot {
+        // ccxt tells orders of contracts by this.
+        shown["tpslMode"] = json!("");
+    }
+    shown
 }
 
 /// An execution.
