@@ -204,7 +204,8 @@ class DialectSide:
         return f"address={self.member.key}&subaccountNumber=0"
 
     def _open_dydx(self) -> list[Open]:
-        found = self._ask(f"/v4/orders?{self._whose()}&ticker={self.symbol}&status=OPEN", {})
+        states = "status=OPEN,BEST_EFFORT_OPENED"
+        found = self._ask(f"/v4/orders?{self._whose()}&ticker={self.symbol}&{states}", {})
         names = ("id", "clientId", "price", "size", "totalFilled")
         return [_open(one, names) for one in found]
 

@@ -221,7 +221,9 @@ fn amended(answer: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     }
     let fact = order_fact(answer, Asked::Amend)?;
     let status = match fact.status {
-        crate::fact::OrderStatus::Open => crate::fact::OrderStatus::Amended,
+        crate::fact::OrderStatus::Open | crate::fact::OrderStatus::PartiallyFilled => {
+            crate::fact::OrderStatus::Amended
+        }
         other => other,
     };
     on(Fact::Order(OrderFact { status, ..fact }));

@@ -278,7 +278,7 @@ impl VenueSession {
         let result = self.venue.answer(&call.shape, reply, &mut |fact| match (part, &fact) {
             (_, Fact::More(after)) => told.after = Some((*after).to_owned()),
             (Part::Open(_) | Part::Armed(..), Fact::Order(order)) => {
-                account.open.extend(ours.open_order(order, out));
+                account.open.extend(ours.open_order(order, account.as_of_ns, now_ns, out));
             }
             (Part::Fills { .. }, Fact::Fill(fill)) => {
                 told.note_fill(fill.time_ns.unwrap_or(0) / MS);

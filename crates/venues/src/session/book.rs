@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use mainspring_core::event::flags;
-use mainspring_core::{InstrumentId, MarketRow, RowKind, Side, Ticks, TimeNs};
+use mainspring_core::{InstrumentId, MarketRow, RowKind, Ticks, TimeNs};
 
 use super::depth::Depth;
 use super::effect::Outbox;
@@ -233,15 +233,9 @@ impl Books {
         }
     }
 
-    /// The price that a market order may go to at the worst: so many percent from the newest price.
-    pub(super) fn worst(
-        &self,
-        instrument: InstrumentId,
-        side: Side,
-        percent: i64,
-    ) -> Option<Ticks> {
-        let price = self.books.get(instrument.index())?.as_ref()?.price?;
-        Some(side.inward(price, price.0.saturating_mul(percent) / 100))
+    /// The last price that was heard of.
+    pub(super) fn price(&self, instrument: InstrumentId) -> Option<Ticks> {
+        self.books.get(instrument.index())?.as_ref()?.price
     }
 
     /// Takes a snapshot that was asked for. False when it is older than what was kept: ask again.

@@ -11,7 +11,7 @@ use mainspring_core::order::OrderTerms;
 use mainspring_core::report::Account;
 use mainspring_core::{
     Answer, CancelReason, ClientOrderId, Decimal, ForeignReport, InstrumentId, Lots, OpenOrder,
-    OrderType, RejectReason, Report, TimeNs, VenueEvent, VenueEventKind,
+    OrderType, RejectReason, Report, Ticks, TimeNs, VenueEvent, VenueEventKind,
 };
 
 use super::calls::Replacing;
@@ -53,6 +53,12 @@ pub(super) struct Tracked {
     pub(super) adopted: bool,
     pub(super) version: u32,
     pub(super) replacing: Option<Replacing>,
+    /// What was asked for of a venue that changes orders in place, until it says what came of it.
+    asked: Option<(Ticks, Lots)>,
+    /// When the terms were last changed, or a change was asked for.
+    changed_ns: TimeNs,
+    /// When the venue changed them, by its clock.
+    terms_ns: TimeNs,
     /// What traded of versions that were replaced.
     before: Lots,
     /// What traded of this version, as far as the venue said.
@@ -76,12 +82,43 @@ impl Tracked {
             adopted: false,
             version: 0,
             replacing: None,
+            asked: None,
+            changed_ns: TimeNs::MIN,
+            terms_ns: 0,
             before: Lots::ZERO,
             filled: Lots::ZERO,
             held_end: None,
             ended: false,
             named: false,
         }
+    }
+
+    /// What traded before the version that stands was placed.
+    pub(super) const fn before(&self) -> Lots {
+        self.before
+    }
+
+    /// The terms that a venue tells of an order, where they are not those that we know: what we asked for
+    /// has come about, or somebody changed it at the venue.
+    fn other_terms(&self, told: Option<(Ticks, Lots)>) -> Option<(Ticks, Lots)> {
+        let stands = !self.ended && self.replacing.is_none();
+        if !stands || self.terms.order_type != OrderType::Limit {
+            return None;
+        }
+        let (price, qty) = told?;
+        // Of an order that was changed before this process it is not known what its versions traded.
+        let is_whole = !self.adopted || self.version == 0;
+        let qty = if is_whole { Lots(qty.0 + self.before.0) } else { self.terms.qty };
+        let is_news = (price, qty) != (self.terms.price, self.terms.qty);
+        // While a change of ours is on its way, whatever else there is has to wait for what comes of it.
+        let may_be = self.asked.is_none_or(|asked| asked == (price, qty));
+        (is_news && may_be).then_some((price, qty))
+    }
+
+    fn take_terms(&mut self, (price, qty): (Ticks, Lots), exch_ns: TimeNs, now_ns: TimeNs) {
+        (self.terms.price, self.terms.qty) = (price, qty);
+        (self.asked, self.changed_ns) = (None, now_ns);
+        self.terms_ns = self.terms_ns.max(exch_ns);
     }
 
     /// What traded in all.
@@ -177,6 +214,13 @@ impl Ours {
     pub(super) fn replaces(&mut self, order: ClientOrderId, replacing: Replacing) {
         if let Some(tracked) = self.orders.get_mut(&order) {
             tracked.replacing = Some(replacing);
+        }
+    }
+
+    /// A change leaves for a venue that changes orders in place.
+    pub(super) fn amends(&mut self, order: ClientOrderId, asked: (Ticks, Lots), now_ns: TimeNs) {
+        if let Some(tracked) = self.orders.get_mut(&order) {
+            (tracked.asked, tracked.changed_ns) = (Some(asked), now_ns);
         }
     }
 
@@ -303,9 +347,25 @@ impl Ours {
             tracked.filled = Lots(tracked.filled.0.max(filled.unwrap_or_default().0));
             before = tracked.before;
         }
+        if matches!(fact.status, OrderStatus::Open | OrderStatus::PartiallyFilled) {
+            // What was said before the terms were changed says nothing about them.
+            let at_ns = fact.time_ns.unwrap_or(now_ns);
+            if self.orders.get(&id).is_some_and(|one| at_ns > one.terms_ns) {
+                self.revise(id, fact, at_ns, now_ns, out);
+            }
+        }
         match self.reports.of_order(fact, now_ns) {
             Statement::Report(mut report) => {
                 report.filled = report.filled.map(|filled| Lots(filled.0 + before.0));
+                if let VenueEventKind::Amended { price, qty } = &mut report.event.kind {
+                    qty.0 += before.0;
+                    let at_ns = report.event.exch_ns;
+                    if let Some(tracked) =
+                        self.orders.get_mut(&id).filter(|one| at_ns >= one.terms_ns)
+                    {
+                        tracked.take_terms((*price, *qty), at_ns, now_ns);
+                    }
+                }
                 let ends = matches!(
                     report.event.kind,
                     VenueEventKind::Cancelled(_) | VenueEventKind::Rejected(_)
@@ -322,6 +382,38 @@ impl Ours {
             out.tell(Told::Ended(id));
             self.end(id);
         }
+    }
+
+    /// A venue that tells an order with other terms than we know has changed it: at our wish, where it says so
+    /// in no other way, or by somebody's hand.
+    fn revise(
+        &mut self,
+        id: ClientOrderId,
+        fact: &OrderFact<'_>,
+        exch_ns: TimeNs,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let told = self.terms_of(fact);
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        let Some((price, qty)) = tracked.other_terms(told) else { return };
+        if tracked.asked.is_none() {
+            let text = format!(
+                "order {} was changed at the venue, not by us: {} lots at {} ticks now",
+                id.0, qty, price
+            );
+            out.tell(Told::Note(Note { level: Level::Warning, topic: "order", text }));
+        }
+        tracked.take_terms((price, qty), exch_ns, now_ns);
+        let kind = VenueEventKind::Amended { price, qty };
+        let event = VenueEvent { order: id, exch_ns, recv_ns: now_ns, kind };
+        out.tell(Told::Report(Report::plain(event)));
+    }
+
+    /// Price and quantity that a fact tells, where it does and they are on the grid.
+    fn terms_of(&self, fact: &OrderFact<'_>) -> Option<(Ticks, Lots)> {
+        let listing = self.listings.of_symbol(fact.symbol)?;
+        Some((listing.ticks(fact.price?)?, listing.lots(fact.qty?)?))
     }
 
     /// Whether a fact about a version of an order says something about the order.
@@ -376,7 +468,7 @@ impl Ours {
             return;
         };
         let qty = Lots(tracked.before.0 + change.placed.0);
-        (tracked.terms.price, tracked.terms.qty) = (change.price, qty);
+        tracked.take_terms((change.price, qty), exch_ns, now_ns);
         let kind = VenueEventKind::Amended { price: change.price, qty };
         let event = VenueEvent { order: id, exch_ns, recv_ns: now_ns, kind };
         out.tell(Told::Report(Report::plain(event)));
@@ -395,7 +487,7 @@ impl Ours {
             // An adopted one: the venue's id is all that is known of it here.
             return refuse(id, kind, now_ns, out);
         };
-        tracked.replacing = None;
+        (tracked.replacing, tracked.asked) = (None, None);
         let held = tracked.held_end.take();
         if let Some(mut report) = held {
             report.event.recv_ns = now_ns;
@@ -607,11 +699,22 @@ impl Ours {
     pub(super) fn open_order(
         &mut self,
         fact: &OrderFact<'_>,
+        asked_ns: TimeNs,
+        now_ns: TimeNs,
         out: &mut Outbox,
     ) -> Option<OpenOrder> {
         self.make_room(out);
         let mut open = self.reports.open_order(fact)?;
         self.note_trigger(open.order, fact);
+        let version = self.clients.version(fact.client);
+        // A list that was asked for before the last change may not have it.
+        let is_newer = |one: &Tracked| {
+            one.changed_ns < asked_ns && version.is_none_or(|version| version == one.version)
+        };
+        if self.orders.get(&open.order).is_some_and(is_newer) {
+            // When it was changed is not said.
+            self.revise(open.order, fact, 0, now_ns, out);
+        }
         match self.orders.get_mut(&open.order) {
             Some(tracked) => {
                 if let Some(version) = self.clients.version(fact.client) {
@@ -687,7 +790,7 @@ impl Ours {
 }
 
 /// Whether orders of a type wait for a trigger.
-const fn waits(order_type: OrderType) -> bool {
+pub(super) const fn waits(order_type: OrderType) -> bool {
     use OrderType as T;
     matches!(order_type, T::Stop | T::StopLimit | T::TakeProfit | T::TrailingStop)
 }

@@ -355,7 +355,9 @@ impl VenueSession {
         let result = self.venue.answer(&call.shape, reply, &mut |fact| match fact {
             Fact::More(_) => goes_on = true,
             Fact::Order(order) if listed => {
-                let open = ours.open_order(&order, out).filter(|open| open.order.0 == 0);
+                let open = ours
+                    .open_order(&order, call.sent_ns, now_ns, out)
+                    .filter(|open| open.order.0 == 0);
                 foreign.extend(open.map(|open| (open.venue_order, open.instrument)));
             }
             fact => ours.take(&fact, now_ns, out),

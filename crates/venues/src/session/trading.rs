@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use mainspring_core::order::OrderTerms;
 use mainspring_core::{
-    ClientOrderId, InstrumentId, Lots, OpenOrder, RejectReason, Request, Ticks, TimeNs,
+    ClientOrderId, InstrumentId, Lots, OpenOrder, RejectReason, Request, Side, Ticks, TimeNs,
     VenueEventKind, VenueRequest, VenueRequestKind,
 };
 
 use super::calls::{About, Later, Query, Replacing};
 use super::effect::Outbox;
 use super::machine::{note, VenueSession, AGAIN_NS, MS};
-use super::ours::{refuse, Tracked};
+use super::ours::{refuse, waits, Tracked};
 use super::send::Sending;
 use super::settings::OnDisconnect;
 use super::told::Level;
@@ -110,8 +110,22 @@ impl VenueSession {
         terms: &mainspring_core::order::OrderTerms,
         client: &'a str,
     ) -> Place<'a> {
-        let worst = self.books.worst(listing.id, terms.side, WORST_PERCENT);
-        Place { worst, ..Place::new(listing, *terms, client) }
+        Place { worst: self.worst(listing, terms), ..Place::new(listing, *terms, client) }
+    }
+
+    /// The worst price that an order without a limit may trade at, where the venue has no market orders: so
+    /// far from the last price, or from the trigger that it waits for, and on the venue's grid.
+    fn worst(&self, listing: &Listing, terms: &OrderTerms) -> Option<Ticks> {
+        let from = match waits(terms.order_type) {
+            true => terms.trigger,
+            false => self.books.price(listing.id)?,
+        };
+        let worst = terms.side.inward(from, from.0.saturating_mul(WORST_PERCENT) / 100);
+        let grid = listing.instrument.grid();
+        Some(match terms.side {
+            Side::Buy => grid.floor(worst),
+            Side::Sell => grid.ceil(worst),
+        })
     }
 
     /// Our text of an order that may be placed now, or why it may not.
@@ -251,20 +265,25 @@ impl VenueSession {
         }
         let amend = Amend {
             listing,
-            order: OrderKey::Client(&now),
+            order: self.key_of(Some(&tracked), &now),
             side: terms.side,
             terms,
             price,
-            qty,
+            // What changes in place is the version that stands: earlier ones traded apart from it.
+            qty: if replaces { qty } else { Lots(qty.0 - tracked.before().0) },
             filled: tracked.total(),
             client: &next,
         };
         let about = About::Amend { order: id, version };
         let by_socket = self.settings.orders_by_socket;
         let sent = self.send(&Operation::Amend(amend), about, by_socket, now_ns, out);
-        if let (Some(version), Sending::Gone) = (version, &sent) {
-            let placed = Lots(qty.0 - tracked.total().0);
-            self.ours.replaces(id, Replacing { version, price, placed });
+        match (version, &sent) {
+            (Some(version), Sending::Gone) => {
+                let placed = Lots(qty.0 - tracked.total().0);
+                self.ours.replaces(id, Replacing { version, price, placed });
+            }
+            (None, Sending::Gone) => self.ours.amends(id, (price, qty), now_ns),
+            _ => {}
         }
         not_sent(sent)
     }

@@ -54,6 +54,12 @@ fn dydx(short_term: bool) -> (Play, [SocketId; 2]) {
     (play, [market, user])
 }
 
+/// A session that quotes short-term and is up, and its connection for user events.
+pub fn short_term_session() -> (Play, SocketId) {
+    let (play, [_, user]) = dydx(true);
+    (play, user)
+}
+
 /// Places an order; whether it left.
 fn quote(play: &mut Play, id: u64) -> bool {
     play.place(id, Side::Buy, 618_000, 5);

@@ -3,6 +3,7 @@
 mod binance_market;
 mod binance_orders;
 mod binance_restart;
+mod by_hand;
 mod check;
 mod conditional;
 mod dydx_orders;

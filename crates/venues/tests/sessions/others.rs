@@ -1,9 +1,10 @@
 //! OKX, Bybit, Hyperliquid and dYdX: the same session over their protocols.
 
+use mainspring_core::order::OrderTerms;
 use mainspring_core::report::Account;
 use mainspring_core::{
-    Answer, CancelReason, ClientOrderId, InstrumentId, Lots, RejectReason, Request, RowKind, Side,
-    Ticks, VenueEventKind,
+    Answer, CancelReason, ClientOrderId, InstrumentId, Lots, OrderType, RejectReason, Request,
+    RowKind, Side, Ticks, VenueEventKind, VenueRequest, VenueRequestKind,
 };
 use mainspring_venues::listing::{Code, Listing, Listings};
 use mainspring_venues::secret::Secret;
@@ -444,6 +445,29 @@ fn hyperliquid_orders_are_answered_by_their_status_whatever_else_is_ok() {
     let refused = r#"{"status":"ok","response":{"type":"order","data":{"statuses":[{"error":"Post only order would have immediately matched, bbo was 61799@61800. asset=0"}]}}}"#;
     hl_answer(&mut play, user, &text, refused);
     assert_eq!(play.kinds(2), [VenueEventKind::Rejected(RejectReason::PostOnlyWouldTake)]);
+}
+
+#[test]
+fn orders_without_a_limit_go_to_hyperliquid_at_a_price_of_its_grid() {
+    let (mut play, [market, user]) = hyperliquid();
+    // Five percent from here has six digits.
+    play.frame(market, r#"{"channel":"bbo","data":{"coin":"BTC","time":1795255200600,"bbo":[{"px":"61234","sz":"1","n":1},{"px":"61235","sz":"1","n":1}]}}"#);
+    let mut send = |id: u64, order_type, side, trigger: i64| {
+        let scale = 10_i64.pow(play_scale());
+        let mut terms = OrderTerms::limit(InstrumentId(0), side, Ticks(0), Lots(100));
+        (terms.order_type, terms.trigger) = (order_type, Ticks(trigger * scale));
+        let kind = VenueRequestKind::New(terms);
+        play.request(Request::Order(VenueRequest { order: ClientOrderId(id), sent_ns: 0, kind }));
+        let text = play.take_text(user, "\"post\"");
+        let frame: serde_json::Value = serde_json::from_str(&text).unwrap();
+        frame["request"]["payload"]["action"]["orders"][0]["p"].as_str().unwrap().to_owned()
+    };
+    let sold: f64 = send(1, OrderType::Market, Side::Sell, 0).parse().unwrap();
+    assert!((58_172.0..58_175.0).contains(&sold), "{sold}");
+    let bought: f64 = send(2, OrderType::Market, Side::Buy, 0).parse().unwrap();
+    assert!((64_293.0..64_297.0).contains(&bought), "{bought}");
+    // A stop far from here trades near its trigger, not near here.
+    assert_eq!(send(3, OrderType::Stop, Side::Sell, 40_000), "38000");
 }
 
 /// Decimal places of a tick of BTC there.
