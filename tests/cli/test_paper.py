@@ -176,3 +176,35 @@ def _notices(folder: Path, text: str) -> bool:
 
     found = journal.open(folder).records(types=["notice"])
     return any(text in record.fields["text"] for record in found)
+
+
+def test_a_strategy_that_stops_is_told_at_once_and_by_the_exit_code(tmp_path: Path) -> None:
+    """Whoever watches a session sees that nobody trades any more, and why."""
+    code = tmp_path / "small.py"
+    code.write_text(
+        "import mainspring as ms\n"
+        "class Small(ms.Strategy, every='100ms'):\n"
+        "    def on_book(self, m):\n"
+        "        m.quote(bid=((m.bid, 0.0002),))\n"
+    )
+    session = run("paper", str(code), "--out", str(tmp_path / "session"), "--seconds", "3")
+    assert session.returncode == 1
+    told = "a strategy stopped, the session goes on without it: Small: "
+    assert session.stderr.count(told) == 1
+    assert f"{code}:4 in on_book" in session.stderr
+    assert "0.0002 is less than one lot; give at least 0.001" in session.stderr
+
+
+def test_a_session_tells_which_strategies_stopped(tmp_path: Path) -> None:
+    import mainspring as ms
+    from mainspring.live import paper
+
+    small = ms.native.TouchMaker(size="0.0002", max_position="0.1", every="50ms")
+    maker = ms.native.TouchMaker(size="0.002", max_position="0.1", every="50ms")
+    with paper([small, maker], tmp_path) as session:
+        begun = time.monotonic()
+        while not (session.failures and session.status().orders):
+            assert time.monotonic() - begun < 60, "the other one goes on"
+            session.wait(0.05)
+        reason = "BTCUSDT: a quantity of 0.0002 is less than one lot; give at least 0.001"
+        assert session.failures == [f"touch_maker: {reason}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import mainspring as ms
@@ -163,3 +164,15 @@ def _refused(body: str, tmp: Any) -> str:
 )
 def test_what_compiled_code_cannot_say(tmp_path: Any, body: str, why: str) -> None:
     assert why in _refused(body, tmp_path)
+
+
+@pytest.mark.parametrize("ask", ["m.quote(bid=((m.bid, 0.0004),))", "m.buy(0.0004, m.bid)"])
+def test_less_than_a_lot_is_told_as_such(market: Dataset, ask: str, tmp_path: Path) -> None:
+    code = tmp_path / "small.py"
+    code.write_text(
+        f"import mainspring as ms\nclass Small(ms.Strategy):\n    def on_book(self, m): {ask}\n"
+    )
+    module: dict[str, Any] = {}
+    exec(compile(code.read_text(), code, "exec"), module)
+    with pytest.raises(StrategyError, match=r"0\.0004 is less than one lot; give at least 0\.001"):
+        ms.backtest(module["Small"], market)

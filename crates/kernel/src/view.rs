@@ -2,7 +2,7 @@
 
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{
-    ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Result, Side, Ticks, TimeNs,
+    ClientOrderId, Error, ErrorKind, Instrument, InstrumentId, Lots, Result, Side, Ticks, TimeNs,
 };
 use mainspring_trading::execution::parents::{
     Parent, ParentId, ParentTable, ParentTerms, MAX_PARENTS,
@@ -261,6 +261,27 @@ impl View<'_> {
                 format!("{}: {qty} is not a usable quantity", market.instrument.symbol),
             )
         })
+    }
+
+    /// [`Self::lots`] of an order: what is less than one lot is no order.
+    ///
+    /// # Errors
+    /// When the quantity is not a number, or is above zero and less than one lot.
+    pub fn order_lots(&self, instrument: InstrumentId, qty: f64) -> Result<Lots> {
+        let lots = self.lots(instrument, qty)?;
+        if lots == Lots::ZERO && qty > 0.0 {
+            return Err(self.less_than_a_lot(instrument, qty));
+        }
+        Ok(lots)
+    }
+
+    #[cold]
+    fn less_than_a_lot(&self, instrument: InstrumentId, qty: f64) -> Error {
+        let Instrument { symbol, lot, .. } = &self.markets[instrument.index()].instrument;
+        Error::new(
+            ErrorKind::Strategy,
+            format!("{symbol}: a quantity of {qty} is less than one lot; give at least {lot}"),
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mainspring_core::{Error, ErrorKind, InstrumentId, Request, Result, TimeNs, VenueRequest};
@@ -96,6 +96,9 @@ pub(crate) struct Engine {
     pub(crate) snapshot_due_ns: TimeNs,
     pub(crate) ending: Option<TimeNs>,
     pub(crate) gate_was_halted: bool,
+    /// How many strategies have stopped, and for others to read, why.
+    pub(crate) stopped: usize,
+    pub(crate) failures: Arc<Mutex<Vec<String>>>,
     /// Since when the last door has been halted and the gate not.
     pub(crate) door_halted_ns: Option<TimeNs>,
 }
@@ -133,6 +136,7 @@ impl Engine {
         self.session.advance(now_ns)?;
         self.send()?;
         self.follow_gate(now_ns)?;
+        self.follow_strategies();
         self.pulse.beat_ns.store(now_ns, Ordering::Release);
         if worked {
             self.status.write(&Status::of(&self.session));
@@ -279,6 +283,20 @@ impl Engine {
             self.egress.rearm();
         }
         Ok(())
+    }
+
+    /// Says why strategies stopped, each time that one did.
+    fn follow_strategies(&mut self) {
+        let stopped = self.session.stopped().count();
+        if stopped == self.stopped {
+            return;
+        }
+        self.stopped = stopped;
+        let stopped = self.session.stopped();
+        let reasons = stopped.map(|(name, why)| format!("{name}: {why}")).collect();
+        if let Ok(mut told) = self.failures.lock() {
+            *told = reasons;
+        }
     }
 
     /// The last door is halted and nobody told the gate: it halts too, so that no order passes one

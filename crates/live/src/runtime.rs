@@ -92,6 +92,7 @@ pub struct Handle {
     status: SnapshotReader<Status>,
     egress: Arc<Egress>,
     supervisor: Arc<Shared>,
+    failures: Arc<Mutex<Vec<String>>>,
     worker: Arc<WorkerPulse>,
     latency: Arc<Latency>,
     clock: WallClock,
@@ -126,6 +127,7 @@ impl Handle {
         let worker = Arc::new(WorkerPulse::default());
         let latency = Arc::new(Latency::default());
         let supervisor = Arc::new(Shared::default());
+        let failures = Arc::default();
         let ended = Arc::new(AtomicBool::new(false));
         let end_links = Arc::new(AtomicBool::new(false));
         let (orders, received) = sync_channel(ORDERS);
@@ -161,6 +163,7 @@ impl Handle {
             egress: Arc::clone(&egress),
             pulse: Arc::clone(&pulse),
             latency: Arc::clone(&latency),
+            failures: Arc::clone(&failures),
             waker: waker.clone(),
             venues: venues.clone(),
         };
@@ -221,6 +224,7 @@ impl Handle {
             status,
             egress,
             supervisor,
+            failures,
             worker,
             latency,
             clock,
@@ -262,6 +266,12 @@ impl Handle {
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
         self.supervisor.entries()
+    }
+
+    /// Why strategies have stopped, in their order; the session goes on without them.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        self.failures.lock().map_or_else(|_| Vec::new(), |told| told.clone())
     }
 
     /// The journal that is being written.
@@ -438,6 +448,7 @@ struct Setup {
     egress: Arc<Egress>,
     pulse: Arc<Pulse>,
     latency: Arc<Latency>,
+    failures: Arc<Mutex<Vec<String>>>,
     waker: Waker,
     venues: Vec<String>,
 }
@@ -534,6 +545,8 @@ fn begin(setup: Setup) -> Result<(Engine, Ready)> {
         snapshot_due_ns: now_ns.saturating_add(setup.habits.snapshot_ns),
         ending: None,
         gate_was_halted: false,
+        stopped: 0,
+        failures: setup.failures,
         door_halted_ns: None,
     };
     // Who asks right after the start sees the session as it begins.

@@ -328,6 +328,11 @@ impl PyLiveSession {
         entries.into_iter().map(|e| (e.time_ns, e.cause, e.text)).collect()
     }
 
+    /// Why strategies have stopped, in their order.
+    fn failures(&self) -> Vec<String> {
+        self.handle.failures()
+    }
+
     /// Halts trading and cancels everything, also when the kernel hangs.
     fn kill(&self, why: &str) {
         self.handle.kill(why);

@@ -57,7 +57,7 @@ impl QuoteSide {
             Levels { list: [Level { price: Ticks(0), qty: Lots(0) }; MAX], count: self.count };
         for (level, (price, qty)) in all.list.iter_mut().zip(&self.levels[..self.count]) {
             level.price = view.ticks(instrument, side, *price, exact)?;
-            level.qty = view.lots(instrument, *qty)?;
+            level.qty = view.order_lots(instrument, *qty)?;
         }
         Ok(all)
     }
@@ -143,7 +143,7 @@ impl OrderOptions {
         qty: f64,
         price: Option<f64>,
     ) -> Result<OrderTerms> {
-        let qty = view.lots(instrument, qty)?;
+        let qty = view.order_lots(instrument, qty)?;
         let mut terms = match price {
             Some(price) => OrderTerms::limit(
                 instrument,

@@ -41,6 +41,7 @@ class _Told:
     """What was said already, so that it is said once."""
 
     halted: tuple[str, str] | None = None
+    failures: set[str] = field(default_factory=set)
     notes: set[tuple[int, str]] = field(default_factory=set)
 
 
@@ -64,7 +65,7 @@ def run(session: LiveSession, loaded: Loaded, how: Ending, output: Output) -> in
     if outcome.broken is not None:
         output.warn(f"the session broke off: {outcome.broken}")
         return Exit.ERROR
-    return Exit.OK
+    return Exit.ERROR if told.failures else Exit.OK
 
 
 def _watch(session: LiveSession, how: Ending, told: _Told, output: Output) -> None:
@@ -82,11 +83,15 @@ def _watch(session: LiveSession, how: Ending, told: _Told, output: Output) -> No
 
 
 def _tell(session: LiveSession, told: _Told, output: Output) -> None:
-    """Says that trading is halted, and what venues' sessions found worth a word."""
+    """Says what needs a word: a halt, strategies that stopped, warnings of venues' sessions."""
     if session.halted != told.halted:
         told.halted = session.halted
         if told.halted:
             output.warn("trading is halted: {}: {}".format(*told.halted))
+    for failure in session.failures:
+        if failure not in told.failures:
+            told.failures.add(failure)
+            output.warn(f"a strategy stopped, the session goes on without it: {failure}")
     for venue in session.venues():
         for note in venue.notes:
             key = (note["time_ns"], note["text"])

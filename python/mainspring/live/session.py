@@ -170,6 +170,11 @@ class LiveSession:
         return self._core.entries()
 
     @property
+    def failures(self) -> list[str]:
+        """Which strategies have stopped, and why; the session goes on without them."""
+        return self._core.failures()
+
+    @property
     def has_ended(self) -> bool:
         """Whether the session ended by itself: by a signal, a full disk, or a failure."""
         return self._core.has_ended()

@@ -183,7 +183,7 @@ struct Sizes {
 impl Sizes {
     fn of(view: &View<'_>, size: Decimal, max_position: Decimal) -> Result<Self> {
         Ok(Self {
-            order: view.lots(view.instrument, size.to_f64())?,
+            order: view.order_lots(view.instrument, size.to_f64())?,
             max_position: view.lots(view.instrument, max_position.to_f64())?,
         })
     }

@@ -100,7 +100,7 @@ impl Host for MovingAverageCross {
     }
 
     fn on_start(&mut self, view: &mut View<'_>) -> HostResult {
-        self.size = view.lots(view.instrument, self.config.size.to_f64())?;
+        self.size = view.order_lots(view.instrument, self.config.size.to_f64())?;
         Ok(())
     }
 

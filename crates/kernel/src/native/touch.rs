@@ -50,7 +50,7 @@ impl Host for TouchMaker {
     takes_parameters!();
 
     fn on_start(&mut self, view: &mut View<'_>) -> HostResult {
-        self.size = view.lots(view.instrument, self.config.size.to_f64())?;
+        self.size = view.order_lots(view.instrument, self.config.size.to_f64())?;
         self.max_position = view.lots(view.instrument, self.config.max_position.to_f64())?;
         Ok(())
     }

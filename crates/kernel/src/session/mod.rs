@@ -430,6 +430,12 @@ impl Session {
         self.keep_wishes();
     }
 
+    /// Strategies that have stopped, by name, and why.
+    pub fn stopped(&self) -> impl Iterator<Item = (&str, &str)> {
+        let slots = self.kernel.strategies.iter();
+        slots.filter_map(|slot| Some((slot.host.name(), slot.failure.as_deref()?)))
+    }
+
     /// Strategies that failed while following since this was last called, and why.
     pub fn take_failures(&mut self) -> Vec<(u16, String)> {
         self.kernel.outside.as_mut().map_or_else(Vec::new, |o| std::mem::take(&mut o.failures))

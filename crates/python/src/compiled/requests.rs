@@ -84,7 +84,7 @@ fn side_levels(
     }
     for (level, [price, qty]) in all.iter_mut().zip(levels) {
         level.price = view.ticks(view.instrument, side, *price, exact)?;
-        level.qty = view.lots(view.instrument, *qty)?;
+        level.qty = view.order_lots(view.instrument, *qty)?;
     }
     Ok((all, levels.len()))
 }
@@ -104,7 +104,7 @@ fn amend(words: &Words, view: &mut View<'_>) -> Result<()> {
     let id = id(words[1]);
     let side = view.orders.get(id).map_or(Side::Buy, |order| order.terms.side);
     let price = view.ticks(view.instrument, side, float(words[2]), false)?;
-    let qty = view.lots(view.instrument, float(words[3]))?;
+    let qty = view.order_lots(view.instrument, float(words[3]))?;
     view.intents.push(Intent::Amend { id, price, qty })
 }
 

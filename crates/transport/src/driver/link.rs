@@ -305,7 +305,8 @@ impl Serving {
     fn event(&mut self, io: &mut impl Carrier, event: IoEvent) {
         let stamps = match &event {
             IoEvent::Message { recv_ns, .. } => Some(*recv_ns),
-            IoEvent::Closed { reason, .. } => {
+            // What ends with the session was not lost.
+            IoEvent::Closed { reason, .. } if self.ending.is_none() => {
                 self.ear.state.change(|shown| {
                     shown.closed += 1;
                     shown.last_closed.clone_from(reason);
