@@ -85,6 +85,7 @@ class Side:
         self.told: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.countdowns: list[int] = []
+        self.params: list[dict[str, Any]] = []
         self.script: dict[str, deque[Step]] = {}
         self.down = False
         self._newest_ms = 0
@@ -234,6 +235,7 @@ class Client:
         self, _symbol: str, _kind: str, side: str, amount: float, price: float | None, params: Any
     ) -> dict[str, Any]:
         step = await self._asked("create_order")
+        self.side.params.append(params)
         order = self.side.place(side, price or 50_000.0, amount, params["clientOrderId"])
         return dict(await self._done(step, order))
 

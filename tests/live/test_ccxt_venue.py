@@ -451,6 +451,42 @@ def test_orders_that_a_batch_does_not_name_are_found(side: Side, folder: Path) -
     assert len(side.orders) == 3
 
 
+class Stops(ms.Strategy, every="20ms"):
+    """A stop, a stop with a limit and a take-profit, each once."""
+
+    placed: bool = False
+
+    def on_book(self, m: ms.Market) -> None:
+        if m.mid > 0 and not self.placed:
+            self.placed = True
+            m.sell(0.02, trigger=49_000.0)
+            m.buy(0.02, 51_000.5, trigger=51_000.0)
+            m.sell(0.02, kind="take_profit", trigger=52_000.0)
+
+
+def test_stops_go_to_venues_that_keep_them_among_their_orders(side: Side, folder: Path) -> None:
+    def made() -> Client:
+        client = Client(side)
+        client.id = "binance"
+        return client
+
+    with live(Stops(), folder, venues=somewhere(side, made=made), size=1.0) as session:
+        rest(session, side, 3)
+        said = [{name: one[name] for name in one if name != "clientOrderId"} for one in side.params]
+        assert said == [
+            {"stopLossPrice": 49_000.0},
+            {"stopLossPrice": 51_000.0},
+            {"takeProfitPrice": 52_000.0},
+        ]
+        session.cancel_all()
+        wait_for(session, "no order", lambda s: s.open_orders == 0)
+        session.stop()
+    with live(Stops(), folder.with_name("second"), venues=somewhere(side), size=1.0) as session:
+        until("the reason", told(session, "hold stops in the engine"))
+        session.stop()
+    assert len(side.params) == 3, "elsewhere nothing is sent"
+
+
 def test_the_venue_counts_down_where_that_is_wanted(side: Side, folder: Path) -> None:
     with begin(side, folder, countdown="20s", on_disconnect="cancel") as session:
         rest(session, side, 1)
@@ -632,6 +668,7 @@ def test_numbers_states_and_ids() -> None:
     assert plain(123_456_789.125) == "123456789.125"
     states = {
         "open": {"status": "open", "filled": 0},
+        "armed": {"status": "open", "filled": 0, "triggerPrice": 7},
         "part": {"status": "open", "filled": 1, "amount": 2},
         "filled": {"status": "closed", "filled": 2, "amount": 2},
         "cancelled": {"status": "closed", "filled": 1, "amount": 2},

@@ -183,6 +183,56 @@ def test_a_maker_trades_in_other_dialects(tmp_path: Path, name: str) -> None:
     assert not {"position_mismatch", "foreign_order", "foreign_fill"} & set(events), events
 
 
+class Stops(ms.Strategy, every="100ms"):
+    """Three orders that wait far away, and stops on both sides of a market that comes to one."""
+
+    placed: bool = False
+    below: int = 0
+    above: int = 0
+
+    def on_book(self, m: ms.Market) -> None:
+        if m.mid <= 0:
+            return
+        if not self.placed:
+            self.placed = True
+            m.sell(0.02, trigger=m.bid - 2_000)
+            m.sell(0.02, kind="take_profit", trigger=m.ask + 2_000)
+            m.buy(0.02, m.ask + 2_005, trigger=m.ask + 2_000)
+        # One is refused where the market was there before it.
+        here = {order.id for order in m.orders()}
+        if m.position == 0 and self.below not in here:
+            self.below = m.sell(0.02, trigger=m.bid - 1.0)
+        if m.position == 0 and self.above not in here:
+            self.above = m.buy(0.02, trigger=m.ask + 1.0)
+
+
+@pytest.mark.parametrize("exchange", ["binance", "bybit"])
+def test_stops_wait_trade_and_are_cancelled(tmp_path: Path, exchange: str) -> None:
+    kind = {"binance": "spot", "bybit": "swap"}[exchange]
+    maker = client if exchange == "binance" else (lambda module, _, at: bybit(module, at))
+    folder = tmp_path / "run"
+    with VenueServer(exchange, markets=("btcusdt",), warm_up_s=30) as server:
+        place = CcxtVenue(exchange, [SYMBOL[kind]], client=lambda: maker(pro, kind, server))
+        check = place.check()
+        assert check.passed, check.problems
+        theirs = maker(ccxt, kind, server)
+        theirs.load_markets()
+
+        def waiting() -> int:
+            return len(theirs.fetch_open_orders(SYMBOL[kind]))
+
+        # A stop whose end nobody told of is asked about.
+        often = {"patience": {"reconcile_ns": 2_000_000_000}}
+        with live(Stops(), folder, venues=place, size=1.0, orders=often) as session:
+            wait_for(session, "a stop", lambda s: s.fills >= 1 and s.open_orders >= 3)
+            assert waiting() >= 3
+            session.kill("enough")
+            until("none there", lambda: waiting() == 0)
+            wait_for(session, "none here", lambda s: s.open_orders == 0)
+            assert session.stop().broken is None
+    assert verify(folder, Stops()).different == 0
+
+
 class Four(ms.Strategy, every="100ms"):
     """Two orders, one of which will trade, and two that rest far away; nothing more."""
 

@@ -14,6 +14,15 @@ Amends = Literal["in_place", "replaced"]
 # How `edit_order` was seen to work; of other venues that has to be said.
 _AMENDS: dict[str, Amends] = {"binance": "replaced", "binanceusdm": "in_place"}
 
+# Where conditional orders were seen to stay among the others under one id, and whether ccxt wants
+# to know what they are for or which way the price goes to them. Elsewhere venues keep them apart,
+# and ccxt does not say what becomes of them.
+Trigger = Literal["by_kind", "by_way"]
+_STOPS: dict[tuple[str, bool], Trigger] = {
+    ("binance", False): "by_kind",
+    ("bybit", True): "by_way",
+}
+
 _NEEDED = ("createOrder", "cancelOrder", "fetchOpenOrders", "fetchMyTrades", "fetchBalance")
 _MARKS = ("watchMarkPrice", "fetchMarkPrice", "watchFundingRate", "fetchFundingRate")
 # ccxt tells how many new orders a request takes, and not how many cancels: no venue takes fewer.
@@ -54,6 +63,7 @@ def abilities(access: Access, amends: Amends | None, ids: Ids, *, countdown: boo
         "post_only": bool(lives.get("PO", has.get("createPostOnlyOrder"))),
         "reduce_only": contracts and has.get("createReduceOnlyOrder") is not False,
         "amends": known,
+        "stops": trigger_of(client.id, contracts) is not None,
         "place_batch": places,
         # A venue's markets differ: where batches of orders are known, those of cancels are there.
         "cancel_batch": _CANCELS if places > 1 and has.get("cancelOrders") is True else 1,
@@ -61,6 +71,11 @@ def abilities(access: Access, amends: Amends | None, ids: Ids, *, countdown: boo
         "countdown": countdown,
         "ids": "text" if ids == "text" else "uuid",
     }
+
+
+def trigger_of(exchange: str, contracts: bool) -> Trigger | None:
+    """How ccxt is told of a trigger; None where conditional orders do not go by it."""
+    return _STOPS.get((exchange, contracts))
 
 
 def market_abilities(access: Access) -> Words:
@@ -75,6 +90,7 @@ def market_abilities(access: Access) -> Words:
         "post_only": False,
         "reduce_only": False,
         "amends": None,
+        "stops": False,
         "place_batch": 1,
         "cancel_batch": 1,
         "cancel_all": False,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mainspring.live.ccxt_abilities import trigger_of
 from mainspring.live.ccxt_access import Access
 from mainspring.live.ccxt_words import (
     Ids,
@@ -126,6 +127,8 @@ class Orders:
         for flag, word in (("post_only", "postOnly"), ("reduce_only", "reduceOnly")):
             if ask[flag]:
                 params[word] = True
+        if ask["waits_for"] is not None:
+            params.update(self._trigger(ask))
         return {
             "symbol": ask["symbol"],
             "type": ask["type"],
@@ -134,6 +137,13 @@ class Orders:
             "price": None if ask["price"] is None else float(ask["price"]),
             "params": params,
         }
+
+    def _trigger(self, ask: Words) -> Words:
+        price, stops = float(ask["trigger"]), ask["waits_for"] == "stop"
+        if trigger_of(self._client.id, self._can["positions"]) == "by_kind":
+            return {"stopLossPrice" if stops else "takeProfitPrice": price}
+        up = (ask["side"] == "buy") == stops
+        return {"triggerPrice": price, "triggerDirection": "ascending" if up else "descending"}
 
     @contextlib.contextmanager
     def _being_placed(self, clients: Sequence[str]) -> Iterator[None]:

@@ -70,7 +70,9 @@ def status_of(order: Mapping[str, Any]) -> str:
     if status == "closed":
         return "filled" if not amount or filled >= amount * (1 - 1e-9) else "cancelled"
     if status == "open":
-        return "part" if filled else "open"
+        # One whose trigger was reached stays so until something of it trades: ccxt does not say.
+        waits = "armed" if order.get("triggerPrice") else "open"
+        return "part" if filled else waits
     if status in ("expired", "rejected"):
         return str(status)
     return _ENDED.get(status, "received")

@@ -57,6 +57,7 @@ fn order(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     let status = match one.need_word("status")? {
         "received" => OrderStatus::Received,
         "open" => OrderStatus::Open,
+        "armed" => OrderStatus::Armed,
         "part" => OrderStatus::PartiallyFilled,
         "filled" => OrderStatus::Filled,
         "amended" => OrderStatus::Amended,

@@ -7,6 +7,7 @@ use super::{Abilities, Amends};
 use crate::listing::Listing;
 use crate::operation::{Amend, Operation, OrderKey, Place, UserStream};
 use crate::outgoing::Method;
+use crate::rules::has_limit_price;
 
 /// A request: its word, its contents, and whether it may wait behind others.
 pub(super) struct Ask {
@@ -70,8 +71,13 @@ fn keyed(listing: &Listing, order: OrderKey<'_>) -> Value {
 
 fn place(one: &Place<'_>, can: &Abilities) -> Result<Value, &'static str> {
     let (terms, listing) = (&one.terms, one.listing);
-    let at_market = terms.order_type == OrderType::Market;
-    let as_limit = at_market && !can.market_orders;
+    let at_market = !has_limit_price(terms.order_type);
+    let as_limit = terms.order_type == OrderType::Market && !can.market_orders;
+    let waits_for = match terms.order_type {
+        OrderType::Stop | OrderType::StopLimit => Some("stop"),
+        OrderType::TakeProfit => Some("profit"),
+        _ => None,
+    };
     let price = match (at_market, as_limit) {
         (false, _) => Some(terms.price),
         (true, true) => Some(one.worst.ok_or("no price is known yet for a market order")?),
@@ -90,6 +96,8 @@ fn place(one: &Place<'_>, can: &Abilities) -> Result<Value, &'static str> {
         "side": side(terms.side),
         "price": price.map(|price| listing.price_text(price)),
         "qty": listing.qty_text(terms.qty),
+        "trigger": waits_for.map(|_| listing.price_text(terms.trigger)),
+        "waits_for": waits_for,
         "life": life,
         "post_only": terms.flags.has(OrderFlags::POST_ONLY),
         "reduce_only": terms.flags.has(OrderFlags::REDUCE_ONLY),

@@ -62,6 +62,8 @@ pub struct Abilities {
     pub reduce_only: bool,
     /// Changing orders; none where that is not there or not known to be safe.
     pub amends: Option<Amends>,
+    /// Stops, stop-limits and take-profits, which the venue keeps among its other orders, by one id.
+    pub stops: bool,
     /// Most new orders in one request; 1 where the library has no batches here.
     pub place_batch: usize,
     /// Most cancels in one request.
@@ -79,8 +81,7 @@ pub struct Abilities {
 /// The longest least countdown of venues that have one (OKX); the library does not tell theirs.
 const MIN_COUNTDOWN_MS: u64 = 10_000;
 
-const NO_STOPS: Support =
-    Support::Refused("conditional orders do not go through the library: hold them in the engine");
+const NO_STOPS: &str = "no such orders go through the library here: hold stops in the engine";
 
 impl Abilities {
     fn rules(&self) -> Rules {
@@ -91,10 +92,10 @@ impl Abilities {
             (false, true) => Support::Emulated("a limit that must not rest, at most 5 % away"),
             (false, false) => Support::Refused("the library has no market orders for this venue"),
         };
+        let (stop, never) = (has(self.stops, NO_STOPS), Support::Refused(NO_STOPS));
         Rules {
-            order_types: [
-                NATIVE, market, NO_STOPS, NO_STOPS, NO_STOPS, NO_STOPS, NO_STOPS, NO_STOPS,
-            ],
+            // Limit, market, stop, stop-limit, take-profit, trailing stop, iceberg, pegged.
+            order_types: [NATIVE, market, stop, stop, stop, never, never, never],
             lives: [
                 NATIVE,
                 has(self.ioc || self.market_orders, "the library has no immediate-or-cancel here"),
@@ -248,7 +249,9 @@ mod tests {
     use crate::operation::{Amend, Cancel, OrderKey, Place};
     use crate::outgoing::Method;
     use mainspring_core::order::OrderTerms;
-    use mainspring_core::{InstrumentId, Lots, OrderFlags, RejectReason, Side, Ticks, TimeInForce};
+    use mainspring_core::{
+        InstrumentId, Lots, OrderFlags, OrderType, RejectReason, Side, Ticks, TimeInForce,
+    };
     use serde_json::Value;
 
     const ALL: Abilities = Abilities {
@@ -259,6 +262,7 @@ mod tests {
         post_only: true,
         reduce_only: true,
         amends: Some(Amends::InPlace),
+        stops: true,
         place_batch: 5,
         cancel_batch: 10,
         cancel_all: true,
@@ -314,6 +318,33 @@ mod tests {
         let (_, said) = asked(can, &Operation::Place(bounded)).unwrap();
         let words = ["type", "price", "life"].map(|word| said[word].as_str().unwrap());
         assert_eq!(words, ["limit", "52500", "IOC"]);
+    }
+
+    #[test]
+    fn a_stop_names_its_trigger_and_what_it_becomes() {
+        let listing = listing();
+        let terms = OrderTerms {
+            order_type: OrderType::StopLimit,
+            trigger: Ticks(499_000),
+            ..OrderTerms::limit(InstrumentId(0), Side::Sell, Ticks(498_990), Lots(1))
+        };
+        let said = |terms| {
+            let stop = Place::new(&listing, terms, "ms1");
+            asked(ALL, &Operation::Place(stop)).unwrap().1
+        };
+        let words = |one: Value| {
+            ["type", "price", "trigger", "waits_for"].map(|w| one[w].as_str().map(str::to_owned))
+        };
+        let some = |words: [&str; 4]| words.map(|word| Some(word.to_owned()));
+        assert_eq!(words(said(terms)), some(["limit", "49899", "49900", "stop"]));
+        let profit = OrderTerms { order_type: OrderType::TakeProfit, ..terms };
+        let [kind, price, .., waits_for] = words(said(profit));
+        assert_eq!((kind.as_deref(), price), (Some("market"), None));
+        assert_eq!(waits_for.as_deref(), Some("profit"));
+        let none = Relayed::new("somewhere", Abilities { stops: false, ..ALL });
+        assert!(none.rules().check(&listing, &terms).is_err());
+        let armed = facts(r#"{"orders":[{"symbol":"BTC/EUR","client":"a","status":"armed"}]}"#);
+        assert_eq!(armed, [format!("a {:?}", OrderStatus::Armed)]);
     }
 
     #[test]
