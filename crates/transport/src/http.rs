@@ -30,6 +30,8 @@ impl Request {
         let mut push = |parts: &[&str]| parts.iter().for_each(|one| text.extend(one.as_bytes()));
         push(&[self.method.name(), " ", &self.url.target, " HTTP/1.1\r\nHost: "]);
         push(&[&self.url.origin.authority(), "\r\nUser-Agent: mainspring\r\nAccept: */*\r\n"]);
+        // Who says nothing may be answered in any coding.
+        push(&["Accept-Encoding: identity\r\n"]);
         for (name, value) in &self.headers {
             if !head::is_sendable(name, value) {
                 return Err(head::malformed("a header of the request cannot be sent"));
@@ -180,6 +182,14 @@ impl Reader {
             // A provisional answer; the real one follows.
             return Ok(true);
         }
+        let coding = head.field("content-encoding").map_or("identity", str::trim);
+        if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
+            return Err(head::malformed(&format!(
+                "the answer is compressed ({}), which was not asked for: look what stands between here and \
+                 the venue",
+                coding.chars().take(32).filter(char::is_ascii_graphic).collect::<String>()
+            )));
+        }
         self.state = if has_no_body(head.status) {
             State::Done
         } else if head.lists("transfer-encoding", "chunked") {
@@ -257,6 +267,22 @@ mod tests {
             headers: vec![("X-MBX-APIKEY", "hunter2".to_owned())],
             body: body.to_owned(),
         }
+    }
+
+    #[test]
+    fn a_compressed_answer_is_an_error_that_says_so() {
+        let request = request(Method::Get, "").bytes().unwrap();
+        let sent = String::from_utf8_lossy(&request).into_owned();
+        assert!(sent.contains("\r\nAccept-Encoding: identity\r\n"), "{sent}");
+        let answer = |coding: &str| {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: 2\r\n\r\n{{}}"
+            );
+            Reader::new(100).take(head.as_bytes())
+        };
+        let refused = answer("gzip").unwrap_err().to_string();
+        assert!(refused.contains("compressed (gzip)"), "{refused}");
+        assert_eq!(answer("Identity").unwrap().unwrap().body, b"{}");
     }
 
     #[test]
