@@ -496,3 +496,42 @@ fn stops_live_where_their_venue_keeps_them() {
     life_of_a_stop("hyperliquid", "hyperliquid");
     life_of_a_stop("dydx", "dydx");
 }
+
+#[test]
+fn the_unified_wallet_counts_every_coin() {
+    let mut desk = desk("bybit", "bybit_spot", "");
+    let listing = desk.listing();
+    let wallet = |desk: &mut Desk| {
+        let (_, _, body) = desk.http(&Operation::Balances);
+        let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+        answer["result"]["list"][0].clone()
+    };
+    let number = |value: &serde_json::Value| value.as_str().unwrap().parse::<f64>().unwrap();
+    let coin = |wallet: &serde_json::Value, name: &str| {
+        let coins = wallet["coin"].as_array().unwrap();
+        coins.iter().find(|coin| coin["coin"] == name).unwrap().clone()
+    };
+    let before = wallet(&mut desk);
+    let (btc, usdt) = (coin(&before, "BTC"), coin(&before, "USDT"));
+    let price = number(&btc["usdValue"]) / number(&btc["walletBalance"]);
+    assert!((40_000.0..90_000.0).contains(&price), "of one coin: {price}");
+    assert!((number(&usdt["usdValue"]) - number(&usdt["walletBalance"])).abs() < 1e-6);
+    let coins = before["coin"].as_array().unwrap();
+    let sum: f64 = coins.iter().map(|one| number(&one["usdValue"])).sum();
+    let total = number(&before["totalEquity"]);
+    assert!((sum - total).abs() < 0.01 && total > number(&usdt["walletBalance"]), "{sum} {total}");
+    // What is bought is still there, less the fee.
+    let mut terms = OrderTerms::limit(
+        InstrumentId(0),
+        Side::Buy,
+        ticks(&listing, "99000"),
+        lots(&listing, "0.02"),
+    );
+    terms.time_in_force = TimeInForce::Ioc;
+    desk.ask(&Operation::Place(Place::new(&listing, terms, "1"))).unwrap();
+    let after = wallet(&mut desk);
+    let held = |wallet| number(&coin(wallet, "BTC")["walletBalance"]);
+    assert!(held(&after) > held(&before));
+    let moved = number(&after["totalEquity"]) / total - 1.0;
+    assert!(moved.abs() < 0.01, "a purchase of a fiftieth of a coin costs its fee: {moved}");
+}

@@ -95,7 +95,11 @@ fn product_of(instrument: &Instrument, listing: &Listing) -> Result<Product> {
     if instrument.kind.is_inverse() {
         return Err(Error::new(
             ErrorKind::Config,
-            format!("{}: inverse contracts are not served", instrument.symbol),
+            format!(
+                "{}: inverse contracts are not served: accounts of served venues settle in the quote; \
+                 run a backtest or a paper session on the recording",
+                instrument.symbol
+            ),
         ));
     }
     if instrument.kind == InstrumentKind::Spot && listing.products.contains(&Product::Spot) {

@@ -1,7 +1,8 @@
 //! Orders, executions, wallets and positions as the venue shows them.
 
+use mainspring_core::money::MONEY_DECIMALS;
 use mainspring_core::order::{CancelReason, OrderFlags, OrderType, Side};
-use mainspring_core::InstrumentId;
+use mainspring_core::{Instrument, InstrumentId};
 use serde_json::{json, Value};
 
 use super::category_of;
@@ -103,7 +104,27 @@ pub fn execution(section: &Section, fill: &FillRecord) -> Value {
     })
 }
 
-/// The unified wallet: both of a member's accounts as one.
+/// What one of a currency is worth in dollars: by the market that trades it against them, spot first.
+fn usd_price(venue: &Venue, currency: &str) -> f64 {
+    const DOLLARS: [&str; 3] = ["USD", "USDT", "USDC"];
+    if DOLLARS.contains(&currency) {
+        return 1.0;
+    }
+    let price = |section: &Section| {
+        let of = |one: &Instrument| one.base == currency && DOLLARS.contains(&one.quote.as_str());
+        let at = section.desk.symbols.iter().position(|symbol| of(&symbol.instrument))?;
+        Some(section.mark(at) * section.desk.symbols[at].instrument.tick().to_f64())
+    };
+    venue.sections.iter().find_map(price).unwrap_or(0.0)
+}
+
+/// Money in dollars.
+fn in_usd(amount: i128, price: f64) -> f64 {
+    amount as f64 / 10_f64.powi(MONEY_DECIMALS as i32) * price
+}
+
+/// The unified wallet: both of a member's accounts as one. Its totals are in dollars, over all coins, each of
+/// which is collateral at its full value.
 pub fn wallet(venue: &Venue, member: usize) -> Value {
     let accounts = venue.members[member].accounts;
     let mut names: Vec<&String> = Vec::new();
@@ -112,7 +133,7 @@ pub fn wallet(venue: &Venue, member: usize) -> Value {
     }
     names.sort();
     names.dedup();
-    let mut quote = (0, 0, 0);
+    let mut total = [0.0; 3];
     let coins: Vec<Value> = names
         .into_iter()
         .map(|name| {
@@ -124,25 +145,30 @@ pub fn wallet(venue: &Venue, member: usize) -> Value {
                 margin += balance.margin.0;
                 unrealised += balance.unrealised.0;
             }
-            if name == "USDT" {
-                quote = (cash, cash + unrealised, margin);
-            }
+            let price = usd_price(venue, name);
+            let worth = [cash, cash + unrealised, margin].map(|amount| in_usd(amount, price));
+            total.iter_mut().zip(worth).for_each(|(sum, one)| *sum += one);
             json!({
                 "coin": name, "equity": money(cash + unrealised), "walletBalance": money(cash),
                 "locked": money(locked), "unrealisedPnl": money(unrealised),
                 "totalPositionIM": money(margin), "totalOrderIM": "0", "cumRealisedPnl": "0",
-                "usdValue": money(cash), "borrowAmount": "0", "availableToWithdraw": "",
+                "usdValue": usd(worth[1]), "borrowAmount": "0", "availableToWithdraw": "",
                 "collateralSwitch": true, "marginCollateral": true,
             })
         })
         .collect();
+    let [wallet, equity, margin] = total;
     json!({
-        "accountType": "UNIFIED", "totalEquity": money(quote.1),
-        "totalWalletBalance": money(quote.0), "totalMarginBalance": money(quote.1),
-        "totalAvailableBalance": money(quote.1 - quote.2), "totalPerpUPL": money(quote.1 - quote.0),
-        "totalInitialMargin": money(quote.2), "totalMaintenanceMargin": "0",
-        "accountIMRate": "0", "accountMMRate": "0", "accountLTV": "0", "coin": coins,
+        "accountType": "UNIFIED", "totalEquity": usd(equity), "totalWalletBalance": usd(wallet),
+        "totalMarginBalance": usd(equity), "totalAvailableBalance": usd(equity - margin),
+        "totalPerpUPL": usd(equity - wallet), "totalInitialMargin": usd(margin),
+        "totalMaintenanceMargin": "0", "accountIMRate": "0", "accountMMRate": "0",
+        "accountLTV": "0", "coin": coins,
     })
+}
+
+fn usd(amount: f64) -> String {
+    format!("{amount:.8}")
 }
 
 /// A position.
