@@ -177,8 +177,8 @@ def test_prices_off_the_grid_are_not_taken(folder: Path) -> None:
     client.watch_order_book = between  # type: ignore[method-assign, assignment]
     with start(folder, client) as session:
         until("the reason", lambda: "not on the grid" in session.venues()[0].last_closed)
-        assert not session.venues()[0].fresh
-        session.stop()
+        assert session.stop().status.markets[0]["bid_ticks"] is None
+    assert not {"depth", "clear"} & kinds_of(folder).keys()
 
 
 def test_a_feed_that_cannot_be_is_refused(

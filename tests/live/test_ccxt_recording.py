@@ -46,6 +46,7 @@ class Client:
         self.has = {**dict.fromkeys(streams, True), "fetchTime": True}
         self.markets = {SYMBOL: MARKET}
         self.sights, self.fails_at, self.closed = 0, fails_at, False
+        self.periods: set[float] = set()
 
     async def load_markets(self, _reload: bool = False) -> dict[str, Any]:
         return self.markets
@@ -93,6 +94,7 @@ class Client:
         await asyncio.sleep(0.05)
         now = time.time()
         due = (now // PERIOD_S + 1) * PERIOD_S
+        self.periods.add(due)
         return {"fundingRate": 0.0001, "fundingTimestamp": int(due * 1e3), "timestamp": now * 1e3}
 
     async def close(self) -> None:
@@ -111,10 +113,10 @@ def kinds(data: Any) -> set[str]:
 def test_what_ccxt_says_is_a_data_set_and_what_it_heard_lies_beside(tmp_path: Path) -> None:
     client = Client()
     with Recorder(source(client), root=tmp_path, name="a/b", raw=True) as recorder:
-        until("funding", lambda: recorder.progress.rows > 1_000)
+        until("rows", lambda: recorder.progress.rows > 1_000)
+        until("funding", lambda: len(client.periods) > 2)
         assert recorder.progress.fresh
         assert recorder.progress.clock_offset_ns is not None
-        recorder.wait(2 * PERIOD_S)
     recording = recorder.stop()
     assert (recording.gaps, recording.broken, client.closed) == (0, "", True)
     data = ms.data.Catalog(tmp_path).get("a/b")
