@@ -160,7 +160,7 @@ fn of_flow(flow: &FlowConfig, config: &RunConfig) -> Inputs<'static> {
 }
 
 /// The matching engine is in place of the simulated venue, which is there all the same.
-fn with_models(config: &RunConfig) -> RunConfig {
+pub(crate) fn with_models(config: &RunConfig) -> RunConfig {
     let mut config = config.clone();
     if config.venue.fill_model == FillModel::Matching {
         config.venue.fill_model = FillModel::Mainspring;

@@ -3,6 +3,8 @@
 
 #![cfg(unix)]
 
+#[path = "paper/matched.rs"]
+mod matched;
 #[path = "paper/restless.rs"]
 mod restless;
 #[path = "paper/world.rs"]

@@ -142,7 +142,10 @@ impl Market {
     }
 
     /// Gives a peg its price and a trailing stop its trigger.
-    fn place_price(&self, order: &mut NewOrder) -> std::result::Result<(), RejectReason> {
+    pub(super) fn place_price(
+        &self,
+        order: &mut NewOrder,
+    ) -> std::result::Result<(), RejectReason> {
         match order.terms.order_type {
             OrderType::Pegged => {
                 order.terms.price = self.peg_price(order).ok_or(RejectReason::NoLiquidity)?;

@@ -1,5 +1,6 @@
 //! One instrument's market: the book, the orders behind triggers, and the rules of trading.
 
+mod adopt;
 mod amend;
 mod armed;
 mod check;

@@ -2,9 +2,11 @@
 
 use mainspring_core::event::OrderRow;
 use mainspring_core::{InstrumentId, Result, Ticks, TimeNs};
+use mainspring_trading::orders::Order;
 
 use super::Kernel;
-use crate::market::Changes;
+use crate::market::{Changes, Market};
+use crate::matching::Matching;
 
 impl Kernel {
     /// When the next row of the engine reaches us; `TimeNs::MAX` for none.
@@ -68,6 +70,47 @@ impl Kernel {
                 return self.local_end(instrument, &row.market, &changes);
             }
         }
+    }
+
+    /// Takes the next message of the engine into `rows`, each with its price; when and where it reaches
+    /// us.
+    pub(crate) fn take_matched(
+        &mut self,
+        rows: &mut Vec<(OrderRow, Ticks)>,
+    ) -> Option<(TimeNs, InstrumentId)> {
+        rows.clear();
+        let matching = self.matching.as_mut()?;
+        let (recv_ns, instrument) = matching.next_feed();
+        while let Some(next) = matching.next_row(instrument) {
+            rows.push(next);
+            if next.0.market.ends_message() {
+                break;
+            }
+        }
+        (!rows.is_empty()).then_some((recv_ns, instrument))
+    }
+
+    /// An engine that was built anew takes up the markets as we saw them last, and those of our orders
+    /// that the one before had accepted.
+    pub(crate) fn rebuild_matching(
+        &mut self,
+        engine: Matching,
+        before: &[Market],
+        live: &[Order],
+    ) -> Result<()> {
+        let now_ns = self.now_ns;
+        self.matching = Some(Box::new(engine));
+        for market in before {
+            let held = self.net_position(market.id);
+            let is_there = |o: &&Order| o.acknowledged && o.terms.instrument == market.id;
+            let ours: Vec<Order> = live.iter().filter(is_there).copied().collect();
+            if let Some(matching) = &mut self.matching {
+                let again = matching.market(market.id);
+                again.take_up(market, &ours, held, now_ns, &mut self.venue_out);
+            }
+            self.send_answers(market.id)?;
+        }
+        Ok(())
     }
 
     /// Orders of ours at the engine whose time has come.

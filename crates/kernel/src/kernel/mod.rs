@@ -158,6 +158,8 @@ pub struct Kernel {
     pub(crate) shares_size: bool,
     /// Whether strategies are not called.
     pub(crate) hushed: bool,
+    /// Whether strategies were told that it ends.
+    is_ending: bool,
     pub(crate) now_ns: TimeNs,
     pub(crate) markets: Vec<Market>,
     pub(crate) venues: Vec<SimMarket>,
@@ -301,6 +303,7 @@ impl Kernel {
             started_ns: TimeNs::MIN,
             shares_size: false,
             hushed: true,
+            is_ending: false,
             now_ns: TimeNs::MIN,
             markets: parts.markets,
             venues: parts.venues,
@@ -404,6 +407,7 @@ impl Kernel {
     /// Starts the strategies at `now_ns` and sets their first timers.
     pub(crate) fn start(&mut self, now_ns: TimeNs) -> Result<()> {
         self.started_ns = now_ns;
+        self.is_ending = false;
         self.now_ns = now_ns;
         if let Some(outside) = self.outside.as_mut().filter(|o| o.begun_ns == TimeNs::MIN) {
             outside.begun_ns = now_ns;
@@ -431,6 +435,7 @@ impl Kernel {
 
     /// Tells strategies of the end while a journal is followed.
     pub(crate) fn stop_following(&mut self) -> Result<()> {
+        self.is_ending = true;
         for strategy in 0..self.strategies.len() as u16 {
             let instrument = self.strategies[usize::from(strategy)].instrument;
             self.call(strategy, instrument, &Call::Stop)?;
@@ -454,6 +459,7 @@ impl Kernel {
 
     /// Stops the strategies and takes the last sample.
     pub(crate) fn stop(&mut self) -> Result<()> {
+        self.is_ending = true;
         for strategy in 0..self.strategies.len() as u16 {
             let instrument = self.strategies[usize::from(strategy)].instrument;
             self.call(strategy, instrument, &Call::Stop)?;

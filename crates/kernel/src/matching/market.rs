@@ -118,15 +118,19 @@ impl MatchedMarket {
         if !self.tape.own.insert(arriving(id, *terms)) {
             return Err(RejectReason::DuplicateOrder);
         }
-        let mut terms = *terms;
+        self.engine.submit(self.for_engine(id, *terms), now, &mut self.tape);
+        Ok(())
+    }
+
+    /// An order of ours as the engine has it.
+    pub(super) fn for_engine(&self, id: ClientOrderId, mut terms: OrderTerms) -> NewOrder {
         if terms.oco.0 != 0 {
             terms.oco = ClientOrderId(our_id(terms.oco).0);
         }
         let mut order = NewOrder::new(our_id(id), OURS, terms);
         order.self_trade = Some(self.self_trade);
         order.trigger_by = self.trigger_by;
-        self.engine.submit(order, now, &mut self.tape);
-        Ok(())
+        order
     }
 
     fn cancel(&mut self, id: ClientOrderId, now: TimeNs) -> Answer {

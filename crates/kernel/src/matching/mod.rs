@@ -4,6 +4,7 @@
 //! engine of [`mainspring_exchange`] matches them all. What it does is published as such a venue would,
 //! so that we see our own orders and what they did to the book, after the latency of the feed.
 
+mod again;
 #[cfg(test)]
 mod against_naive;
 #[cfg(test)]

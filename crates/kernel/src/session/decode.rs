@@ -1,7 +1,7 @@
 //! Records as named fields: for people, tables and Python.
 
 use mainspring_core::decimal::format_scaled;
-use mainspring_core::event::{flags, MarketRow, RowKind};
+use mainspring_core::event::{flags, MarketRow, OrderRow, RowKind};
 use mainspring_core::money::MONEY_DECIMALS;
 use mainspring_core::order::{OrderFlags, OrderTerms};
 use mainspring_core::{
@@ -62,6 +62,7 @@ pub fn decode(raw: &Raw<'_>, instruments: &[Instrument]) -> Result<Fields> {
     let done = match kind {
         Kind::Start | Kind::Resume | Kind::Command | Kind::Event => json(raw.payload),
         Kind::Market => names.market(raw.payload),
+        Kind::Orders | Kind::Published => names.order_rows(raw.payload),
         Kind::Report => report(&record::read(raw.payload)?),
         Kind::Clock => Ok(vec![]),
         Kind::Wishes | Kind::Intents => names.intents(raw.payload),
@@ -131,6 +132,19 @@ impl Names<'_> {
         let mut fields = vec![];
         self.instrument(head.instrument, &mut fields);
         let rows = rows.iter().map(|row| self.row(head.instrument, head.base_ticks, row));
+        fields.push(("rows", Value::List(rows.collect())));
+        Ok(fields)
+    }
+
+    fn order_rows(&self, payload: &[u8]) -> Result<Fields> {
+        let (head, rows): (MarketHead, Vec<OrderRow>) = record::read_list(payload)?;
+        let mut fields = vec![];
+        self.instrument(head.instrument, &mut fields);
+        let rows = rows.iter().map(|row| {
+            let mut fields = self.row(head.instrument, head.base_ticks, &row.market);
+            fields.push(("book_order", Value::Id(row.order_id)));
+            fields
+        });
         fields.push(("rows", Value::List(rows.collect())));
         Ok(fields)
     }

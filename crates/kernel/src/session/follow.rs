@@ -1,6 +1,6 @@
 //! Following a journal: the same state from the same records, nothing decided.
 
-use mainspring_core::event::MarketRow;
+use mainspring_core::event::{MarketRow, OrderRow};
 use mainspring_core::{
     ClientOrderId, Error, ErrorKind, InstrumentId, Lots, Money, Result, Ticks, TimeNs,
 };
@@ -91,6 +91,11 @@ impl Session {
                 let (head, rows): (MarketHead, Vec<MarketRow>) = record::read_list(raw.payload)?;
                 let instrument = self.known(InstrumentId(head.instrument))?;
                 self.apply_market(instrument, Ticks(head.base_ticks), &rows)
+            }
+            Kind::Published => {
+                let (head, rows): (MarketHead, Vec<OrderRow>) = record::read_list(raw.payload)?;
+                let instrument = self.known(InstrumentId(head.instrument))?;
+                self.apply_published(instrument, Ticks(head.base_ticks), &rows)
             }
             Kind::Report => {
                 let record: ReportRecord = record::read(raw.payload)?;
@@ -204,15 +209,16 @@ impl Session {
         self.kernel.now_ns = self.kernel.now_ns.max(now_ns);
         self.changes.iter_mut().for_each(|changes| *changes = Default::default());
         self.pieces.iter_mut().for_each(|piece| *piece = Default::default());
+        self.order_pieces.iter_mut().for_each(|piece| *piece = Default::default());
         let mut markets = Vec::with_capacity(self.instruments.len());
         for (index, instrument) in self.instruments.iter().enumerate() {
             let features =
                 mainspring_features::FeatureChain::new(&self.config.run.features, instrument)?;
             markets.push(Market::new(InstrumentId(index as u16), instrument.clone(), features));
         }
-        self.kernel.markets = markets;
+        let before = std::mem::replace(&mut self.kernel.markets, markets);
         self.kernel.keep_models()?;
-        self.begin_venues_again(now_ns)?;
+        self.begin_venues_again(&before, now_ns)?;
         for (slot, state) in self.kernel.strategies.iter_mut().zip(&self.states) {
             if slot.interest.state && !state.is_empty() {
                 if let Err(failure) = slot.host.load(state) {

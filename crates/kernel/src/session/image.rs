@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::{working_lots, Timer};
 use crate::stops::Guard;
 
+use super::books::BookImage;
 use super::changed::Changed;
 use super::foreign::FIRST_ADOPTED;
 use super::outside::{SeenTrades, VenueLink, REMEMBERED_NAMES};
@@ -96,6 +97,9 @@ pub struct Image {
     /// What was charged to rate budgets, by venue.
     #[serde(default)]
     pub budgets: Vec<Option<RateBudget>>,
+    /// The books by order, by instrument, where our orders are in them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub books: Vec<BookImage>,
 }
 
 const fn first_parent() -> u32 {
@@ -145,6 +149,10 @@ impl Session {
             rollouts: outside.map_or_else(Vec::new, |o| o.rollouts.clone()),
             totals: self.totals(),
             budgets: kernel.rounds.as_ref().map_or_else(Vec::new, |r| r.budgets().to_vec()),
+            books: match kernel.matching {
+                Some(_) => kernel.markets.iter().map(BookImage::of).collect(),
+                None => Vec::new(),
+            },
         }
     }
 
@@ -179,6 +187,9 @@ impl Session {
             outside.next_adopted = image.next_adopted;
             // A snapshot that does not say it is of a session that adopts nothing from before it.
             outside.begun_ns = if image.begun_ns == 0 { image.now_ns } else { image.begun_ns };
+        }
+        for (market, book) in kernel.markets.iter_mut().zip(&image.books) {
+            book.restore(market, image.now_ns);
         }
         kernel.restore_changed(&image.changed)?;
         kernel.restore_rollouts(&image.rollouts);

@@ -10,11 +10,13 @@
 //!
 //! What a restart keeps is in an [`Image`]: orders, money, limits, open questions, and what
 //! strategies declared. Books and features are not in it, because after a restart the feed starts
-//! anew; a book is not shown until its snapshot has come.
+//! anew; a book is not shown until its snapshot has come. Only where our own orders are in the book is
+//! that kept too: it says where they stand.
 
 mod apart;
 #[cfg(unix)]
 pub mod bench;
+mod books;
 mod changed;
 mod command;
 pub mod decode;
@@ -39,13 +41,14 @@ mod summary;
 mod totals;
 mod venue;
 
-use mainspring_core::event::MarketRow;
+use mainspring_core::event::{MarketRow, OrderRow};
 use mainspring_core::limits::MAX_OPEN_ORDERS;
 use mainspring_core::report::Account;
 use mainspring_core::{
     ClientOrderId, DurationNs, Error, ErrorKind, Instrument, InstrumentId, Lots, Result, Ticks,
     TimeNs,
 };
+use mainspring_sim::FillModel;
 use mainspring_trading::execution::parents::ParentId;
 use mainspring_trading::ledger::Ledger;
 use mainspring_trading::orders::{OrderTable, VenueOrderId};
@@ -58,14 +61,16 @@ use crate::intent::{Intent, Intents, FIRST_ELSEWHERE};
 use crate::judging::Judging;
 use crate::kernel::{Kernel, REMEMBERED_IN_SESSIONS};
 use crate::market::{Changes, Market};
+use crate::matching::Matching;
 use crate::recorder::{Counts, Recorder};
-use crate::run::assemble;
+use crate::run::{assemble, with_models};
 
 use changed::Started;
 
 pub use mainspring_core::{Answer, OpenOrder, Report, Request};
 
 pub(crate) use apart::Apart;
+pub use books::BookImage;
 pub use changed::{Changed, Over, Parameters};
 pub use command::Command;
 pub use event::{Event, OrderAnomaly};
@@ -109,7 +114,12 @@ pub struct Session {
     /// What the unfinished message of each instrument changed so far.
     changes: Vec<Changes>,
     /// Rows of each instrument that wait for the end of their message, where venues are inside.
-    pieces: Vec<inside::Piece>,
+    pieces: Vec<inside::Piece<MarketRow>>,
+    order_pieces: Vec<inside::Piece<OrderRow>>,
+    /// What the matching engine publishes, on its way to us.
+    published: Vec<(OrderRow, Ticks)>,
+    /// As it is written.
+    written: Vec<OrderRow>,
     /// Sequence of the last record applied.
     sequence: u64,
     states: Vec<Vec<u8>>,
@@ -142,8 +152,10 @@ impl Session {
         let (venues, venue_of) = venues_of(&instruments);
         let states = vec![Vec::new(); strategies.len()];
         let recorder = Recorder::to_journal(Ink::silent());
+        let matches = config.run.venue.fill_model == FillModel::Matching;
+        let models = with_models(&config.run);
         let mut parts =
-            assemble(&config.run, &instruments, strategies, recorder, sample_ns, &currency)?;
+            assemble(&models, &instruments, strategies, recorder, sample_ns, &currency)?;
         parts.remembered_orders = REMEMBERED_IN_SESSIONS;
         // Limits may be changed while it runs, up to the ceiling.
         parts.max_open_orders = MAX_OPEN_ORDERS + 1;
@@ -167,14 +179,27 @@ impl Session {
         kernel.judging = Some(Box::new(Judging::new(instruments.len())));
         kernel.check_owner(&config.foreign)?;
         kernel.receive_clock = config.paper;
+        if matches && !config.paper {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "fill_model matching: the venues of this session are outside and match by themselves",
+            ));
+        }
+        if matches {
+            kernel.matching = Some(Box::new(Matching::of_recordings(&instruments, &config.run)?));
+        }
         let changes = vec![Changes::default(); instruments.len()];
         let pieces = vec![inside::Piece::default(); instruments.len()];
+        let order_pieces = vec![inside::Piece::default(); instruments.len()];
         Ok(Self {
             kernel,
             config,
             instruments,
             changes,
             pieces,
+            order_pieces,
+            published: Vec::new(),
+            written: Vec::new(),
             sequence: 0,
             states,
             next_elsewhere: FIRST_ELSEWHERE,
@@ -499,6 +524,7 @@ impl Session {
             return Ok(());
         }
         self.pass_time(now_ns)?;
+        self.hear_until(now_ns)?;
         self.settle()
     }
 
@@ -525,7 +551,7 @@ impl Session {
     #[must_use]
     pub fn next_due_ns(&self) -> TimeNs {
         if self.config.paper {
-            return self.kernel.next_due().0;
+            return self.kernel.next_due().0.min(self.kernel.next_matched_ns());
         }
         self.kernel.timers.next_ns()
     }
@@ -624,7 +650,7 @@ impl Session {
     /// follows from it comes before what follows from the next.
     fn pass_time(&mut self, now_ns: TimeNs) -> Result<()> {
         if self.config.paper {
-            return self.pass_time_inside(now_ns);
+            return self.pass_time_inside(now_ns, now_ns);
         }
         while self.kernel.timers.next_ns() <= now_ns {
             let at_ns = self.kernel.timers.next_ns().max(self.kernel.now_ns);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mainspring_core::event::{flags, MarketRow};
+use mainspring_core::event::{flags, MarketRow, OrderRow};
 use mainspring_core::{Instrument, InstrumentId, Report, Side, Ticks, VenueEvent, VenueEventKind};
 use mainspring_journal::live::{Control, Cursor, Folder, Item, Options, Start, SyncPolicy};
 use mainspring_kernel::host::{BookTrigger, Host};
@@ -10,7 +10,7 @@ use mainspring_kernel::native::NativeConfig;
 use mainspring_kernel::session::disk::{keep, raw, recover, sources, Silent};
 use mainspring_kernel::session::{Command, Image, Session, SessionConfig};
 use mainspring_sim::flow::{Flow, FlowConfig, FlowRow, Level};
-use mainspring_sim::SimMarket;
+use mainspring_sim::{FillModel, SimMarket};
 
 use crate::restless::Restless;
 
@@ -83,12 +83,13 @@ pub struct World {
     lives: u64,
     sent: u64,
     seed: u64,
+    level: Level,
     /// The feed's book as it is shown.
     markets: Vec<SimMarket>,
 }
 
-fn flow(seed: u64) -> FlowConfig {
-    FlowConfig::of_presets(&["btcusdt", "ethusdt"], 1.0, seed, Level::Depth).unwrap()
+fn flow(seed: u64, level: Level) -> FlowConfig {
+    FlowConfig::of_presets(&["btcusdt", "ethusdt"], 1.0, seed, level).unwrap()
 }
 
 impl World {
@@ -99,7 +100,7 @@ impl World {
             latency.json()
         );
         let config: SessionConfig = serde_json::from_str(&text).unwrap();
-        let generator = flow(seed);
+        let generator = flow(seed, Level::Depth);
         let instruments = generator.instruments();
         let mut flow = Flow::new(&generator).unwrap();
         let next = flow.next();
@@ -119,6 +120,7 @@ impl World {
             lives: 0,
             sent: 0,
             seed,
+            level: Level::Depth,
             markets: Vec::new(),
         }
     }
@@ -136,6 +138,17 @@ impl World {
     pub fn with_feed_at_once(mut self) -> Self {
         self.at_once = true;
         self
+    }
+
+    /// Our orders are in the book of the matching engine, over a feed of orders.
+    pub fn matched(mut self) -> Self {
+        self.config.run.venue.fill_model = FillModel::Matching;
+        self.level = Level::Orders;
+        self
+    }
+
+    fn is_matched(&self) -> bool {
+        self.config.run.venue.fill_model == FillModel::Matching
     }
 
     pub fn with_venues_outside(mut self) -> Self {
@@ -185,7 +198,7 @@ impl World {
         };
         let (mut session, control) = recovered.lead(options, &told).unwrap();
         // The feed begins anew, with the whole book.
-        let generator = flow(self.seed + self.lives);
+        let generator = flow(self.seed + self.lives, self.level);
         self.flow = Flow::new(&generator).unwrap();
         self.next = self.flow.next();
         let first_ns = self.next.unwrap().recv_ns;
@@ -194,7 +207,10 @@ impl World {
         let market = |(id, instrument)| {
             SimMarket::new(InstrumentId(id), instrument, &self.config.run.venue).unwrap()
         };
-        self.markets = (0..).zip(&self.instruments).map(market).collect();
+        self.markets = match self.is_matched() {
+            true => Vec::new(),
+            false => (0..).zip(&self.instruments).map(market).collect(),
+        };
         if is_new {
             session.start(begin_ns, b"{}").unwrap();
         } else {
@@ -210,17 +226,22 @@ impl World {
     pub fn messages(&mut self, count: usize) {
         for _ in 0..count {
             let Some((instrument, base, rows)) = self.message() else { return };
-            let (mut at_ns, pieces) = (rows[0].recv_ns, self.pieces);
-            for row in &rows {
+            let (mut at_ns, pieces) = (rows[0].market.recv_ns, self.pieces);
+            let levels: Vec<MarketRow> = rows.iter().map(|row| row.market).collect();
+            if let Some(market) = self.markets.get_mut(instrument.index()) {
                 let out = &mut Vec::new();
-                self.markets[instrument.index()].on_row(row, base, row.recv_ns, out);
+                levels.iter().for_each(|row| market.on_row(row, base, row.recv_ns, out));
             }
+            let matched = self.is_matched();
             self.sent += 1;
             let (sent, worker) = (self.sent, self.worker.take());
             let (session, control) = self.running.as_mut().unwrap();
             let step = if pieces { 1 + sent as usize % 3 } else { rows.len() };
-            for piece in rows.chunks(step) {
-                session.market(instrument, base, piece).unwrap();
+            for (piece, level) in rows.chunks(step).zip(levels.chunks(step)) {
+                match matched {
+                    true => session.order_rows(instrument, base, piece).unwrap(),
+                    false => session.market(instrument, base, level).unwrap(),
+                }
             }
             if sent % 3 == 0 {
                 at_ns += 20_000;
@@ -236,14 +257,14 @@ impl World {
         }
     }
 
-    fn message(&mut self) -> Option<(InstrumentId, Ticks, Vec<MarketRow>)> {
+    fn message(&mut self) -> Option<(InstrumentId, Ticks, Vec<OrderRow>)> {
         let first = self.next?;
         let mut rows = Vec::new();
         // Some messages come at the very same time.
         let round = if self.pieces { 40 * MS } else { 1 };
         let recv_ns = (first.recv_ns + self.shift_ns) / round * round;
         while let Some(row) = self.next {
-            rows.push(MarketRow {
+            let market = MarketRow {
                 recv_ns,
                 exch_ns: if self.at_once { recv_ns } else { row.exch_ns + self.shift_ns },
                 qty_lots: row.qty,
@@ -251,7 +272,8 @@ impl World {
                 kind: row.kind as u8,
                 flags: row.flags,
                 instrument: row.instrument,
-            });
+            };
+            rows.push(OrderRow { market, order_id: row.order_id });
             self.next = self.flow.next();
             if row.flags & flags::END_OF_MESSAGE != 0 {
                 break;

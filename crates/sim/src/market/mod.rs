@@ -105,9 +105,9 @@ impl SimMarket {
         if config.fill_model == FillModel::Matching {
             return Err(Error::new(
                 ErrorKind::Config,
-                "fill_model matching needs to know who rests where: it works in backtests over \
-                 order-level data or generated flow; a session has its orders in a book on the \
-                 served exchange (`mainspring venue serve`), and otherwise uses mainspring",
+                "fill_model matching needs to know who rests where: it works over order-level data and \
+                 generated flow, in backtests and paper sessions, and there are no models of it; \
+                 otherwise use mainspring",
             ));
         }
         Ok(Self {

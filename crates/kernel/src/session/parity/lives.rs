@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use mainspring_core::event::{MarketRow, RowKind};
+use mainspring_core::event::{MarketRow, OrderRow, RowKind};
 use mainspring_core::{Error, ErrorKind, Instrument, Result, Ticks, TimeNs};
 use mainspring_data::{ClockState, EventWriter, Provenance, Schema};
 use mainspring_journal::live::{Cursor, Folder, Item, Sources, Start};
+use mainspring_sim::FillModel;
 
 use crate::config::{RunConfig, VenueClock};
 use crate::session::disk::{parse_instruments, raw, silent_session, upgraded};
@@ -152,7 +153,9 @@ impl<'a> Lives<'a> {
             },
             stopped: false,
         };
-        let mut feed = FeedFile::create(life.feed.as_deref(), &life.instruments)?;
+        let matches = life.config.run.venue.fill_model == FillModel::Matching;
+        let schema = if matches { Schema::Order } else { Schema::Market };
+        let mut feed = FeedFile::create(life.feed.as_deref(), schema, &life.instruments)?;
         while let Some(kept) = self.read()? {
             if let Some(next) = beginning_of(&kept) {
                 self.image = self.session.as_ref().map(Session::image);
@@ -165,6 +168,7 @@ impl<'a> Lives<'a> {
             life.end_ns = life.end_ns.max(kept.time_ns);
             match Kind::from_code(kept.kind) {
                 Some(Kind::Market) => feed.add(&kept.payload)?,
+                Some(Kind::Orders) => feed.add_orders(&kept.payload)?,
                 Some(Kind::Stop) => life.stopped = true,
                 _ => {}
             }
@@ -192,22 +196,32 @@ fn no_start() -> Error {
 struct FeedFile(EventWriter);
 
 impl FeedFile {
-    fn create(path: Option<&Path>, instruments: &[Instrument]) -> Result<Self> {
+    fn create(path: Option<&Path>, schema: Schema, instruments: &[Instrument]) -> Result<Self> {
         let path = path.unwrap_or_else(|| Path::new(""));
         let provenance = Provenance::new("journal", ClockState::Trusted);
-        EventWriter::create(path, Schema::Market, instruments.to_vec(), provenance).map(Self)
+        EventWriter::create(path, schema, instruments.to_vec(), provenance).map(Self)
     }
 
     fn add(&mut self, payload: &[u8]) -> Result<()> {
         let (head, rows): (MarketHead, Vec<MarketRow>) = record::read_list(payload)?;
         for row in &rows {
-            let kind = RowKind::from_byte(row.kind).ok_or_else(|| {
-                Error::new(ErrorKind::Mismatch, format!("a row of unknown kind {}", row.kind))
-            })?;
+            let kind = kind_of(row)?;
             let price = row.price(Ticks(head.base_ticks));
             let (recv_ns, exch_ns) = (row.recv_ns, row.exch_ns);
             let (flags, qty) = (row.flags, row.qty_lots);
             self.0.push_market(recv_ns, exch_ns, kind, flags, head.instrument, price, qty)?;
+        }
+        Ok(())
+    }
+
+    fn add_orders(&mut self, payload: &[u8]) -> Result<()> {
+        let (head, rows): (MarketHead, Vec<OrderRow>) = record::read_list(payload)?;
+        for OrderRow { market: row, order_id } in &rows {
+            let kind = kind_of(row)?;
+            let price = row.price(Ticks(head.base_ticks));
+            let (recv_ns, exch_ns, flags) = (row.recv_ns, row.exch_ns, row.flags);
+            let (instrument, qty) = (head.instrument, row.qty_lots);
+            self.0.push_order(recv_ns, exch_ns, kind, flags, instrument, price, qty, *order_id)?;
         }
         Ok(())
     }
@@ -219,4 +233,10 @@ impl FeedFile {
         }
         self.0.finish().map(|_| true)
     }
+}
+
+fn kind_of(row: &MarketRow) -> Result<RowKind> {
+    RowKind::from_byte(row.kind).ok_or_else(|| {
+        Error::new(ErrorKind::Mismatch, format!("a row of unknown kind {}", row.kind))
+    })
 }

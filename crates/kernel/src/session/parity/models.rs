@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mainspring_core::event::MarketRow;
+use mainspring_core::event::{MarketRow, OrderRow};
 use mainspring_core::{
     ClientOrderId, Error, ErrorKind, Instrument, InstrumentId, Result, Side, Ticks, TimeNs,
     VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
@@ -15,6 +15,7 @@ use mainspring_sim::{LatencyModel, Leg, RequestKind, SimMarket};
 use mainspring_trading::orders::OrderEvent;
 
 use crate::config::RunConfig;
+use crate::run::with_models;
 use crate::session::disk::{parse_instruments, upgraded};
 use crate::session::record::{self, Kind, MarketHead, NewOrder, Step};
 use crate::session::SessionConfig;
@@ -79,14 +80,14 @@ pub fn model_fills(
     let folder = Folder::open(path)?;
     let (sources, session) = first_sources(&folder)?;
     let instruments = parse_instruments(&sources)?;
-    let config = config.cloned().unwrap_or(session.run);
+    // Nothing is estimated by the matching engine: the usual model stands beside it.
+    let config = with_models(&config.cloned().unwrap_or(session.run));
     let (mut orders, requests) = sent(&folder, &config, instruments.len())?;
     let mut model = Model::new(&instruments, &config, requests)?;
-    each(&folder, |kind, _, payload| {
-        if kind == Kind::Market {
-            model.rows(payload)?;
-        }
-        Ok(())
+    each(&folder, |kind, _, payload| match kind {
+        Kind::Market => model.rows(payload),
+        Kind::Orders => model.order_rows(payload),
+        _ => Ok(()),
     })?;
     model.finish();
     for (order, filled) in model.filled {
@@ -257,19 +258,40 @@ impl Model {
 
     fn rows(&mut self, payload: &[u8]) -> Result<()> {
         let (head, rows): (MarketHead, Vec<MarketRow>) = record::read_list(payload)?;
-        let index = usize::from(head.instrument);
-        if index >= self.markets.len() {
-            return Err(Error::new(ErrorKind::Mismatch, "a row of an unknown instrument"));
-        }
+        let (index, base) = (self.known(&head)?, Ticks(head.base_ticks));
         for row in &rows {
-            let now_ns = row.exch_ns.max(self.clocks_ns[index]);
-            self.clocks_ns[index] = now_ns;
-            self.serve(index, now_ns);
-            let base = Ticks(head.base_ticks);
+            let now_ns = self.pass(index, row);
             self.markets[index].on_row(row, base, now_ns, &mut self.out);
             self.note();
         }
         Ok(())
+    }
+
+    fn order_rows(&mut self, payload: &[u8]) -> Result<()> {
+        let (head, rows): (MarketHead, Vec<OrderRow>) = record::read_list(payload)?;
+        let (index, base) = (self.known(&head)?, Ticks(head.base_ticks));
+        for row in &rows {
+            let now_ns = self.pass(index, &row.market);
+            self.markets[index].on_order_row(row, base, now_ns, &mut self.out);
+            self.note();
+        }
+        Ok(())
+    }
+
+    fn known(&self, head: &MarketHead) -> Result<usize> {
+        let index = usize::from(head.instrument);
+        if index >= self.markets.len() {
+            return Err(Error::new(ErrorKind::Mismatch, "a row of an unknown instrument"));
+        }
+        Ok(index)
+    }
+
+    /// Time goes on to a row's; when the venue sees it.
+    fn pass(&mut self, index: usize, row: &MarketRow) -> TimeNs {
+        let now_ns = row.exch_ns.max(self.clocks_ns[index]);
+        self.clocks_ns[index] = now_ns;
+        self.serve(index, now_ns);
+        now_ns
     }
 
     /// Requests and expiries up to a time.

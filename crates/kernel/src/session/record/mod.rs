@@ -53,6 +53,10 @@ pub enum Kind {
     Adopted = 14,
     /// Input: a statement about an order that was not placed here and is not adopted.
     Foreign = 15,
+    /// Input: rows of one message of an order-level feed, which happen at the matching engine inside.
+    Orders = 16,
+    /// Input: rows of one message that the matching engine inside published.
+    Published = 17,
     /// Output: wishes of a strategy in the kernel.
     Intents = 32,
     /// Output: an order is made.
@@ -83,7 +87,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Start,
         Self::Market,
         Self::Report,
@@ -99,6 +103,8 @@ impl Kind {
         Self::Named,
         Self::Adopted,
         Self::Foreign,
+        Self::Orders,
+        Self::Published,
         Self::Intents,
         Self::NewOrder,
         Self::Step,
@@ -145,6 +151,8 @@ impl Kind {
             Self::Named => "named",
             Self::Adopted => "adopted",
             Self::Foreign => "foreign",
+            Self::Orders => "orders",
+            Self::Published => "published",
             Self::Intents => "intents",
             Self::NewOrder => "new_order",
             Self::Step => "step",
