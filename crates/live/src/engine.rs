@@ -168,6 +168,12 @@ impl Engine {
                 self.took_ns = Some(now_ns);
                 session.market(instrument, base, &rows[..usize::from(count)])
             }
+            Inbound::Orders { instrument, base, count, rows } => {
+                let now_ns = self.clock.now_ns();
+                self.latency.record(Stage::KernelIn, now_ns - rows[0].market.recv_ns);
+                self.took_ns = Some(now_ns);
+                session.order_rows(instrument, base, &rows[..usize::from(count)])
+            }
             Inbound::Report(report) => session.report(&report),
             Inbound::Foreign(foreign) => session.foreign(venue, &foreign),
             Inbound::Named { recv_ns, order, venue_order } => {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use mainspring_book::L2Book;
-use mainspring_core::event::{flags, MarketRow, RowKind};
+use mainspring_book::{L2Book, L3Book, L3Config};
+use mainspring_core::event::{flags, MarketRow, OrderRow, RowKind};
 use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result, Side, Ticks, TimeNs};
 use mainspring_data::{EventFile, Schema};
 use mainspring_sim::flow::{Flow, FlowConfig, FlowRow};
@@ -15,6 +15,8 @@ use mainspring_sim::flow::{Flow, FlowConfig, FlowRow};
 use crate::by_level::ByLevel;
 use crate::link::{Desk, Link};
 pub use crate::matched::Matched;
+use crate::message::FeedRow;
+pub use crate::orders::{GeneratedOrders, RecordedOrders};
 
 /// Between two looks when nothing is due.
 const NAP: Duration = Duration::from_micros(100);
@@ -26,8 +28,8 @@ pub const MAX_SPEED: f64 = 1_000.0;
 const SNAPSHOT_LEVELS: usize = 200;
 
 /// A message of a feed, with the times of its source.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Message {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message<R = MarketRow> {
     /// When it is received, by the source's clock.
     pub at_ns: TimeNs,
     /// Which instrument, by the source's numbers.
@@ -35,11 +37,17 @@ pub struct Message {
     /// What the rows' prices are counted from.
     pub base: Ticks,
     /// The rows; the last ends the message.
-    pub rows: Vec<MarketRow>,
+    pub rows: Vec<R>,
+}
+
+impl<R> Default for Message<R> {
+    fn default() -> Self {
+        Self { at_ns: 0, instrument: InstrumentId(0), base: Ticks(0), rows: Vec::new() }
+    }
 }
 
 /// Where messages come from, in the order of their times.
-pub trait FeedSource: Send {
+pub trait FeedSource<R = MarketRow>: Send {
     /// What is traded.
     fn instruments(&self) -> &[Instrument];
 
@@ -47,7 +55,71 @@ pub trait FeedSource: Send {
     ///
     /// # Errors
     /// When the source is damaged.
-    fn next(&mut self, message: &mut Message) -> Result<bool>;
+    fn next(&mut self, message: &mut Message<R>) -> Result<bool>;
+}
+
+/// A row of a feed, and the book that it makes: a snapshot is told from it after the kernel did not
+/// keep up.
+pub trait Played: FeedRow + 'static {
+    /// The book.
+    type Book: Send + std::fmt::Debug;
+
+    /// An empty one.
+    fn empty() -> Self::Book;
+
+    /// What the row does to it.
+    fn apply(&self, base: Ticks, book: &mut Self::Book);
+
+    /// All of it as one message.
+    fn whole(book: &Self::Book, instrument: InstrumentId, now_ns: TimeNs) -> (Ticks, Vec<Self>);
+
+    /// Gives the first message of a feed what it needs to stand for itself.
+    fn begin(message: &mut Message<Self>);
+}
+
+impl Played for MarketRow {
+    type Book = L2Book;
+
+    fn empty() -> L2Book {
+        L2Book::default()
+    }
+
+    fn apply(&self, base: Ticks, book: &mut L2Book) {
+        book.apply(self, base);
+    }
+
+    fn whole(book: &L2Book, instrument: InstrumentId, now_ns: TimeNs) -> (Ticks, Vec<Self>) {
+        snapshot_rows(book, instrument, now_ns)
+    }
+
+    fn begin(_: &mut Message<Self>) {}
+}
+
+impl Played for OrderRow {
+    type Book = L3Book;
+
+    fn empty() -> L3Book {
+        L3Book::new(L3Config::default())
+    }
+
+    fn apply(&self, base: Ticks, book: &mut L3Book) {
+        // A row that does not fit is a gap in the recording; its orders go on.
+        let _ = book.apply(self, base);
+    }
+
+    fn whole(book: &L3Book, instrument: InstrumentId, now_ns: TimeNs) -> (Ticks, Vec<Self>) {
+        crate::orders::snapshot_rows(book, instrument, now_ns)
+    }
+
+    /// After a restart the engine has the orders of the feed before.
+    fn begin(message: &mut Message<Self>) {
+        let Some(first) = message.rows.first() else { return };
+        if first.market.flags & flags::SNAPSHOT == 0 {
+            let clear = MarketRow { flags: flags::SNAPSHOT, ..first.market };
+            let clear = MarketRow { kind: RowKind::Clear as u8, qty_lots: 0, ..clear };
+            message.rows.insert(0, Self { market: clear, order_id: 0 });
+        }
+    }
 }
 
 /// How a feed is played.
@@ -76,21 +148,21 @@ impl FeedState {
 }
 
 /// A feed as a link of a session.
-pub struct FeedLink {
+pub struct FeedLink<R: Played = MarketRow> {
     name: String,
-    source: Box<dyn FeedSource>,
+    source: Box<dyn FeedSource<R>>,
     config: FeedConfig,
-    markets: Markets,
+    markets: Markets<R>,
     state: Arc<FeedState>,
 }
 
-impl FeedLink {
+impl<R: Played> FeedLink<R> {
     /// A feed whose instruments trade on one venue; `places` are their numbers in the session.
     ///
     /// # Errors
     /// When the speed cannot be, or the instruments are of several venues.
     pub fn new(
-        source: Box<dyn FeedSource>,
+        source: Box<dyn FeedSource<R>>,
         config: FeedConfig,
         places: Vec<InstrumentId>,
     ) -> Result<Self> {
@@ -128,9 +200,10 @@ impl FeedLink {
         Arc::clone(&self.state)
     }
 
-    fn send(&mut self, desk: &mut Desk, message: &mut Message, at_ns: TimeNs) {
+    fn send(&mut self, desk: &mut Desk, message: &mut Message<R>, at_ns: TimeNs) {
         let late_ns = |row: &MarketRow| self.config.feed_ns.unwrap_or(row.recv_ns - row.exch_ns);
         for row in &mut message.rows {
+            let row = row.market_mut();
             row.exch_ns = at_ns - late_ns(row);
             row.recv_ns = at_ns;
         }
@@ -139,39 +212,44 @@ impl FeedLink {
 }
 
 /// Books of a feed's instruments, from which a snapshot is told after the kernel did not keep up.
-#[derive(Debug, Default)]
-pub(crate) struct Markets {
+#[derive(Debug)]
+pub(crate) struct Markets<R: Played = MarketRow> {
     /// The session's instrument for each of the source's.
     places: Vec<InstrumentId>,
-    books: Vec<L2Book>,
+    books: Vec<R::Book>,
+    begun: Vec<bool>,
     snapshot_wanted: Vec<bool>,
 }
 
-impl Markets {
+impl<R: Played> Markets<R> {
     pub(crate) fn new(places: Vec<InstrumentId>) -> Self {
-        let books = places.iter().map(|_| L2Book::default()).collect();
-        Self { books, snapshot_wanted: vec![false; places.len()], places }
+        let books = places.iter().map(|_| R::empty()).collect();
+        let no = vec![false; places.len()];
+        Self { books, begun: no.clone(), snapshot_wanted: no, places }
     }
 
     /// Tells a message, or the whole book when one before it was lost.
-    pub(crate) fn send(&mut self, desk: &mut Desk, message: &mut Message, at_ns: TimeNs) {
+    pub(crate) fn send(&mut self, desk: &mut Desk, message: &mut Message<R>, at_ns: TimeNs) {
         let index = message.instrument.index();
         let Some(place) = self.places.get(index).copied() else { return };
+        if !std::mem::replace(&mut self.begun[index], true) {
+            R::begin(message);
+        }
         for row in &mut message.rows {
-            row.instrument = place.0;
-            self.books[index].apply(row, message.base);
+            row.market_mut().instrument = place.0;
+            row.apply(message.base, &mut self.books[index]);
         }
         if !self.snapshot_wanted[index] {
             self.snapshot_wanted[index] = !desk.market(place, message.base, &message.rows);
             return;
         }
         // The snapshot already holds what these rows say.
-        let (base, rows) = snapshot_rows(&self.books[index], place, at_ns);
-        self.snapshot_wanted[index] = !desk.market(place, base, &rows);
+        let (base, rows) = R::whole(&self.books[index], place, at_ns);
+        self.snapshot_wanted[index] = !desk.whole_book(place, base, &rows);
     }
 }
 
-impl Link for FeedLink {
+impl<R: Played> Link for FeedLink<R> {
     fn venue(&self) -> &str {
         &self.name
     }

@@ -21,6 +21,7 @@ pub mod link;
 mod matched;
 mod message;
 mod open;
+pub mod orders;
 mod runtime;
 mod status;
 mod supervisor;

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
-use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::{
     Answer, ClientOrderId, ForeignReport, InstrumentId, RejectReason, Report, Request, Ticks,
     TimeNs, VenueEvent, VenueEventKind, VenueRequest, VenueRequestKind,
@@ -14,12 +15,15 @@ use mainspring_memory::{Consumer, Producer};
 use crate::clock::WallClock;
 use crate::egress::Egress;
 use crate::latency::{Latency, Stage};
-use crate::message::{Account, Inbound, Outbound, ROWS};
+use crate::message::{gap_row, Account, FeedRow, Inbound, Outbound};
 use crate::open::OpenAtVenue;
 use crate::wake::Waker;
 
 /// Items of a full ring that wait here: nothing but market data is ever dropped for a while.
 const MAX_BACKLOG: usize = 65_536;
+
+/// Between two looks whether there is room again.
+const NAP: Duration = Duration::from_micros(100);
 
 /// A connection to a venue; it runs on a thread of its own.
 pub trait Link: Send {
@@ -209,39 +213,73 @@ impl Desk {
     /// Tells the kernel of market data: rows of one instrument, whole messages. When the kernel does
     /// not keep up, messages are dropped and a gap is marked, and false is returned: a snapshot has
     /// to be sent, with which the book is trusted again.
-    pub fn market(&mut self, instrument: InstrumentId, base: Ticks, rows: &[MarketRow]) -> bool {
+    pub fn market<R: FeedRow>(
+        &mut self,
+        instrument: InstrumentId,
+        base: Ticks,
+        rows: &[R],
+    ) -> bool {
+        self.tell_rows(instrument, base, rows, false)
+    }
+
+    /// As [`Self::market`], of a whole book, which may be longer than the ring: waits for room. For
+    /// feeds, which have nothing else to do.
+    pub fn whole_book<R: FeedRow>(
+        &mut self,
+        instrument: InstrumentId,
+        base: Ticks,
+        rows: &[R],
+    ) -> bool {
+        self.tell_rows(instrument, base, rows, true)
+    }
+
+    fn tell_rows<R: FeedRow>(
+        &mut self,
+        instrument: InstrumentId,
+        base: Ticks,
+        rows: &[R],
+        waits: bool,
+    ) -> bool {
         self.flush();
         let whole = !self.broken[instrument.index()] && self.backlog.is_empty();
-        if whole && self.push_rows(instrument, base, rows) {
+        if whole && self.push_rows(instrument, base, rows, waits) {
             self.waker.wake();
             return true;
         }
         self.broken[instrument.index()] = true;
-        self.mark_gap(instrument);
+        self.mark_gap::<R>(instrument);
         false
     }
 
     /// Puts a message into the ring; false when the ring was full at some point.
-    fn push_rows(&mut self, instrument: InstrumentId, base: Ticks, rows: &[MarketRow]) -> bool {
+    fn push_rows<R: FeedRow>(
+        &mut self,
+        instrument: InstrumentId,
+        base: Ticks,
+        rows: &[R],
+        waits: bool,
+    ) -> bool {
         let recv_ns = self.clock.now_ns();
-        for piece in rows.chunks(ROWS) {
-            let mut item = [gap_row(recv_ns); ROWS];
-            item[..piece.len()].copy_from_slice(piece);
-            item.iter_mut().for_each(|row| row.recv_ns = recv_ns);
-            let count = piece.len() as u8;
-            let item = Inbound::Market { instrument, base, count, rows: item };
-            if self.to_kernel.try_push(item).is_err() {
-                return false;
+        for piece in rows.chunks(R::PER_ITEM) {
+            let mut item = R::item(instrument, base, piece, recv_ns);
+            while let Err(back) = self.to_kernel.try_push(item) {
+                if !waits || self.must_end() {
+                    return false;
+                }
+                item = back;
+                self.waker.wake();
+                thread::sleep(NAP);
             }
         }
         true
     }
 
     /// Says that rows are missing, once there is room to say it.
-    fn mark_gap(&mut self, instrument: InstrumentId) {
-        let mut rows = [gap_row(self.clock.now_ns()); ROWS];
-        rows[0].instrument = instrument.0;
-        let item = Inbound::Market { instrument, base: Ticks(0), count: 1, rows };
+    fn mark_gap<R: FeedRow>(&mut self, instrument: InstrumentId) {
+        let now_ns = self.clock.now_ns();
+        let mut row = gap_row(now_ns);
+        row.instrument = instrument.0;
+        let item = R::item(instrument, Ticks(0), &[R::of(row)], now_ns);
         if self.backlog.is_empty() && self.to_kernel.try_push(item).is_ok() {
             self.broken[instrument.index()] = false;
         }
@@ -335,18 +373,6 @@ impl Desk {
 /// [`Desk::note_end`], because only the link knows the rest.
 const fn ends(kind: &VenueEventKind) -> bool {
     matches!(kind, VenueEventKind::Cancelled(_) | VenueEventKind::Rejected(_))
-}
-
-const fn gap_row(at: TimeNs) -> MarketRow {
-    MarketRow {
-        recv_ns: at,
-        exch_ns: at,
-        qty_lots: 0,
-        price_offset: 0,
-        kind: RowKind::Gap as u8,
-        flags: flags::END_OF_MESSAGE,
-        instrument: 0,
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What goes between the threads.
 
-use mainspring_core::event::MarketRow;
+use mainspring_core::event::{flags, MarketRow, OrderRow, RowKind};
 use mainspring_core::{
     Answer, ClientOrderId, ForeignReport, InstrumentId, Report, Request, Result, Ticks, TimeNs,
 };
@@ -12,6 +12,75 @@ pub use mainspring_core::report::Account;
 
 /// Most rows in one inbound item; a longer message is several items.
 pub const ROWS: usize = 16;
+
+/// As of [`ROWS`], for rows of orders, which are longer.
+pub const ORDER_ROWS: usize = 12;
+
+/// A row of market data on its way to the kernel: of levels and trades, or of orders.
+pub trait FeedRow: Copy + Send {
+    /// Most of them in one inbound item.
+    const PER_ITEM: usize;
+
+    /// What both sorts of rows say.
+    fn market_mut(&mut self) -> &mut MarketRow;
+
+    /// The row that says no more than this.
+    fn of(market: MarketRow) -> Self;
+
+    /// An item of at most [`Self::PER_ITEM`] rows, received at `recv_ns`.
+    fn item(instrument: InstrumentId, base: Ticks, rows: &[Self], recv_ns: TimeNs) -> Inbound;
+}
+
+/// A message that rows are missing.
+pub(crate) const fn gap_row(at: TimeNs) -> MarketRow {
+    MarketRow {
+        recv_ns: at,
+        exch_ns: at,
+        qty_lots: 0,
+        price_offset: 0,
+        kind: RowKind::Gap as u8,
+        flags: flags::END_OF_MESSAGE,
+        instrument: 0,
+    }
+}
+
+impl FeedRow for MarketRow {
+    const PER_ITEM: usize = ROWS;
+
+    fn market_mut(&mut self) -> &mut MarketRow {
+        self
+    }
+
+    fn of(market: MarketRow) -> Self {
+        market
+    }
+
+    fn item(instrument: InstrumentId, base: Ticks, rows: &[Self], recv_ns: TimeNs) -> Inbound {
+        let mut item = [gap_row(recv_ns); ROWS];
+        item[..rows.len()].copy_from_slice(rows);
+        item.iter_mut().for_each(|row| row.recv_ns = recv_ns);
+        Inbound::Market { instrument, base, count: rows.len() as u8, rows: item }
+    }
+}
+
+impl FeedRow for OrderRow {
+    const PER_ITEM: usize = ORDER_ROWS;
+
+    fn market_mut(&mut self) -> &mut MarketRow {
+        &mut self.market
+    }
+
+    fn of(market: MarketRow) -> Self {
+        Self { market, order_id: 0 }
+    }
+
+    fn item(instrument: InstrumentId, base: Ticks, rows: &[Self], recv_ns: TimeNs) -> Inbound {
+        let mut item = [Self::of(gap_row(recv_ns)); ORDER_ROWS];
+        item[..rows.len()].copy_from_slice(rows);
+        item.iter_mut().for_each(|row| row.market.recv_ns = recv_ns);
+        Inbound::Orders { instrument, base, count: rows.len() as u8, rows: item }
+    }
+}
 
 /// From a link to the kernel. Market data lies in the item itself: nothing is allocated for it.
 #[derive(Clone, Debug)]
@@ -27,6 +96,17 @@ pub enum Inbound {
         count: u8,
         /// The rows.
         rows: [MarketRow; ROWS],
+    },
+    /// Rows of orders of one instrument, for the matching engine in the kernel.
+    Orders {
+        /// Which.
+        instrument: InstrumentId,
+        /// What the rows' prices are counted from.
+        base: Ticks,
+        /// How many of `rows` are used.
+        count: u8,
+        /// The rows.
+        rows: [OrderRow; ORDER_ROWS],
     },
     /// A statement about one of our orders.
     Report(Report),

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use mainspring_core::event::{MarketRow, OrderRow};
 use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result};
 use mainspring_live::feed::{
-    FeedConfig, FeedLink, FeedSource, FeedState, Generated, Matched, Recorded,
+    FeedConfig, FeedLink, FeedSource, FeedState, Generated, Matched, Message, Played, Recorded,
 };
+use mainspring_live::orders::{levels, GeneratedOrders, RecordedOrders};
 use mainspring_live::Link;
 use mainspring_sim::flow::{FlowConfig, Level};
 use mainspring_transport::driver::{group, Group, LinkConfig, VenueState};
@@ -63,14 +65,19 @@ pub struct Feeds {
 }
 
 impl Feeds {
-    /// Opens every feed.
+    /// Opens every feed. `by_order` says that the kernel matches our orders with those of the feeds.
     ///
     /// # Errors
-    /// When one cannot be used, or an instrument is in two of them.
-    pub(crate) fn open(texts: Vec<FeedText>, relays: &[Relay], keep: &KeepText) -> Result<Self> {
+    /// When one cannot be used, does not tell orders and has to, or an instrument is in two of them.
+    pub(crate) fn open(
+        texts: Vec<FeedText>,
+        relays: &[Relay],
+        keep: &KeepText,
+        by_order: bool,
+    ) -> Result<Self> {
         let mut feeds = Self::default();
         for text in texts {
-            feeds.add(text, relays)?;
+            feeds.add(text, relays, by_order)?;
         }
         if feeds.instruments.is_empty() {
             return Err(Error::new(ErrorKind::Config, "a session needs at least one feed"));
@@ -79,9 +86,10 @@ impl Feeds {
         Ok(feeds)
     }
 
-    fn add(&mut self, text: FeedText, relays: &[Relay]) -> Result<()> {
+    fn add(&mut self, text: FeedText, relays: &[Relay], by_order: bool) -> Result<()> {
         let first = self.instruments.len();
         match text.source {
+            SourceText::Venue(_) if by_order => Err(levels("market data of a venue")),
             SourceText::Venue(place) => {
                 let (session, instruments) = market_session(&place, relays, first)?;
                 self.number(&instruments)?;
@@ -97,24 +105,29 @@ impl Feeds {
                         self.places.push(*place);
                     }
                 }
+                Ok(())
             }
-            played => {
-                let mut source = source_of(&played)?;
-                if let Some(venue) = &text.venue {
-                    source = Box::new(Renamed::new(source, venue));
-                }
-                self.number(source.instruments())?;
-                let config = FeedConfig {
-                    speed: text.speed,
-                    feed_ns: text.feed_ns,
-                    delay_ns: text.delay_ns,
-                };
-                let places = (first..self.instruments.len()).map(|at| InstrumentId(at as u16));
-                let link = FeedLink::new(source, config, places.collect())?;
-                self.states.push(link.state());
-                self.links.push(Box::new(link));
-            }
+            ref played if by_order => self.play(order_source(played)?, &text),
+            ref played => self.play(source_of(played)?, &text),
         }
+    }
+
+    fn play<R: Played>(
+        &mut self,
+        mut source: Box<dyn FeedSource<R>>,
+        text: &FeedText,
+    ) -> Result<()> {
+        let first = self.instruments.len();
+        if let Some(venue) = &text.venue {
+            source = Box::new(Renamed::new(source, venue));
+        }
+        self.number(source.instruments())?;
+        let config =
+            FeedConfig { speed: text.speed, feed_ns: text.feed_ns, delay_ns: text.delay_ns };
+        let places = (first..self.instruments.len()).map(|at| InstrumentId(at as u16));
+        let link = FeedLink::new(source, config, places.collect())?;
+        self.states.push(link.state());
+        self.links.push(Box::new(link));
         Ok(())
     }
 
@@ -143,11 +156,28 @@ impl Feeds {
     }
 }
 
+fn flow(markets: &[String], seed: u64, level: Level) -> Result<FlowConfig> {
+    let names: Vec<&str> = markets.iter().map(String::as_str).collect();
+    FlowConfig::of_presets(&names, MARKET_HOURS, seed, level)
+}
+
+/// The orders of a feed, for the matching engine in the kernel.
+fn order_source(text: &SourceText) -> Result<Box<dyn FeedSource<OrderRow>>> {
+    Ok(match text {
+        SourceText::Matched { markets, seed } => {
+            Box::new(GeneratedOrders::new(&flow(markets, *seed, Level::Orders)?)?)
+        }
+        SourceText::Recorded { path } => Box::new(RecordedOrders::open(path)?),
+        SourceText::Generated { .. } => return Err(levels("the generator's own view")),
+        SourceText::Venue(_) => return Err(not_played()),
+    })
+}
+
+fn not_played() -> Error {
+    Error::new(ErrorKind::Internal, "a feed from outside is not played")
+}
+
 fn source_of(text: &SourceText) -> Result<Box<dyn FeedSource>> {
-    let flow = |markets: &[String], seed, level| {
-        let names: Vec<&str> = markets.iter().map(String::as_str).collect();
-        FlowConfig::of_presets(&names, MARKET_HOURS, seed, level)
-    };
     Ok(match text {
         SourceText::Matched { markets, seed } => {
             Box::new(Matched::new(&flow(markets, *seed, Level::Orders)?)?)
@@ -156,32 +186,30 @@ fn source_of(text: &SourceText) -> Result<Box<dyn FeedSource>> {
             Box::new(Generated::new(&flow(markets, *seed, Level::Depth)?)?)
         }
         SourceText::Recorded { path } => Box::new(Recorded::open(path)?),
-        SourceText::Venue(_) => {
-            return Err(Error::new(ErrorKind::Internal, "a feed from outside is not played"))
-        }
+        SourceText::Venue(_) => return Err(not_played()),
     })
 }
 
 /// A source whose instruments trade on a venue of another name.
-struct Renamed {
-    source: Box<dyn FeedSource>,
+struct Renamed<R = MarketRow> {
+    source: Box<dyn FeedSource<R>>,
     instruments: Vec<Instrument>,
 }
 
-impl Renamed {
-    fn new(source: Box<dyn FeedSource>, venue: &str) -> Self {
+impl<R: Played> Renamed<R> {
+    fn new(source: Box<dyn FeedSource<R>>, venue: &str) -> Self {
         let rename = |one: &Instrument| Instrument { venue: venue.to_owned(), ..one.clone() };
         let instruments = source.instruments().iter().map(rename).collect();
         Self { source, instruments }
     }
 }
 
-impl FeedSource for Renamed {
+impl<R: Played> FeedSource<R> for Renamed<R> {
     fn instruments(&self) -> &[Instrument] {
         &self.instruments
     }
 
-    fn next(&mut self, message: &mut mainspring_live::feed::Message) -> Result<bool> {
+    fn next(&mut self, message: &mut Message<R>) -> Result<bool> {
         self.source.next(message)
     }
 }

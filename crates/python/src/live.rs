@@ -18,6 +18,7 @@ use mainspring_kernel::session::{Command, Image, Kind, Raw, Session, SessionConf
 use mainspring_live::bench::event_to_order;
 use mainspring_live::feed::FeedState;
 use mainspring_live::{Handle, HostMaker, Link, Plan, Status, Watch, WorkerPulse, MAX_SHOWN};
+use mainspring_sim::FillModel;
 use mainspring_transport::driver::VenueState;
 use pyo3::prelude::*;
 use serde::de::DeserializeOwned;
@@ -118,7 +119,9 @@ pub fn start_paper(
     // Feeds from outside are asked for their instruments: other threads run meanwhile.
     let opened = py.detach(|| -> Result<Feeds> {
         let how: KeepText = parse(keep, "how the session is kept")?;
-        Feeds::open(parse(feeds, "the feeds")?, &ends, &how)
+        let told: SessionConfig = parse(config, "the session's configuration")?;
+        let by_order = told.run.venue.fill_model == FillModel::Matching;
+        Feeds::open(parse(feeds, "the feeds")?, &ends, &how, by_order)
     });
     let Feeds { links, instruments, states, venues, .. } = opened.map_err(to_py)?;
     let plan = plan(folder, (config, keep, code), &places, instruments, links).map_err(to_py)?;
