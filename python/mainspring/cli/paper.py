@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from mainspring.backtesting.config import FillModel
 from mainspring.cli import session_config, session_run
 from mainspring.cli.app import verb_app
 from mainspring.cli.live import CCXT, by_venue, is_ccxt, of_venues
@@ -35,6 +37,7 @@ def paper(
     seed: int = 1,
     speed: float = 1.0,
     latency: str = "1ms",
+    fill_model: FillModel | None = None,
     cash: str | None = None,
     config: Path | None = None,
     words: Annotated[list[str] | None, Parameter(name=("--set", "-e"))] = None,
@@ -45,7 +48,8 @@ def paper(
     """Trade a strategy on paper in real time, until Ctrl-C or for some seconds.
 
     Market data comes from the built-in exchange, a recording, or venues outside, without a key.
-    Orders are filled in the session's kernel by the models of a backtest.
+    Orders are filled in the session's kernel by the models of a backtest, or with `--fill-model
+    matching` in one book with the orders of generated flow or of a recording of orders.
 
     The folder keeps journal and snapshots: a second start in it goes on with orders and positions.
     SIGUSR1, `mainspring kill FOLDER` or a file FOLDER/KILL halt trading; a halt stays over
@@ -84,6 +88,8 @@ def paper(
         How much faster than in reality the market goes.
     latency
         Of requests, answers and the feed, each.
+    fill_model
+        How orders are filled; that of the configuration without it.
     cash
         Money at the start, in the settlement currency; 100,000 without it.
     config
@@ -98,13 +104,18 @@ def paper(
     output
         Flags of every verb.
     """
+    from mainspring.cli.run_options import venue_of
     from mainspring.config import load
     from mainspring.live import PaperVenue, Recording
     from mainspring.live import paper as start
     from mainspring.live.venue import proxy_of
 
     output = output or Output()
-    ways: dict[str, Any] = {"entry": latency, "response": latency, "feed": latency}
+    loaded = load(config, words=words or ())
+    fills = venue_of(loaded.config)
+    if fill_model is not None:
+        fills = dataclasses.replace(fills, fill_model=fill_model)
+    ways: dict[str, Any] = {"entry": latency, "response": latency, "feed": latency, "fills": fills}
     feeds: list[Any]
     if venue:
         if recording is not None or market:
@@ -121,7 +132,6 @@ def paper(
         markets = tuple(market or ("btcusdt",))
         feeds = [PaperVenue(markets=markets, seed=seed, speed=speed, **ways)]
     session_config.import_all()
-    loaded = load(config, words=words or ())
     session = start(
         session_config.strategy_of(strategy, loaded), out, venue=feeds, signals=True,
         cash=cash or loaded.config.run.cash or "100000", **session_config.settings(loaded),

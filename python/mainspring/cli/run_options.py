@@ -144,7 +144,7 @@ class Job:
         config = self.config
         latency = {k: v for k, v in config.latency.model_dump().items() if v is not None}
         return {
-            "venue": Venue(**config.venue.model_dump()),
+            "venue": venue_of(config),
             "latency": Latency(**latency),
             **risk_settings(config),
             "cash": config.run.cash,
@@ -157,6 +157,11 @@ class Job:
             "every": config.run.every,
             "sample": config.run.sample,
         }
+
+
+def venue_of(config: Config) -> Venue:
+    """How the simulated venue fills orders."""
+    return Venue(**config.venue.model_dump())
 
 
 def risk_settings(config: Config) -> dict[str, Any]:

@@ -35,8 +35,10 @@ class PaperVenue:
     """The built-in exchange as a feed: generated orders on the matching engine, in real time.
 
     Our own orders are filled in the session's kernel by the models of a backtest: they never enter
-    the exchange's book, as they would not enter an outside venue's. The first venue of a session
-    says how, and with what latency.
+    the exchange's book, as they would not enter an outside venue's. With
+    `fills=ms.Venue(fill_model="matching")` they do: the generated orders and ours are matched in the
+    kernel, in one book. The flow does not answer to us, as that of `ms.exchange.flow` does in a
+    backtest. The first venue of a session says how, and with what latency.
 
     Attributes:
         markets: Names of generated markets, as for `ms.sample`.
@@ -90,7 +92,7 @@ class Recording:
 
     Attributes:
         path: The event file, of levels and trades, or of orders, which are shown as the levels and
-            trades that follow from them.
+            trades that follow from them; with `fill_model="matching"` our orders are among them.
         speed: How much faster than it was recorded; up to 1,000.
         entry: From us to the venue's matching.
         response: From the venue's matching back to us.

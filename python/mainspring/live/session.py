@@ -491,7 +491,8 @@ def paper(
 
     Market data comes from the built-in exchange, recordings, venues outside (`VenueFeed`, or
     `CcxtFeed` for those that only ccxt speaks to), or several of them at once; orders are filled in
-    the session's kernel by the models of a backtest.
+    the session's kernel by the models of a backtest, or, with `fill_model="matching"`, in one book
+    with the orders of feeds that tell them (`PaperVenue`, `Recording` of orders).
 
     Args:
         strategy: The strategies, as for `ms.backtest`. Native and compiled ones run in the kernel's
@@ -518,7 +519,8 @@ def paper(
         signals: SIGUSR1 halts trading, SIGTERM ends the session, a second one at once.
 
     Raises:
-        ConfigError: A setting cannot be used, or a strategy has state that a restart would lose.
+        ConfigError: A setting cannot be used, a feed does not tell the orders that are to be
+            matched, or a strategy has state that a restart would lose.
         MismatchError: The folder is in use, or its journal is of another session.
     """
     folder = Path(folder)
@@ -527,6 +529,7 @@ def paper(
     for one in strategies:
         check_state(one)
     feeds = _feeds(venue)
+    _check_orders_are_told(feeds)
     settings = RunSettings(
         venue=feeds[0].fills,
         latency=feeds[0].latency(),
@@ -589,6 +592,20 @@ def _feeds(venue: Feed | Sequence[Feed] | None) -> list[Feed]:
     if not feeds:
         raise ConfigError("a paper session needs at least one feed")
     return feeds
+
+
+def _check_orders_are_told(feeds: Sequence[Feed]) -> None:
+    """Refuses what tells levels, before anything is connected, where orders are to be matched."""
+    if feeds[0].fills.fill_model != "matching":
+        return
+    for feed in feeds:
+        if isinstance(feed, VenueFeed | CcxtFeed):
+            name = feed.venue if isinstance(feed, CcxtFeed) else feed.name
+            raise ConfigError(
+                f"{name}: levels do not say who rests where, so that fill_model matching cannot "
+                "have your orders in their book; give generated flow or a recording of orders, or "
+                "use fill_model mainspring"
+            )
 
 
 SETTLEMENT = ""
