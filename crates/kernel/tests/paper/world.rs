@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mainspring_core::event::{flags, MarketRow, OrderRow};
+use mainspring_core::event::{flags, MarketRow, OrderRow, RowKind};
 use mainspring_core::{Instrument, InstrumentId, Report, Side, Ticks, VenueEvent, VenueEventKind};
 use mainspring_journal::live::{Control, Cursor, Folder, Item, Options, Start, SyncPolicy};
 use mainspring_kernel::host::{BookTrigger, Host};
@@ -83,6 +83,7 @@ pub struct World {
     lives: u64,
     sent: u64,
     seed: u64,
+    size: i64,
     level: Level,
     /// The feed's book as it is shown.
     markets: Vec<SimMarket>,
@@ -120,6 +121,7 @@ impl World {
             lives: 0,
             sent: 0,
             seed,
+            size: 3,
             level: Level::Depth,
             markets: Vec::new(),
         }
@@ -137,6 +139,12 @@ impl World {
 
     pub fn with_feed_at_once(mut self) -> Self {
         self.at_once = true;
+        self
+    }
+
+    /// What the restless strategy asks for.
+    pub fn with_size(mut self, size: i64) -> Self {
+        self.size = size;
         self
     }
 
@@ -174,11 +182,11 @@ impl World {
     pub fn begin(&mut self) {
         self.lives += 1;
         let (config, instruments) = (self.config.clone(), self.instruments.clone());
-        let with_worker = self.with_worker;
+        let (with_worker, size) = (self.with_worker, self.size);
         let mut make = |_: Option<&_>| {
             let second: Box<dyn Host> = match with_worker {
                 true => Box::new(Silent::new("restless")),
-                false => Box::new(Restless::new(3)),
+                false => Box::new(Restless::new(size)),
             };
             Session::new(config.clone(), instruments.clone(), vec![touch(), second])
         };
@@ -282,6 +290,41 @@ impl World {
         Some((InstrumentId(first.instrument), first.price, rows))
     }
 
+    /// Rows of the feed are lost, and that is told.
+    pub fn lose(&mut self, instrument: usize) {
+        self.say(instrument, &[(RowKind::Gap, 0, 0, 0, 0)]);
+    }
+
+    /// The feed tells its whole book: others' orders of what is seen.
+    pub fn tell_whole(&mut self, instrument: usize, seen: &[(u64, Side, i64, i64)]) {
+        let mut rows = vec![(RowKind::Clear, flags::SNAPSHOT, 0, 0, 0)];
+        for (id, side, price, lots) in seen.iter().filter(|one| one.0 < 1 << 63) {
+            let bits = if *side == Side::Sell { flags::ASK } else { 0 };
+            rows.push((RowKind::OrderAdd, flags::SNAPSHOT | bits, *price, *lots, *id));
+        }
+        self.say(instrument, &rows);
+    }
+
+    fn say(&mut self, instrument: usize, said: &[(RowKind, u8, i64, i64, u64)]) {
+        let recv_ns = self.session().now_ns() + 1;
+        let row = |(kind, flags, price, qty_lots, order_id): &(RowKind, u8, i64, i64, u64)| {
+            let market = MarketRow {
+                recv_ns,
+                exch_ns: recv_ns,
+                qty_lots: *qty_lots,
+                price_offset: *price as i32,
+                kind: *kind as u8,
+                flags: *flags,
+                instrument: instrument as u16,
+            };
+            OrderRow { market, order_id: *order_id }
+        };
+        let mut rows: Vec<OrderRow> = said.iter().map(row).collect();
+        rows.last_mut().unwrap().market.flags |= flags::END_OF_MESSAGE;
+        let instrument = InstrumentId(instrument as u16);
+        self.session().order_rows(instrument, Ticks(0), &rows).unwrap();
+    }
+
     pub fn command(&mut self, command: &Command) {
         let now_ns = self.session().now_ns() + MS;
         self.session().command(now_ns, command).unwrap();
@@ -361,7 +404,7 @@ struct Worker {
 impl Worker {
     fn new(world: &World, image: &Image) -> Self {
         let hosts: Vec<Box<dyn Host>> =
-            vec![Box::new(Silent::new(touch().name())), Box::new(Restless::new(3))];
+            vec![Box::new(Silent::new(touch().name())), Box::new(Restless::new(world.size))];
         let mut session =
             Session::new(world.config.clone(), world.instruments.clone(), hosts).unwrap();
         if image.sequence > 0 {
