@@ -228,6 +228,11 @@ impl<R: Played> Markets<R> {
         Self { books, begun: no.clone(), snapshot_wanted: no, places }
     }
 
+    #[cfg(test)]
+    pub(crate) fn book(&self, index: usize) -> &R::Book {
+        &self.books[index]
+    }
+
     /// Tells a message, or the whole book when one before it was lost.
     pub(crate) fn send(&mut self, desk: &mut Desk, message: &mut Message<R>, at_ns: TimeNs) {
         let index = message.instrument.index();
