@@ -36,8 +36,8 @@ class PaperVenue:
 
     Our own orders are filled in the session's kernel by the models of a backtest: they never enter
     the exchange's book, as they would not enter an outside venue's. With
-    `fills=ms.Venue(fill_model="matching")` they do: the generated orders and ours are matched in the
-    kernel, in one book. The flow does not answer to us, as that of `ms.exchange.flow` does in a
+    `fills=ms.Venue(fill_model="matching")` they do: the generated orders and ours are matched in
+    the kernel, in one book. The flow does not answer to us, as that of `ms.exchange.flow` does in a
     backtest. The first venue of a session says how, and with what latency.
 
     Attributes:

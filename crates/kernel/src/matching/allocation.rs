@@ -13,6 +13,9 @@ use mainspring_sim::SimConfig;
 use super::flow;
 use super::market::{MatchedMarket, Others};
 use super::tests::{generated, limit, order_row, ID};
+use crate::host::BookTrigger;
+use crate::native::NativeConfig;
+use crate::session::{Outlet, Session, SessionConfig};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -143,4 +146,71 @@ fn among_agents() {
     busy.act(10_000);
     assert_eq!(CountingAllocator::allocations() - before, 0);
     assert!(busy.fills > fills + 10, "{}", busy.fills);
+}
+
+/// A journal that is not read.
+struct Nowhere(u64);
+
+impl Outlet for Nowhere {
+    fn append(&mut self, _: u16, _: TimeNs, _: u64, _: &[&[u8]]) -> mainspring_core::Result<u64> {
+        self.0 += 1;
+        Ok(self.0)
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.0 + 1
+    }
+
+    fn commit(&mut self) -> mainspring_core::Result<()> {
+        Ok(())
+    }
+}
+
+/// The messages of a flow, each with what its prices are counted from.
+fn messages(flow: Flow) -> Vec<(Ticks, Vec<OrderRow>)> {
+    let mut messages: Vec<(Ticks, Vec<OrderRow>)> = Vec::new();
+    let mut begins = true;
+    for row in flow {
+        if std::mem::take(&mut begins) {
+            messages.push((row.price, Vec::new()));
+        }
+        let (base, rows) = messages.last_mut().unwrap();
+        let mut told = order_row(row.exch_ns, row.kind, row.flags, row.qty, row.order_id);
+        told.market.price_offset = (row.price.0 - base.0) as i32;
+        begins = told.market.ends_message();
+        rows.push(told);
+    }
+    messages
+}
+
+#[test]
+fn in_a_session() {
+    let flow = generated(3, 0.02);
+    let text = r#"{"paper":true,"run":{"deposits":[["USDT","1000000"]],
+        "venue":{"fill_model":"matching"}}}"#;
+    let config: SessionConfig = serde_json::from_str(text).unwrap();
+    let text = r#"{"kind":"touch_maker","size":"0.003","max_position":"0.02"}"#;
+    let maker: NativeConfig = serde_json::from_str(text).unwrap();
+    let maker = maker.build(BookTrigger::Every(100_000_000)).unwrap();
+    let mut session = Session::new(config, flow.instruments(), vec![maker]).unwrap();
+    session.lead(Box::new(Nowhere(0)));
+    let messages = messages(Flow::new(&flow).unwrap());
+    let first_ns = messages[0].1[0].market.recv_ns;
+    let last_ns = messages[messages.len() - 1].1[0].market.recv_ns;
+    session.start(first_ns - 1, b"{}").unwrap();
+    let mut rows = Vec::with_capacity(1 << 16);
+    let mut play = |session: &mut Session, later_ns| {
+        for (base, message) in &messages {
+            rows.clear();
+            rows.extend_from_slice(message);
+            rows.iter_mut().for_each(|row: &mut OrderRow| row.market.recv_ns += later_ns);
+            session.order_rows(ID, *base, &rows).unwrap();
+        }
+    };
+    let whole_ns = last_ns - first_ns + 1_000_000_000;
+    (0..3).for_each(|again| play(&mut session, again * whole_ns));
+    let (fills, before) = (session.counts().fills, CountingAllocator::allocations());
+    play(&mut session, 3 * whole_ns);
+    assert_eq!(CountingAllocator::allocations() - before, 0);
+    assert!(session.counts().fills > fills + 3, "{:?}", session.counts());
 }
