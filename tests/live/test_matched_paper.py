@@ -47,7 +47,8 @@ def trade(strategy: Any, folder: Path, venue: Any, fills: int) -> int:
         wait_for(session, "more fills", lambda status: status.fills >= before + fills)
         outcome = session.stop()
     assert outcome.broken is None
-    assert outcome.status.open_orders == 0, "what is cancelled at the end is not quoted again"
+    if strategy is MAKER:
+        assert outcome.status.open_orders == 0, "what is cancelled at the end is not quoted again"
     return outcome.status.totals["fills"]
 
 

@@ -37,6 +37,9 @@ impl Kernel {
         instrument: InstrumentId,
         call: &Call<'_>,
     ) -> Result<()> {
+        if self.is_ending && self.is_quiet_at_end(call) {
+            return Ok(());
+        }
         if self.apart.is_some() && self.is_apart(strategy) {
             return self.call_apart(strategy, instrument, call);
         }
@@ -56,6 +59,13 @@ impl Kernel {
                 self.fail(strategy, failure.message)
             }
         }
+    }
+
+    /// Where our orders are in the book, what the last cancels do to it would have strategies quote
+    /// again.
+    #[cold]
+    const fn is_quiet_at_end(&self, call: &Call<'_>) -> bool {
+        self.matching.is_some() && matches!(call, Call::Book | Call::Trade(_) | Call::Bar(_))
     }
 
     /// Shows a strategy the market of an instrument.

@@ -105,10 +105,7 @@ impl Kernel {
         if let Some(rate) = changes.funding {
             self.settle_funding(instrument, rate)?;
         }
-        // What the last cancels do to the book would have strategies quote again.
-        let is_over = self.is_ending && self.matching.is_some();
-        let told = if is_over { 0 } else { self.strategies.len() };
-        for strategy in 0..told {
+        for strategy in 0..self.strategies.len() {
             let interest = self.strategies[strategy].interest;
             if interest.trades {
                 for i in 0..self.message_trades.len() {
