@@ -1,7 +1,7 @@
 //! Sessions whose orders are in the book of the matching engine.
 
-use mainspring_core::{Ticks, TimeInForce};
-use mainspring_kernel::session::Image;
+use mainspring_core::{ClientOrderId, Ticks, TimeInForce};
+use mainspring_kernel::session::{Image, Outlet};
 use mainspring_trading::orders::Order;
 use proptest::prelude::*;
 
@@ -202,4 +202,59 @@ proptest! {
         prop_assert_eq!(found.lives, lives.len() as u64);
         prop_assert!(found.decisions > 0);
     }
+}
+
+/// A journal that is not read.
+struct Nowhere(u64);
+
+impl Outlet for Nowhere {
+    fn append(&mut self, _: u16, _: i64, _: u64, _: &[&[u8]]) -> mainspring_core::Result<u64> {
+        self.0 += 1;
+        Ok(self.0)
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.0 + 1
+    }
+
+    fn commit(&mut self) -> mainspring_core::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_journal_that_is_cut_at_any_record_is_gone_on_with() {
+    let mut world = world("matched-cut", 8, Latency::Short);
+    world.live(2_500, Ending::Kill);
+    let records = world.records();
+    let mut stood = 0;
+    // Odd steps come to every place between an input and what follows from it.
+    for cut in (1..records.len()).step_by(89) {
+        let mut session = world.silent();
+        for (at, one) in records[..cut].iter().enumerate() {
+            session.follow(&one.raw(at as u64 + 1)).unwrap();
+        }
+        session.lead(Box::new(Nowhere(cut as u64)));
+        let now_ns = session.now_ns() + MS;
+        session.resume(now_ns, b"{}").unwrap();
+        session.advance(now_ns + 1).unwrap();
+        for market in session.markets() {
+            let Some(book) = &market.orders else { continue };
+            let (bid, ask) = (book.l2().best(Side::Buy), book.l2().best(Side::Sell));
+            assert!(bid.zip(ask).is_none_or(|(bid, ask)| bid < ask), "{bid:?} {ask:?} at {cut}");
+            for side in [Side::Buy, Side::Sell] {
+                for (price, _) in book.l2().levels(side) {
+                    for one in book.queue(side, price).filter(|one| one.id >= OURS) {
+                        let order = session.orders().get(ClientOrderId(one.id - OURS)).unwrap();
+                        assert!(order.acknowledged && one.qty <= order.terms.qty - order.filled);
+                        stood += 1;
+                    }
+                }
+            }
+        }
+        session.stop(now_ns + MS, true).unwrap();
+        session.advance(now_ns + 100 * MS).unwrap();
+        assert_eq!(session.orders().live_count(), 0, "the engine knows every order, at {cut}");
+    }
+    assert!(stood > 100, "{stood}");
 }

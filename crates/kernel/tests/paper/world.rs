@@ -8,7 +8,7 @@ use mainspring_journal::live::{Control, Cursor, Folder, Item, Options, Start, Sy
 use mainspring_kernel::host::{BookTrigger, Host};
 use mainspring_kernel::native::NativeConfig;
 use mainspring_kernel::session::disk::{keep, raw, recover, sources, Silent};
-use mainspring_kernel::session::{Command, Image, Session, SessionConfig};
+use mainspring_kernel::session::{Command, Image, Raw, Session, SessionConfig};
 use mainspring_sim::flow::{Flow, FlowConfig, FlowRow, Level};
 use mainspring_sim::{FillModel, SimMarket};
 
@@ -64,6 +64,14 @@ pub struct Kept {
     pub kind: u16,
     pub time_ns: i64,
     pub payload: Vec<u8>,
+}
+
+impl Kept {
+    /// As it is followed.
+    pub fn raw(&self, sequence: u64) -> Raw<'_> {
+        let (kind, time_ns, cause) = (self.kind, self.time_ns, 0);
+        Raw { kind, sequence, time_ns, cause, payload: &self.payload }
+    }
 }
 
 pub struct World {
@@ -167,6 +175,13 @@ impl World {
     /// The strategies, and which of them are on the worker.
     pub fn hosts(&self, size: i64) -> Vec<(Box<dyn Host>, bool)> {
         vec![(touch(), false), (Box::new(Restless::new(size)), self.with_worker)]
+    }
+
+    /// A session of this one's configuration whose strategies do nothing.
+    pub fn silent(&self) -> Session {
+        let hosts: Vec<Box<dyn Host>> =
+            vec![Box::new(Silent::new(touch().name())), Box::new(Silent::new("restless"))];
+        Session::new(self.config.clone(), self.instruments.clone(), hosts).unwrap()
     }
 
     pub fn session(&mut self) -> &mut Session {
