@@ -13,6 +13,8 @@ const MAX_FIELDS: usize = 100;
 pub struct Head {
     /// Status code.
     pub status: u16,
+    /// Whether it is of HTTP/1.0, which keeps no connection unless it says so.
+    pub is_old: bool,
     /// Header fields in their order; names as they were sent.
     pub fields: Vec<(String, String)>,
     /// Bytes of the head, its empty line included.
@@ -30,10 +32,13 @@ impl Head {
     /// Whether a list-valued field (`Connection`, `Transfer-Encoding`) holds a word.
     #[must_use]
     pub fn lists(&self, name: &str, word: &str) -> bool {
-        let named = self.fields.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        named
-            .flat_map(|(_, value)| value.split(','))
-            .any(|one| one.trim().eq_ignore_ascii_case(word))
+        self.listed(name).any(|one| one.eq_ignore_ascii_case(word))
+    }
+
+    /// What a list-valued field holds, in all its lines.
+    pub fn listed<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
+        let named = self.fields.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+        named.flat_map(|(_, value)| value.split(',')).map(str::trim)
     }
 }
 
@@ -50,6 +55,7 @@ pub fn parse(bytes: &[u8]) -> io::Result<Option<Head>> {
             let fields = response.headers.iter();
             Ok(Some(Head {
                 status: response.code.unwrap_or(0),
+                is_old: response.version == Some(0),
                 fields: fields.map(|field| (field.name.to_owned(), text(field.value))).collect(),
                 length,
             }))

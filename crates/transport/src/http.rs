@@ -128,11 +128,8 @@ impl Reader {
             return None;
         }
         let head = self.head.take()?;
-        let framed = head.lists("transfer-encoding", "chunked")
-            || head.field("content-length").is_some()
-            || has_no_body(head.status);
         // Bytes behind the answer belong to nothing: such a connection is not used again.
-        let keeps = framed && self.raw.is_empty() && !head.lists("connection", "close");
+        let keeps = self.raw.is_empty() && is_kept_by(&head);
         Some(Response { head, body: std::mem::take(&mut self.body), keeps })
     }
 
@@ -178,31 +175,16 @@ impl Reader {
     fn read_head(&mut self) -> io::Result<bool> {
         let Some(head) = head::parse(&self.raw)? else { return Ok(false) };
         self.raw.drain(..head.length);
-        if head.status < 200 {
+        if head.status < 200 && head.status != 101 {
             // A provisional answer; the real one follows.
             return Ok(true);
         }
-        let coding = head.field("content-encoding").map_or("identity", str::trim);
-        if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
-            return Err(head::malformed(&format!(
-                "the answer is compressed ({}), which was not asked for: look what stands between here and \
-                 the venue",
-                coding.chars().take(32).filter(char::is_ascii_graphic).collect::<String>()
-            )));
-        }
-        self.state = if has_no_body(head.status) {
-            State::Done
-        } else if head.lists("transfer-encoding", "chunked") {
-            State::ChunkSize
-        } else if let Some(length) = head.field("content-length") {
-            match length.trim().parse() {
-                Ok(0) => State::Done,
-                Ok(length) if length <= self.most => State::Length(length),
-                Ok(_) => return Err(self.too_long()),
-                Err(_) => return Err(head::malformed("the answer has a length that is no number")),
-            }
-        } else {
-            State::UntilEnd
+        self.state = match framing(&head)? {
+            Framing::Length(0) => State::Done,
+            Framing::Length(length) if length <= self.most => State::Length(length),
+            Framing::Length(_) => return Err(self.too_long()),
+            Framing::Chunks => State::ChunkSize,
+            Framing::UntilEnd => State::UntilEnd,
         };
         self.head = Some(head);
         Ok(true)
@@ -249,6 +231,63 @@ impl Reader {
             self.most
         ))
     }
+}
+
+/// Where the body of an answer ends (RFC 9112, section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Length(usize),
+    Chunks,
+    UntilEnd,
+}
+
+fn framing(head: &Head) -> io::Result<Framing> {
+    if head.status == 101 {
+        return Err(head::malformed("the answer changes to a protocol that was not asked for"));
+    }
+    let coding = head.field("content-encoding").unwrap_or("identity");
+    if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
+        return Err(coded(coding));
+    }
+    if has_no_body(head.status) {
+        return Ok(Framing::Length(0));
+    }
+    if let Some(other) = head.listed("transfer-encoding").find(|one| !is_plain(one)) {
+        return Err(coded(other));
+    }
+    if head.lists("transfer-encoding", "chunked") {
+        return Ok(Framing::Chunks);
+    }
+    let mut lengths = head.listed("content-length");
+    let Some(length) = lengths.next() else { return Ok(Framing::UntilEnd) };
+    let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits || lengths.any(|other| other != length) {
+        return Err(head::malformed("the answer has a length that is no number, or two"));
+    }
+    // What is no number of this machine is longer than anything that is taken.
+    Ok(Framing::Length(length.parse().unwrap_or(usize::MAX)))
+}
+
+fn is_plain(transfer_coding: &str) -> bool {
+    ["chunked", "identity", ""].iter().any(|one| transfer_coding.eq_ignore_ascii_case(one))
+}
+
+fn coded(coding: &str) -> io::Error {
+    let coding: String = coding.chars().take(32).filter(char::is_ascii_graphic).collect();
+    head::malformed(&format!(
+        "the answer is compressed ({coding}), which was not asked for: look what stands between here and \
+         the venue"
+    ))
+}
+
+/// Whether the other side takes another request after this answer.
+fn is_kept_by(head: &Head) -> bool {
+    let chunked = head.lists("transfer-encoding", "chunked");
+    let measured = head.field("content-length").is_some();
+    // Who sends both may have been misled about where the next one begins.
+    let framed = chunked != measured || has_no_body(head.status);
+    let old = head.is_old && !head.lists("connection", "keep-alive");
+    framed && !old && !head.lists("connection", "close")
 }
 
 const fn has_no_body(status: u16) -> bool {
@@ -352,6 +391,41 @@ mod tests {
             text.extend_from_slice(&bytes);
             let _ = read(&text, 7, 100);
         }
+    }
+
+    #[test]
+    fn an_answer_whose_end_is_in_doubt_is_refused_or_ends_its_connection() {
+        let of = |fields: &str| {
+            let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
+            read(text.as_bytes(), 1_000, 100)
+        };
+        let chunked = of("Transfer-Encoding: chunked").unwrap().unwrap();
+        assert_eq!((chunked.body.as_slice(), chunked.keeps), (b"{}".as_slice(), true));
+        for fields in [
+            "Content-Length: 2\r\nContent-Length: 3",
+            "Content-Length: 2, 3",
+            "Content-Length: +2",
+            "Content-Length: ",
+            "Transfer-Encoding: gzip, chunked",
+            "Transfer-Encoding: gzip",
+        ] {
+            assert!(of(fields).is_err(), "{fields}");
+        }
+        // Two that say the same are one.
+        let same = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2, 2\r\n\r\n{}";
+        let same = read(same, 1_000, 100).unwrap().unwrap();
+        assert_eq!((same.body.as_slice(), same.keeps), (b"{}".as_slice(), true));
+        // Chunks count, and whoever sends both is not asked again on this connection (RFC 9112, 6.3).
+        let both = of("Transfer-Encoding: chunked\r\nContent-Length: 99").unwrap().unwrap();
+        assert_eq!((both.body.as_slice(), both.keeps), (b"{}".as_slice(), false));
+        // HTTP/1.0 keeps a connection only where it says so.
+        let old = |more: &str| {
+            let text = format!("HTTP/1.0 200 OK\r\n{more}Content-Length: 2\r\n\r\n{{}}");
+            read(text.as_bytes(), 1_000, 100).unwrap().unwrap().keeps
+        };
+        assert!(!old("") && old("Connection: keep-alive\r\n"));
+        // A request is no way to another protocol.
+        assert!(read(b"HTTP/1.1 101 Switching\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 9, 9).is_err());
     }
 
     #[test]

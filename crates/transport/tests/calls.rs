@@ -3,6 +3,8 @@
 mod venue;
 
 use std::io::{Read, Write};
+use std::sync::mpsc::{channel, Receiver};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -160,6 +162,68 @@ fn a_kept_connection_that_was_closed_is_replaced_for_reads_and_admitted_for_orde
     // An order is never sent twice.
     ask(&mut io, 3, Method::Post, port, "a=1");
     assert!(wait_answer(&mut io, 3).unwrap_err().0);
+}
+
+/// A server that answers each request with its number; the first connection then says `last`, which
+/// nobody asked for, and ends. Gives the port, what was asked, and when that end is on its way.
+fn ends_while_idle(last: &'static str) -> (u16, Seen, Receiver<()>) {
+    let (seen, (said, is_said)) = (Seen::default(), channel());
+    let noted = seen.clone();
+    let said = Mutex::new(said);
+    let port = serve(move |at, mut stream| {
+        while let Some((head, _)) = read_request(&mut stream) {
+            noted.note(head.split('?').next().unwrap());
+            answer(&mut stream, "200 OK", &at.to_string());
+            if at == 0 {
+                let _ = stream.write_all(last.as_bytes());
+                let _ = stream.shutdown(std::net::Shutdown::Both);
+                let _ = said.lock().unwrap().send(());
+                return;
+            }
+        }
+    });
+    (port, seen, is_said)
+}
+
+#[test]
+fn an_order_never_goes_by_a_connection_that_was_ended_or_talked_on_meanwhile() {
+    // What some servers say to a connection that is idle for too long, and a plain end.
+    for last in ["HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", ""] {
+        let (port, seen, is_said) = ends_while_idle(last);
+        let mut config = config();
+        config.calls.connections = 1;
+        config.calls.idle = Duration::from_secs(60);
+        config.calls.patience = Duration::from_secs(10);
+        let mut io = io(config);
+        ask(&mut io, 1, Method::Post, port, "a=1");
+        assert_eq!(wait_answer(&mut io, 1), Ok((200, b"0".to_vec())));
+        is_said.recv_timeout(Duration::from_secs(10)).unwrap();
+        ask(&mut io, 2, Method::Post, port, "a=1");
+        assert_eq!(wait_answer(&mut io, 2), Ok((200, b"1".to_vec())), "{last}");
+        assert_eq!(seen.all(), ["POST /order/1", "POST /order/2"]);
+    }
+}
+
+#[test]
+fn an_encrypted_answer_that_is_cut_is_not_taken_for_one_that_ended() {
+    let certificate = certificate();
+    let root = certificate.root_pem.clone();
+    let port = serve(move |_, stream| {
+        let mut stream = certificate.wrap(stream);
+        let _ = read_request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n[\"half of it\"");
+        let _ = stream.flush();
+        // No goodbye of TLS: whoever is on the way can do that.
+        let _ = stream.sock.shutdown(std::net::Shutdown::Write);
+        let _ = stream.sock.read(&mut [0; 10]);
+    });
+    let mut config = config();
+    config.route.tls = Tls::new(Some(root.as_bytes())).unwrap();
+    config.calls.patience = Duration::from_secs(10);
+    let mut io = io(config);
+    ask_at(&mut io, 1, Method::Get, &format!("https://localhost:{port}"), "");
+    let (perhaps_sent, reason) = wait_answer(&mut io, 1).unwrap_err();
+    assert!(perhaps_sent && reason.contains("cut without a goodbye"), "{reason}");
 }
 
 #[test]

@@ -104,15 +104,8 @@ impl Calls {
 
     /// Gives what waits to connections that are free, in the order asked, and makes more of them.
     fn dispatch(&mut self, shared: &mut Shared, origin: &Origin) {
+        let begun = self.give(shared, origin);
         let Some(host) = self.hosts.get_mut(origin) else { return };
-        let mut begun = Vec::new();
-        for kept in host.kept.iter_mut().filter(|kept| kept.running.is_none()) {
-            let Some(call) = host.waiting.pop_front() else { break };
-            let reader = Reader::new(self.limits.body_bytes);
-            let sent_before = kept.stream.sent();
-            kept.running = Some(Running { call, written: 0, sent_before, reader });
-            begun.push(kept.token);
-        }
         let all = host.kept.len() + host.connecting;
         let wanted = host.waiting.len().saturating_sub(host.connecting);
         for _ in 0..wanted.min(self.limits.connections.saturating_sub(all)) {
@@ -122,6 +115,26 @@ impl Calls {
         for token in begun {
             self.turn(shared, token);
         }
+    }
+
+    /// Gives what waits to connections that are free; those that got something.
+    fn give(&mut self, shared: &mut Shared, origin: &Origin) -> Vec<Token> {
+        let mut begun = Vec::new();
+        while let Some(host) = self.hosts.get_mut(origin).filter(|host| !host.waiting.is_empty()) {
+            let free = host.kept.iter().position(|kept| kept.running.is_none());
+            let Some(at) = free else { break };
+            let kept = &mut host.kept[at];
+            if !kept.is_left_alone(&mut self.buffer) {
+                self.drop_kept(shared, origin, at);
+                continue;
+            }
+            let Some(call) = host.waiting.pop_front() else { break };
+            let reader = Reader::new(self.limits.body_bytes);
+            let sent_before = kept.stream.sent();
+            kept.running = Some(Running { call, written: 0, sent_before, reader });
+            begun.push(kept.token);
+        }
+        begun
     }
 
     /// An attempt ended.
@@ -270,6 +283,13 @@ impl Calls {
 }
 
 impl Kept {
+    /// Whether the venue neither ended a connection since its last answer nor said something on it: a
+    /// request would be lost on the one, and take what nobody asked for as its answer on the other.
+    fn is_left_alone(&mut self, buffer: &mut [u8]) -> bool {
+        let nothing = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        self.answers == 0 || self.stream.read(buffer).is_err_and(nothing)
+    }
+
     fn step(&mut self, buffer: &mut [u8]) -> Step {
         let written = match &mut self.running {
             Some(running) => write_rest(&mut self.stream, running),
@@ -284,7 +304,10 @@ impl Kept {
             let got = match self.stream.read(buffer) {
                 Ok(got) => got,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Step::Later,
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                // The end of TLS was not said: what came may be a part of it.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Step::Broken("cut without a goodbye".to_owned());
+                }
                 Err(error) => return broken(&error),
             };
             let Some(running) = &mut self.running else {
