@@ -66,7 +66,8 @@ class Rests(ms.Strategy, every="20ms"):
 
     def on_book(self, m: Any) -> None:
         if not self.order and m.bid is not None:
-            self.price = m.bids(20)[-1][0]
+            # Where the market does not come to while a slow machine looks.
+            self.price = m.bids(20)[-1][0] * 0.97
             self.order = m.buy(self.size, self.price)
 
     def on_order(self, m: Any, order: Any) -> None:

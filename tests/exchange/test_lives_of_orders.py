@@ -31,7 +31,8 @@ class Scripted(ms.Strategy, every="20ms"):
         if self.step == self.done or m.bid is None or m.ask is None:
             return
         self.done = self.step
-        far, near = m.bids(20)[-1][0], m.asks(3)[-1][0]
+        # Where the market does not come to while a slow machine looks.
+        far, near = m.bids(20)[-1][0] * 0.97, m.asks(8)[-1][0]
         if self.step == REST:
             self.price = far
             self.order = m.buy(self.size, self.price)
@@ -42,8 +43,8 @@ class Scripted(ms.Strategy, every="20ms"):
         elif self.step == TAKE:
             self.order = m.buy(self.size, near)
         elif self.step == TWO:
-            for price, _ in m.bids(20)[-2:]:
-                m.buy(self.size, price)
+            for share in (0.96, 0.97):
+                m.buy(self.size, m.bids(20)[-1][0] * share)
         elif self.step == CANCEL_ALL:
             m.cancel_all()
 
