@@ -149,7 +149,8 @@ impl VenueSession {
         if self.ours.live().is_empty() {
             self.started_ns - 3_600_000 * MS
         } else {
-            self.started_ns - 7 * 86_400_000 * MS
+            // Some venues list a week from the time that is asked for: it has to reach to now.
+            self.started_ns - (7 * 86_400_000 - 3_600_000) * MS
         }
     }
 
