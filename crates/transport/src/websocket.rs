@@ -1,7 +1,9 @@
 //! The client's side of a WebSocket (RFC 6455) on a connection that never blocks.
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
+use mainspring_venues::outgoing::Reply;
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocket as Protocol, WebSocketConfig};
@@ -9,8 +11,14 @@ use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 use zeroize::Zeroizing;
 
 use crate::address::Url;
-use crate::head;
+use crate::head::{self, Head};
 use crate::stream::Stream;
+
+/// How long a ban lasts at least, where the venue does not say it.
+const BAN: Duration = Duration::from_secs(120);
+
+/// No longer is waited for, whatever an answer says.
+const LONGEST_BAN: Duration = Duration::from_secs(86_400);
 
 /// Bounds of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +69,44 @@ pub enum Incoming {
     Pong,
 }
 
+/// The venue refused a WebSocket; inside the error of [`upgrade`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The status of the answer.
+    pub status: u16,
+    /// How long to leave the venue alone, where it says so or bans.
+    pub wait: Option<Duration>,
+}
+
+impl Refused {
+    fn by(answer: &Head) -> Self {
+        let headers: Vec<(&str, &str)> =
+            answer.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let reply = Reply { status: answer.status, headers: &headers, body: b"" };
+        let wait = reply.retry_after_ms().map(Duration::from_millis);
+        let banned = (answer.status == 418).then_some(BAN);
+        Self { status: answer.status, wait: wait.or(banned).map(|wait| wait.min(LONGEST_BAN)) }
+    }
+
+    /// What an error of [`upgrade`] holds.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the venue answered {} to the upgrade", self.status)?;
+        match self.wait {
+            Some(wait) => write!(f, ", to be tried again after {} s", wait.as_secs()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
 /// Asks on a fresh connection for a WebSocket; gives the bytes that came behind the answer.
 ///
 /// # Errors
@@ -92,10 +138,7 @@ pub fn upgrade<S: Read + Write>(
     stream.flush()?;
     let (answer, rest) = head::read_head(stream, 4_096)?;
     if answer.status != 101 {
-        let wait = answer.field("retry-after").and_then(|value| value.parse::<u32>().ok());
-        let wait = wait.map_or(String::new(), |s| format!(", to be tried again after {s} s"));
-        let what = format!("the venue answered {} to the upgrade{wait}", answer.status);
-        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, what));
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, Refused::by(&answer)));
     }
     let proof = answer.field("sec-websocket-accept").map(str::trim);
     let proven = proof == Some(derive_accept_key(key.as_bytes()).as_str());
@@ -144,7 +187,12 @@ impl WebSocket {
                     Ok(Some(Incoming::Ping))
                 }
                 Ok(Message::Pong(_)) => Ok(Some(Incoming::Pong)),
-                Ok(Message::Close(_) | Message::Frame(_)) => continue,
+                Ok(Message::Close(frame)) => {
+                    // The answer to it is ready. Nothing follows, however long the other side takes.
+                    let _ = self.flush();
+                    return Err(goodbye(frame.map(|frame| frame.code.into())));
+                }
+                Ok(Message::Frame(_)) => continue,
                 Err(error) if is_not_now(&error) => Ok(None),
                 Err(error) => Err(explain(&error)),
             };
@@ -204,6 +252,14 @@ impl WebSocket {
 
 fn is_not_now(error: &Error) -> bool {
     matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// The code of a close frame; its words may repeat what was sent.
+fn goodbye(code: Option<u16>) -> String {
+    match code {
+        Some(code) => format!("the venue closed it (code {code})"),
+        None => "the venue closed it".to_owned(),
+    }
 }
 
 /// Why a connection ended, in words that hold nothing of what was sent.

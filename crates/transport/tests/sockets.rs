@@ -99,6 +99,77 @@ fn a_lost_connection_is_made_again_with_growing_waits() {
 }
 
 #[test]
+fn a_connection_that_is_closed_here_again_and_again_is_not_made_ever_faster() {
+    // As when the venue takes the connection and refuses each log-in.
+    let port = serve(|_, stream| echo(stream));
+    let mut io = io(config());
+    let begin = Instant::now();
+    for key in 0..4 {
+        io.open(key, &format!("ws://127.0.0.1:{port}/"), Vec::new());
+        wait_open(&mut io, key);
+        io.close(key);
+    }
+    // Waits of 20..40, 40..80 and 80..160 ms lie between.
+    assert!(begin.elapsed() >= Duration::from_millis(140), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_venue_that_says_when_to_come_back_is_left_alone_until_then() {
+    let port = serve(|at, mut stream| match at {
+        0 => {
+            let _ = stream
+                .write_all(b"HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
+        }
+        1 => {
+            let _ = stream.write_all(
+                b"HTTP/1.1 418 Banned\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+                  Retry-After: Sun, 06 Nov 1994 08:49:38 GMT\r\nContent-Length: 0\r\n\r\n",
+            );
+        }
+        _ => echo(stream),
+    });
+    let mut io = io(config());
+    let begin = Instant::now();
+    for key in 0..2 {
+        io.open(key, &format!("ws://127.0.0.1:{port}/"), Vec::new());
+        let reason = wait_closed(&mut io, key);
+        assert!(reason.contains("again after 1 s"), "{reason}");
+    }
+    io.open(2, &format!("ws://127.0.0.1:{port}/"), Vec::new());
+    wait_open(&mut io, 2);
+    assert!(begin.elapsed() >= Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_goodbye_ends_a_connection_at_once_and_its_code_is_told() {
+    let (said, is_said) = std::sync::mpsc::channel();
+    let said = std::sync::Mutex::new(said);
+    let port = serve(move |_, stream| {
+        let mut raw = stream.try_clone().unwrap();
+        let mut socket = accept(stream);
+        // A ping within a message, the rest of the message, a goodbye; the connection stays.
+        raw.write_all(&[0x01, 2, b'a', b'b', 0x89, 1, b'!', 0x80, 1, b'c']).unwrap();
+        raw.write_all(&[0x88, 2, 0x03, 0xf4]).unwrap();
+        while let Ok(message) = socket.read() {
+            let _ = said.lock().unwrap().send(message);
+        }
+        thread::sleep(Duration::from_secs(20));
+    });
+    let mut config = config();
+    config.pulse.ask_after = Duration::from_secs(60);
+    config.pulse.dead_after = Duration::from_secs(60);
+    let mut io = io(config);
+    io.open(1, &format!("ws://127.0.0.1:{port}/"), Vec::new());
+    assert_eq!(wait_text_keeping(&mut io), "abc");
+    let reason = wait_closed(&mut io, 1);
+    assert!(reason.contains("the venue closed it (code 1012)"), "{reason}");
+    let heard = |_| is_said.recv_timeout(Duration::from_secs(10)).unwrap();
+    let heard: Vec<Message> = (0..2).map(heard).collect();
+    assert_eq!(heard[0], Message::Pong(b"!".to_vec().into()));
+    assert!(matches!(heard[1], Message::Close(Some(_))), "{heard:?}");
+}
+
+#[test]
 fn a_silent_connection_is_asked_and_then_given_up() {
     // One that answers pings with pongs stays; one that reads nothing goes.
     let good = serve(|_, stream| echo(stream));

@@ -57,26 +57,13 @@ pub fn push_iso_ms(text: &mut String, ms: i64) {
 /// Nanoseconds since 1970 of `2023-11-14T22:13:20[.fraction]Z`.
 #[must_use]
 pub fn iso_ns(text: &[u8]) -> Option<TimeNs> {
-    let number = |from: usize, to: usize| {
-        let digits = text.get(from..to)?;
-        let plain = digits.iter().all(u8::is_ascii_digit);
-        plain.then(|| digits.iter().fold(0_i64, |sum, byte| sum * 10 + i64::from(byte - b'0')))
-    };
+    let number = |from: usize, to: usize| digits(text, from, to);
     let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     if text.last() != Some(&b'Z') || marks.iter().any(|(at, mark)| text.get(*at) != Some(mark)) {
         return None;
     }
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let valid = (1970..2262).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second < 60;
-    if !valid {
-        return None;
-    }
+    let day = [number(0, 4)?, number(5, 7)?, number(8, 10)?];
+    let seconds = seconds(day, [number(11, 13)?, number(14, 16)?, number(17, 19)?])?;
     let nanos = match &text[19..text.len() - 1] {
         [] => 0,
         [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => {
@@ -84,8 +71,42 @@ pub fn iso_ns(text: &[u8]) -> Option<TimeNs> {
         }
         _ => return None,
     };
-    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+/// Seconds since 1970 of `Tue, 14 Nov 2023 22:13:20 GMT`, the time of HTTP (RFC 9110, section 5.6.7).
+#[must_use]
+pub fn http_date_seconds(text: &[u8]) -> Option<i64> {
+    let marks = [(3, b','), (4, b' '), (7, b' '), (11, b' '), (16, b' '), (19, b':'), (22, b':')];
+    let framed = text.get(25..) == Some(b" GMT");
+    if !framed || marks.iter().any(|(at, mark)| text.get(*at) != Some(mark)) {
+        return None;
+    }
+    let month = MONTHS.iter().position(|name| text.get(8..11) == Some(name.as_bytes()))? as i64 + 1;
+    let number = |from: usize, to: usize| digits(text, from, to);
+    let day = [number(12, 16)?, month, number(5, 7)?];
+    seconds(day, [number(17, 19)?, number(20, 22)?, number(23, 25)?])
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// The number in these places, digits alone.
+fn digits(text: &[u8], from: usize, to: usize) -> Option<i64> {
+    let digits = text.get(from..to)?;
+    let plain = digits.iter().all(u8::is_ascii_digit);
+    plain.then(|| digits.iter().fold(0_i64, |sum, byte| sum * 10 + i64::from(byte - b'0')))
+}
+
+/// Seconds since 1970 of year, month and day, and of hour, minute and second.
+fn seconds([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<i64> {
+    let valid = (1970..2262).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    valid.then(|| days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
 #[cfg(test)]
@@ -102,6 +123,15 @@ mod tests {
         assert_eq!(iso_ns(b"2024-02-29T00:00:00Z"), Some(1_709_164_800_000_000_000));
         for wrong in ["2024-02-29", "2024-13-01T00:00:00Z", "2024-01-01T00:00:00", "x", ""] {
             assert_eq!(iso_ns(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_of_http_are_read() {
+        assert_eq!(http_date_seconds(b"Tue, 14 Nov 2023 22:13:20 GMT"), Some(1_700_000_000));
+        assert_eq!(http_date_seconds(b"Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        for wrong in ["Sun, 06 Nov 1994 08:49:37", "Sun, 06 Foo 1994 08:49:37 GMT", "120", ""] {
+            assert_eq!(http_date_seconds(wrong.as_bytes()), None, "{wrong}");
         }
     }
 

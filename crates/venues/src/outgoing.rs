@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::civil::http_date_seconds;
 use crate::operation::Asked;
 
 /// How a request travels.
@@ -190,10 +191,35 @@ impl<'a> Reply<'a> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
-    /// How long to wait by `Retry-After`, in milliseconds.
+    /// How long to wait by `Retry-After`, in milliseconds: it holds seconds, or a time that is taken by
+    /// the clock of the answer's `Date` (RFC 9110, section 10.2.3).
     #[must_use]
     pub fn retry_after_ms(&self) -> Option<u64> {
-        let seconds: u64 = self.header("Retry-After")?.trim().parse().ok()?;
-        Some(seconds.saturating_mul(1_000))
+        let text = self.header("Retry-After")?.trim();
+        if let Ok(seconds) = text.parse::<u64>() {
+            return Some(seconds.saturating_mul(1_000));
+        }
+        let now = http_date_seconds(self.header("Date")?.trim().as_bytes())?;
+        let seconds = http_date_seconds(text.as_bytes())? - now;
+        Some(u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_wait_is_read_as_seconds_and_as_a_time() {
+        let wait = |fields: &[(&str, &str)]| {
+            Reply { status: 429, headers: fields, body: b"" }.retry_after_ms()
+        };
+        assert_eq!(wait(&[("retry-after", " 7 ")]), Some(7_000));
+        let date = ("Date", "Tue, 14 Nov 2023 22:13:20 GMT");
+        let until = ("Retry-After", "Tue, 14 Nov 2023 22:15:20 GMT");
+        assert_eq!(wait(&[date, until]), Some(120_000));
+        assert_eq!(wait(&[until, ("Date", "Wed, 15 Nov 2023 22:13:20 GMT")]), Some(0));
+        assert_eq!(wait(&[until]), None, "by no clock");
+        assert_eq!(wait(&[date, ("Retry-After", "soon")]), None);
     }
 }

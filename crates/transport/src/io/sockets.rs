@@ -10,7 +10,7 @@ use super::{IoEvent, Shared, SocketKey};
 use crate::address::{Origin, Url};
 use crate::backoff::{BackOff, BackOffConfig};
 use crate::pulse::{Pulse, PulseConfig, Verdict};
-use crate::websocket::{Incoming, Payload, SocketLimits, WebSocket};
+use crate::websocket::{Incoming, Payload, Refused, SocketLimits, WebSocket};
 
 /// Messages taken from one WebSocket before the others are looked at.
 const BATCH: usize = 64;
@@ -111,22 +111,24 @@ impl Sockets {
 
     /// An attempt ended.
     pub(super) fn made(&mut self, shared: &mut Shared, key: SocketKey, outcome: Outcome) {
-        let waited = matches!(self.entries.get(&key), Some(Entry { state: State::Connecting, .. }));
-        if !waited {
+        let Some(Entry { state: State::Connecting, origin }) = self.entries.get(&key) else {
             // Closed in the meantime: the connection is dropped.
             return;
-        }
-        let opened = outcome.map_err(|error| error.to_string()).and_then(|(stream, rest)| {
+        };
+        let origin = origin.clone();
+        let opened = outcome.and_then(|(stream, rest)| {
             let mut socket = WebSocket::new(stream, rest, self.limits);
             let token = shared.token();
             let both = Interest::READABLE | Interest::WRITABLE;
-            let watched = shared.poll.registry().register(socket.stream().socket(), token, both);
-            watched.map_err(|error| format!("the connection cannot be watched: {error}"))?;
+            shared.poll.registry().register(socket.stream().socket(), token, both)?;
             Ok((socket, token))
         });
         let (socket, token) = match opened {
             Ok(opened) => opened,
-            Err(reason) => return self.end(shared, key, reason),
+            Err(error) => {
+                self.end(shared, key, error.to_string());
+                return self.leave_alone(&origin, Refused::of(&error));
+            }
         };
         let now = Instant::now();
         let pulse = Pulse::new(self.pulse, now);
@@ -142,11 +144,13 @@ impl Sockets {
     }
 
     pub(super) fn close(&mut self, shared: &mut Shared, key: SocketKey) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some(mut entry) = self.remove(shared, key) else { return };
         if let State::Open(open) = &mut entry.state {
             open.socket.close();
+            // One that is closed here for what came on it, a refused log-in, fails the same again.
+            let held = open.since.elapsed();
+            self.slow_down(&entry.origin, key, held);
         }
-        self.remove(shared, key);
         shared.out.retain(|event| !is_about(event, key));
         let reason = "closed as asked".to_owned();
         shared.emit(IoEvent::Closed { key, reason });
@@ -289,21 +293,37 @@ impl Sockets {
     /// A connection is gone; its host is left alone for a while.
     fn end(&mut self, shared: &mut Shared, key: SocketKey, reason: String) {
         let Some(entry) = self.remove(shared, key) else { return };
-        let now = Instant::now();
         let held = match &entry.state {
-            State::Open(open) => now.saturating_duration_since(open.since),
+            State::Open(open) => open.since.elapsed(),
             _ => Duration::ZERO,
         };
-        let (config, seed) = (self.back_off, self.seed ^ key);
-        let pace = self
-            .paces
-            .entry(entry.origin.clone())
-            .or_insert_with(|| Pace { back_off: BackOff::new(config, seed), from: now });
+        self.slow_down(&entry.origin, key, held);
+        shared.emit(IoEvent::Closed { key, reason: format!("{}: {reason}", entry.origin) });
+    }
+
+    /// A host is connected to again after a while, by how long the connection to it had held.
+    fn slow_down(&mut self, origin: &Origin, key: SocketKey, held: Duration) {
+        let now = Instant::now();
+        let pace = self.pace(origin, key, now);
         // Connections that were lost together count as one failure.
         if pace.from <= now {
             pace.from = now + pace.back_off.wait(held);
         }
-        shared.emit(IoEvent::Closed { key, reason: format!("{}: {reason}", entry.origin) });
+    }
+
+    /// A host that said when to come back is not connected to before.
+    fn leave_alone(&mut self, origin: &Origin, refused: Option<&Refused>) {
+        let Some(wait) = refused.and_then(|refused| refused.wait) else { return };
+        let now = Instant::now();
+        let pace = self.pace(origin, 0, now);
+        pace.from = pace.from.max(now + wait);
+    }
+
+    fn pace(&mut self, origin: &Origin, key: SocketKey, now: Instant) -> &mut Pace {
+        let (config, seed) = (self.back_off, self.seed ^ key);
+        self.paces
+            .entry(origin.clone())
+            .or_insert_with(|| Pace { back_off: BackOff::new(config, seed), from: now })
     }
 
     fn remove(&mut self, shared: &mut Shared, key: SocketKey) -> Option<Entry> {
