@@ -22,8 +22,17 @@ const MAX_HELD: usize = 4_096;
 /// How long a first change is waited for before the snapshot is asked for all the same.
 const QUIET_NS: i64 = 1_000_000_000;
 
-/// A snapshot that does not come within so long is asked for again.
+/// A snapshot that does not come within so long is asked for again, and then after twice as long.
 const GIVEN_UP_NS: i64 = 10_000_000_000;
+
+/// No snapshot that failed is waited with longer than this before it is asked for again.
+const LONGEST_NS: i64 = 30_000_000_000;
+
+/// A silence of `2^MOST_DOUBTS` times the usual is doubted, however calm a book was before.
+const MOST_DOUBTS: u32 = 4;
+
+/// After so long without a doubt a book may be doubted sooner again.
+const TRUST_NS: i64 = 600_000_000_000;
 
 /// What is to be done for a book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +58,13 @@ struct Book {
     price: Option<Ticks>,
     /// Time of the newest whole book.
     whole_ns: TimeNs,
+    /// How often it was asked for since it was whole.
+    tries: u32,
     /// When something was heard of it.
     heard_ns: TimeNs,
+    /// How calm it was, by how often it was doubted in vain, and when it last was.
+    doubts: u32,
+    doubted_ns: TimeNs,
     held: VecDeque<Held>,
     /// Of books that tell what is different from one moment to the next.
     depth: Option<Depth>,
@@ -92,7 +106,10 @@ impl Books {
                 wanted: Wanted::Nothing,
                 price: None,
                 whole_ns: 0,
+                tries: 0,
                 heard_ns: 0,
+                doubts: 0,
+                doubted_ns: 0,
                 held: VecDeque::new(),
                 depth: None,
             });
@@ -156,14 +173,14 @@ impl Books {
         Ok(any)
     }
 
-    /// A connection with books begins: each is wanted soon, at the latest when its first change comes.
+    /// A connection with books begins. Each that is asked for is wanted soon, at the latest when its
+    /// first change comes; the others were asked for by the subscription, which may bring nothing.
     pub(super) fn begin(&mut self, now_ns: TimeNs) {
-        if self.by_request {
-            self.books
-                .iter_mut()
-                .flatten()
-                .for_each(|book| book.wanted = Wanted::From(now_ns + QUIET_NS));
-        }
+        let wanted = match self.by_request {
+            true => Wanted::From(now_ns + QUIET_NS),
+            false => Wanted::Asked(now_ns),
+        };
+        self.books.iter_mut().flatten().for_each(|book| book.wanted = wanted);
     }
 
     /// Nothing of what was heard can be gone on from.
@@ -204,8 +221,7 @@ impl Books {
     /// until they are seen whole again.
     pub(super) fn doubt_quiet(&mut self, now_ns: TimeNs, quiet_ns: i64, out: &mut Outbox) {
         for book in self.books.iter_mut().flatten() {
-            let quiet = now_ns - book.heard_ns >= quiet_ns;
-            if quiet && self.follower.is_synced(book.instrument) {
+            if self.follower.is_synced(book.instrument) && book.doubts_silence(now_ns, quiet_ns) {
                 self.follower.lose(book.instrument);
                 mark_gap(book.instrument, now_ns, out);
                 book.held.clear();
@@ -219,17 +235,33 @@ impl Books {
         let is_due = |book: &&mut Book| match book.wanted {
             Wanted::Nothing => false,
             Wanted::From(at_ns) => at_ns <= now_ns,
-            Wanted::Asked(at_ns) => now_ns - at_ns > GIVEN_UP_NS,
+            Wanted::Asked(at_ns) => now_ns - at_ns > GIVEN_UP_NS << book.tries.min(5),
         };
         let book = self.books.iter_mut().flatten().find(is_due)?;
         book.wanted = Wanted::Asked(now_ns);
+        book.tries = book.tries.saturating_add(1);
         Some(book.instrument)
     }
 
-    /// A snapshot is wanted again, at this time.
-    pub(super) fn again(&mut self, instrument: InstrumentId, at_ns: TimeNs) {
+    /// A snapshot that was asked for could not be used: it is wanted again after `first_ns`, and after
+    /// twice as long each time that goes on, but not before `from_ns`.
+    pub(super) fn again(
+        &mut self,
+        instrument: InstrumentId,
+        times: (TimeNs, TimeNs),
+        first_ns: i64,
+    ) {
+        let (now_ns, from_ns) = times;
+        let Some(Some(book)) = self.books.get_mut(instrument.index()) else { return };
+        let wait_ns = (first_ns << book.tries.saturating_sub(1).min(8)).min(LONGEST_NS);
+        book.wanted = Wanted::From(from_ns.max(now_ns + wait_ns));
+    }
+
+    /// A snapshot could not be asked for: it is at this time.
+    pub(super) fn put_off(&mut self, instrument: InstrumentId, at_ns: TimeNs) {
         if let Some(Some(book)) = self.books.get_mut(instrument.index()) {
             book.wanted = Wanted::From(at_ns);
+            book.tries = book.tries.saturating_sub(1);
         }
     }
 
@@ -269,7 +301,7 @@ impl Books {
                 out.market(held.message.instrument, held.message.base, &held.rows);
             }
         }
-        book.wanted = Wanted::Nothing;
+        (book.wanted, book.tries) = (Wanted::Nothing, 0);
         Ok(true)
     }
 
@@ -341,16 +373,32 @@ impl Book {
         late
     }
 
-    /// A message was told.
+    /// A message was told. Trades and quotes say nothing of whether its depth is still told.
     fn heard(&mut self, message: &RowMessage, rows: &[MarketRow], now_ns: TimeNs) {
-        self.heard_ns = now_ns;
         match message.kind {
-            RowMessageKind::Book { snapshot: true, .. } => self.wanted = Wanted::Nothing,
+            RowMessageKind::Book { snapshot, .. } => {
+                self.heard_ns = now_ns;
+                if snapshot {
+                    (self.wanted, self.tries) = (Wanted::Nothing, 0);
+                }
+            }
             RowMessageKind::Trade | RowMessageKind::Best => {
                 self.price = rows.first().map(|row| row.price(message.base)).or(self.price);
             }
-            _ => {}
+            RowMessageKind::Mark => {}
         }
+    }
+
+    /// Whether it was silent for too long. A calm book is doubted ever later: to look at it anew costs
+    /// of what the venue allows in an hour, and its strategies their quotes.
+    fn doubts_silence(&mut self, now_ns: TimeNs, quiet_ns: i64) -> bool {
+        let trust = u32::try_from((now_ns - self.doubted_ns) / TRUST_NS).unwrap_or(u32::MAX);
+        let calm = self.doubts.saturating_sub(trust);
+        let doubted = now_ns - self.heard_ns >= quiet_ns << calm;
+        if doubted {
+            (self.doubts, self.doubted_ns) = ((calm + 1).min(MOST_DOUBTS), now_ns);
+        }
+        doubted
     }
 }
 

@@ -338,7 +338,9 @@ impl VenueSession {
             About::Instruments => self.later(at_ns, Later::Instruments),
             About::ListenKey => self.later(at_ns, Later::ListenKey),
             About::KeepAlive => self.later(at_ns, Later::KeepAlive),
-            About::Snapshot(instrument) => self.books.again(instrument, at_ns),
+            About::Snapshot(instrument) => {
+                self.books.again(instrument, (now_ns, at_ns), AGAIN_NS);
+            }
             _ => {}
         }
     }

@@ -13,6 +13,7 @@ use super::wiring::{SnapshotBy, UserBy};
 use crate::fact::{Fact, Notice};
 use crate::operation::{Operation, UserStream};
 use crate::outgoing::Via;
+use crate::venue::Stream;
 
 /// So much before the venue ends a connection another one takes its place.
 const BEFORE_END_NS: i64 = 600_000 * MS;
@@ -88,7 +89,7 @@ impl VenueSession {
                 if let Some(wire) = self.wires.get(socket) {
                     wire.ready = true;
                 }
-                if at == 0 && !successor {
+                if at == 0 && !successor && self.settings.streams.contains(&Stream::Book) {
                     self.books.begin(now_ns);
                 }
                 self.judge_feed(now_ns, out);
@@ -398,7 +399,7 @@ impl VenueSession {
         let (subscribe, unsubscribe) = self.wiring.unsubscribe;
         let mut frames = Vec::new();
         let id = self.calls.next();
-        let streams = [crate::venue::Stream::Book];
+        let streams = [Stream::Book];
         let named = self.venue.subscribe(&[listing], &streams, id, &mut frames).is_ok();
         if !named || subscribe.is_empty() {
             return self.restart(socket, "a book has to begin again", now_ns, out);
@@ -422,7 +423,7 @@ impl VenueSession {
                 let Some(listing) = listings.of_id(instrument) else { return };
                 let operation = Operation::Book { listing, depth };
                 if !self.ask(&operation, About::Snapshot(instrument), now_ns, out) {
-                    self.books.again(instrument, now_ns + AGAIN_NS);
+                    self.books.put_off(instrument, now_ns + AGAIN_NS);
                 }
             }
         }
@@ -439,11 +440,11 @@ impl VenueSession {
         let Some(listing) = listings.of_id(instrument) else { return };
         match self.books.snapshot(self.venue.as_mut(), listing, body, now_ns, out) {
             Ok(true) => {}
-            Ok(false) => self.books.again(instrument, now_ns + AGAIN_NS / 5),
+            Ok(false) => self.books.again(instrument, (now_ns, now_ns), AGAIN_NS / 5),
             Err(refusal) => {
                 let text = format!("{}: a snapshot was refused: {refusal}", listing.symbol());
                 note(out, Level::Warning, "message", text);
-                self.books.again(instrument, now_ns + AGAIN_NS);
+                self.books.again(instrument, (now_ns, now_ns), AGAIN_NS);
             }
         }
     }

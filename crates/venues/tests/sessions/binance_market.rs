@@ -87,16 +87,16 @@ fn a_gap_is_marked_and_repaired() {
 
 #[test]
 fn a_snapshot_that_does_not_come_is_asked_for_again() {
-    let (mut play, [books, ..]) = in_step();
-    play.frame(books, &depth(120, 125, 119));
+    let (mut play, sockets) = in_step();
+    play.frame(sockets[0], &depth(120, 125, 119));
     play.wait(100 * MS);
     let asked = play.take("GET", "/fapi/v1/depth");
     play.answer(&asked, 503, &[], r#"{"code":-1008,"msg":"Server is currently overloaded"}"#);
     assert!(play.find("GET", "/fapi/v1/depth").is_none());
-    play.wait(3 * SECOND);
+    play.wait_alive(3 * SECOND, &sockets);
     let asked = play.take("GET", "/fapi/v1/depth");
     play.fail(&asked, mainspring_venues::session::Sent::Perhaps);
-    play.wait(3 * SECOND);
+    play.wait_alive(3 * SECOND, &sockets);
     play.ok("GET", "/fapi/v1/depth", &snapshot(122));
     assert!(play.row_kinds().contains(&RowKind::Clear));
 }
@@ -148,6 +148,38 @@ fn a_book_of_which_nothing_is_heard_is_looked_at_anew() {
     assert_eq!(play.row_kinds()[0], RowKind::Clear, "calm, and trusted again");
     play.frame(sockets[0], &depth(111, 115, 110));
     assert_eq!(play.row_kinds(), [RowKind::Depth; 2]);
+}
+
+#[test]
+fn a_book_that_is_silent_is_doubted_whatever_else_is_told_of_its_instrument() {
+    let (mut play, sockets) = in_step();
+    for at in 0..14 {
+        play.frame(sockets[0], &TICKER.replace("\"u\":5", &format!("\"u\":{}", 200 + at)));
+        play.wait_alive(SECOND, &sockets);
+    }
+    play.row_kinds();
+    play.frame(sockets[0], &TICKER.replace("\"u\":5", "\"u\":300"));
+    play.wait_alive(2 * SECOND, &sockets);
+    assert!(play.row_kinds().contains(&RowKind::Gap), "its depth is not told any more");
+    play.take("GET", "/fapi/v1/depth");
+}
+
+#[test]
+fn a_snapshot_that_stays_too_old_is_not_asked_for_ever_again_at_once() {
+    let (mut play, sockets) = usdm(|_| {});
+    play.frame(sockets[0], &depth(120, 130, 119));
+    let mut asked = 0;
+    for _ in 0..120 {
+        play.wait_alive(SECOND / 2, &sockets);
+        while let Some(one) = play.find("GET", "/fapi/v1/depth") {
+            asked += 1;
+            play.answer(&one, 200, &[], &snapshot(100));
+        }
+    }
+    assert!((4..=12).contains(&asked), "{asked} in a minute");
+    play.wait_alive(31 * SECOND, &sockets);
+    play.ok("GET", "/fapi/v1/depth", &snapshot(125));
+    assert!(play.row_kinds().contains(&RowKind::Clear));
 }
 
 #[test]

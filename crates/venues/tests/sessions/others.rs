@@ -129,6 +129,63 @@ fn okx_books_follow_their_chain_and_a_break_subscribes_anew() {
     assert_eq!(play.row_kinds(), [Clear, Depth, Depth]);
 }
 
+/// So many seconds go by, pings are answered; frames that subscribe or take it back, of which `says` is
+/// told those that subscribe.
+fn okx_alive(
+    play: &mut Play,
+    seconds: usize,
+    market: SocketId,
+    mut says: impl FnMut(&mut Play),
+) -> usize {
+    let mut frames = 0;
+    for _ in 0..2 * seconds {
+        play.wait(SECOND / 2);
+        for (socket, text) in std::mem::take(&mut play.texts) {
+            if text == "ping" {
+                play.frame(socket, "pong");
+            } else if socket == market && text.contains("subscribe\"") {
+                frames += 1;
+                if text.contains("\"subscribe\"") {
+                    says(play);
+                }
+            }
+        }
+    }
+    frames
+}
+
+#[test]
+fn a_calm_book_of_okx_leaves_the_subscriptions_of_the_hour_to_others() {
+    let (mut play, [market, _]) = okx();
+    play.texts.clear();
+    play.frame(market, &okx_book("snapshot", -1, 10));
+    let whole = |play: &mut Play| play.frame(market, &okx_book("snapshot", -1, 10));
+    // The venue takes 480 of them in an hour.
+    let frames = okx_alive(&mut play, 3_600, market, whole);
+    assert!((2..=48).contains(&frames), "{frames} in an hour");
+    assert!(play.closes.is_empty());
+    // A book that moves now and then is no other.
+    let mut frames = 0;
+    for at in 0..180 {
+        play.frame(market, &okx_book("update", 10 + at, 11 + at));
+        let whole = |play: &mut Play| play.frame(market, &okx_book("snapshot", -1, 11 + at));
+        frames += okx_alive(&mut play, 20, market, whole);
+    }
+    assert!((2..=48).contains(&frames), "{frames} in an hour");
+}
+
+#[test]
+fn a_book_whose_subscription_brings_nothing_is_subscribed_again_now_and_then() {
+    let (mut play, [market, _]) = okx();
+    play.texts.clear();
+    let frames = okx_alive(&mut play, 12, market, |_| {});
+    assert_eq!(frames, 2, "it is taken back and asked for anew");
+    let frames = okx_alive(&mut play, 3_600, market, |_| {});
+    assert!((2..=48).contains(&frames), "{frames} in an hour");
+    play.frame(market, &okx_book("snapshot", -1, 10));
+    assert!(play.row_kinds().contains(&RowKind::Clear));
+}
+
 #[test]
 fn okx_says_that_it_will_close_and_another_connection_takes_over() {
     let (mut play, [market, _]) = okx();
