@@ -3,15 +3,18 @@
 use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::instrument::InstrumentKind;
 use mainspring_core::{
-    ClientOrderId, Decimal, Instrument, InstrumentId, Lots, PriceGrid, Ticks, TimeNs, VenueEvent,
-    VenueEventKind,
+    ClientOrderId, Decimal, Instrument, InstrumentId, Lots, OrderFlags, PriceGrid, Ticks, TimeNs,
+    VenueEvent, VenueEventKind,
 };
 use mainspring_kernel::host::{BookTrigger, Host};
+use mainspring_kernel::intent::Intents;
 use mainspring_kernel::native::NativeConfig;
+use mainspring_kernel::session::disk::Silent;
 use mainspring_kernel::session::{
     Answer, Command, Image, Kind, OpenOrder, Report, Request, Session, SessionConfig,
 };
 use mainspring_sim::{SimConfig, SimMarket};
+use mainspring_trading::execution::Level;
 
 mod common;
 use common::memory::{follow, Memory};
@@ -246,6 +249,42 @@ fn a_kill_cancels_everything_and_lets_nothing_new_out() {
     let mut follower = session();
     follow(&mut follower, &memory.records(), 0);
     assert_eq!(follower.image(), world.session.image());
+}
+
+/// What a strategy elsewhere asked for before it heard of the end comes after it.
+#[test]
+fn what_is_asked_for_after_the_end_does_not_stay_open() {
+    let elsewhere = || {
+        let host = Box::new(Silent::new("elsewhere")) as Box<dyn Host>;
+        Session::new(config(), vec![instrument()], vec![host]).unwrap()
+    };
+    for cancel in [true, false] {
+        let memory = Memory::default();
+        let mut leader = elsewhere();
+        leader.lead(Box::new(memory.clone()));
+        leader.start(999 * MS, b"{}").unwrap();
+        let mut world = World::new(leader, 0);
+        (0..20).for_each(|n| world.step(n));
+        let quote = |world: &mut World, bid: i64| {
+            let level = |price| [Level { price: Ticks(price), qty: Lots(3) }];
+            let mut wishes = Intents::default();
+            let flags = OrderFlags::POST_ONLY;
+            wishes.quote(InstrumentId(0), &level(bid), &level(bid + 20), flags).unwrap();
+            let now_ns = world.session.now_ns();
+            world.session.wishes(now_ns, 0, 0, &wishes).unwrap();
+            world.exchange(now_ns);
+        };
+        quote(&mut world, 990);
+        assert_eq!(world.session.orders().live_count(), 2);
+        world.session.stop(world.session.now_ns(), cancel).unwrap();
+        world.exchange(world.session.now_ns());
+        quote(&mut world, 985);
+        let open = world.session.orders().live_count();
+        assert_eq!(open, if cancel { 0 } else { 2 }, "cancel: {cancel}");
+        let mut follower = elsewhere();
+        follow(&mut follower, &memory.records(), 0);
+        assert_eq!(follower.image(), world.session.image());
+    }
 }
 
 #[test]

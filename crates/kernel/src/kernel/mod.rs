@@ -160,6 +160,8 @@ pub struct Kernel {
     pub(crate) hushed: bool,
     /// Whether strategies were told that it ends.
     is_ending: bool,
+    /// Whether what is asked for from now on is cancelled at once.
+    pub(crate) cancels_at_end: bool,
     pub(crate) now_ns: TimeNs,
     pub(crate) markets: Vec<Market>,
     pub(crate) venues: Vec<SimMarket>,
@@ -304,6 +306,7 @@ impl Kernel {
             shares_size: false,
             hushed: true,
             is_ending: false,
+            cancels_at_end: false,
             now_ns: TimeNs::MIN,
             markets: parts.markets,
             venues: parts.venues,
@@ -407,7 +410,7 @@ impl Kernel {
     /// Starts the strategies at `now_ns` and sets their first timers.
     pub(crate) fn start(&mut self, now_ns: TimeNs) -> Result<()> {
         self.started_ns = now_ns;
-        self.is_ending = false;
+        (self.is_ending, self.cancels_at_end) = (false, false);
         self.now_ns = now_ns;
         if let Some(outside) = self.outside.as_mut().filter(|o| o.begun_ns == TimeNs::MIN) {
             outside.begun_ns = now_ns;

@@ -203,6 +203,23 @@ impl Kernel {
         Ok(())
     }
 
+    /// Tells strategies of the end and cancels what is open; what they ask for afterwards does not
+    /// stay open either.
+    pub(crate) fn stop_and_cancel(&mut self) -> Result<()> {
+        self.stop()?;
+        self.cancels_at_end = true;
+        self.cancel_everything()
+    }
+
+    /// Carries out what a strategy elsewhere asked for: at the end it may have been on its way already.
+    pub(crate) fn carry_out_elsewhere(&mut self, strategy: u16) -> Result<()> {
+        self.carry_out(strategy)?;
+        if self.cancels_at_end {
+            self.cancel_everything()?;
+        }
+        Ok(())
+    }
+
     /// Sends a reduce-only market order for each position.
     pub(crate) fn flatten(&mut self) -> Result<()> {
         if self.is_following() {

@@ -421,7 +421,7 @@ impl Session {
         record::decode_intents(bytes, &mut self.kernel.intents)?;
         self.note_ids_of_wishes();
         if self.kernel.strategies[usize::from(head.strategy)].failure.is_none() {
-            self.kernel.carry_out(head.strategy)?;
+            self.kernel.carry_out_elsewhere(head.strategy)?;
         }
         self.kernel.intents.clear();
         self.settle()
@@ -535,9 +535,10 @@ impl Session {
     /// When the journal cannot be written.
     pub fn stop(&mut self, now_ns: TimeNs, cancel: bool) -> Result<()> {
         self.input(Kind::Stop, now_ns, &[&[u8::from(cancel)]])?;
-        self.kernel.stop()?;
         if cancel {
-            self.kernel.cancel_everything()?;
+            self.kernel.stop_and_cancel()?;
+        } else {
+            self.kernel.stop()?;
         }
         self.settle()
     }

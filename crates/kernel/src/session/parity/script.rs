@@ -63,7 +63,7 @@ impl Inputs {
         record::decode_intents(&payload, &mut kernel.intents)?;
         let slot = kernel.strategies.get(usize::from(head.strategy));
         if slot.is_some_and(|slot| slot.failure.is_none()) {
-            kernel.carry_out(head.strategy)?;
+            kernel.carry_out_elsewhere(head.strategy)?;
         }
         kernel.intents.clear();
         Ok(())
@@ -92,9 +92,10 @@ impl Script for Inputs {
             }
             Some(Kind::Wishes) => self.wishes(sequence, side, kernel)?,
             Some(Kind::Stop) => {
-                kernel.stop()?;
                 if side.payload.first() == Some(&1) {
-                    kernel.cancel_everything()?;
+                    kernel.stop_and_cancel()?;
+                } else {
+                    kernel.stop()?;
                 }
             }
             _ => {}
