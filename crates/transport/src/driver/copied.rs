@@ -9,9 +9,9 @@ use super::COPY_BITS;
 use crate::copies::{Copies, MAX_COPIES};
 use crate::io::SocketKey;
 
-/// Messages that a connection which comes back is sent again: subscriptions. A session that sends more
-/// than this on a copied connection trades on it, which copying is not for.
-const MAX_REPLAY: usize = 64;
+/// Messages that a connection which comes back is sent again: those that followed its opening, which
+/// subscribe. A copy of a stream that began with more than this does not come back.
+const MAX_REPLAY: usize = 1_024;
 
 type Headers = Vec<(&'static str, String)>;
 
@@ -39,6 +39,8 @@ struct Stream {
     headers: Headers,
     links: Vec<Link>,
     told: bool,
+    /// What followed its opening was sent.
+    begun: bool,
     sent: Vec<Message>,
     copies: Copies,
 }
@@ -98,6 +100,7 @@ impl Copied {
             headers: headers.clone(),
             links: vec![Link::Connecting; count],
             told: false,
+            begun: false,
             sent: Vec::new(),
             copies: Copies::new(),
         };
@@ -125,9 +128,8 @@ impl Copied {
         message: &Message,
     ) -> (SocketKey, Vec<SocketKey>) {
         let Some(stream) = self.streams.get_mut(&key) else { return (key, Vec::new()) };
-        // Pings in words come again and again.
-        let again = matches!(message, Message::Ping) || stream.sent.last() == Some(message);
-        if !again && stream.sent.len() < MAX_REPLAY {
+        // Later ones are pings, and books that begin again: the subscriptions stay what they were.
+        if !stream.begun && stream.sent.len() <= MAX_REPLAY {
             stream.sent.push(message.clone());
         }
         let open = stream.links.iter().enumerate().filter(|(_, link)| **link == Link::Open);
@@ -148,12 +150,22 @@ impl Copied {
         Heard::Tell(Vec::new())
     }
 
+    /// The session has sent what it sends on a connection that opens.
+    pub(super) fn begun(&mut self, key: SocketKey) {
+        if let Some(stream) = self.streams.get_mut(&base(key)) {
+            stream.begun = true;
+        }
+    }
+
     pub(super) fn closed(&mut self, key: SocketKey) -> Heard {
         let Some(copy) = copy(key) else { return Heard::Tell(Vec::new()) };
         // The other copies of a stream that ended say nothing.
         let Some(stream) = self.streams.get_mut(&base(key)) else { return Heard::Nothing };
         stream.links[copy] = Link::Gone;
         stream.copies.left(copy);
+        if stream.leader().is_some() && stream.sent.len() > MAX_REPLAY {
+            return Heard::Nothing;
+        }
         if stream.leader().is_some() {
             stream.links[copy] = Link::Connecting;
             return Heard::Again(stream.url.clone(), stream.headers.clone());
@@ -177,5 +189,37 @@ impl Copied {
         };
         self.dropped += u64::from(!passes);
         passes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(what: &str) -> Message {
+        Message::Text(what.to_owned())
+    }
+
+    #[test]
+    fn a_copy_that_comes_back_hears_of_every_subscription_and_of_nothing_that_was_taken_back() {
+        let mut copied = Copied::new(2, Some(|_| None));
+        let keys = copied.open(7, true, "ws://there", &Vec::new());
+        assert!(matches!(copied.opened(keys[0]), Heard::Tell(_)));
+        let first: Vec<Message> = (0..200).map(|at| text(&format!("subscribe {at}"))).collect();
+        for message in &first {
+            copied.send(7, message);
+        }
+        copied.begun(keys[0]);
+        // Books that begin again, and pings in words.
+        for at in 0..200 {
+            copied.send(7, &text("ping"));
+            copied.send(7, &text(&format!("unsubscribe {at}")));
+            copied.send(7, &text(&format!("subscribe {at} again")));
+        }
+        for _ in 0..2 {
+            let Heard::Replay(sent) = copied.opened(keys[1]) else { panic!("nothing to replay") };
+            assert_eq!(sent, first);
+            assert!(matches!(copied.closed(keys[1]), Heard::Again(..)));
+        }
     }
 }

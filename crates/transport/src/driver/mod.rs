@@ -123,7 +123,11 @@ impl Driver {
                 }
             }
             IoEvent::Opened { key } => match self.copied.opened(key) {
-                Heard::Tell(_) => self.tell(Input::Opened { socket: socket_of(key) }, now_ns),
+                Heard::Tell(_) => {
+                    self.tell(Input::Opened { socket: socket_of(key) }, now_ns);
+                    self.settle(io, ear, now_ns);
+                    self.copied.begun(key);
+                }
                 Heard::Replay(messages) => messages.into_iter().for_each(|message| {
                     io.send(key, payload(message));
                 }),
