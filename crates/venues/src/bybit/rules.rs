@@ -9,14 +9,14 @@ use crate::venue::{Endpoints, Heartbeat, Network};
 
 const fn per_second(name: &'static str, limit: u32, counts: Counted) -> Budget {
     let header = "X-Bapi-Limit-Status";
-    Budget { name, limit, per_ms: 1_000, slides: false, header, header_is_left: true, counts }
+    Budget { name, limit, per_ms: 1_000, slides: true, header, header_is_left: true, counts }
 }
 
 const BY_ADDRESS: Budget = Budget {
     name: "requests of an address",
     limit: 600,
     per_ms: 5_000,
-    slides: false,
+    slides: true,
     header: "",
     header_is_left: false,
     counts: Counted::Weight,

@@ -40,7 +40,7 @@ pub(super) const RULES: Rules = Rules {
             name: "requests to the indexer",
             limit: 100,
             per_ms: 10_000,
-            slides: false,
+            slides: true,
             header: "RateLimit-Remaining",
             header_is_left: true,
             counts: Counted::Weight,

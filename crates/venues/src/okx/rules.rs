@@ -8,7 +8,7 @@ use crate::session::wiring::{UserBy, Wiring, PLAIN};
 use crate::venue::{Endpoints, Heartbeat, Network};
 
 const fn per_2s(name: &'static str, limit: u32, counts: Counted) -> Budget {
-    Budget { name, limit, per_ms: 2_000, slides: false, header: "", header_is_left: false, counts }
+    Budget { name, limit, per_ms: 2_000, slides: true, header: "", header_is_left: false, counts }
 }
 
 pub(super) const RULES: Rules = Rules {

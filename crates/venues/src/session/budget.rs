@@ -270,6 +270,32 @@ mod tests {
         assert!(!may(2_499) && may(2_500));
     }
 
+    /// Bybit counts the second that has gone by, and of the others it is not known how they count: their
+    /// limits hold in any span as long as a window.
+    #[test]
+    fn limits_of_venues_hold_over_the_turn_of_a_window() {
+        for name in ["okx", "okx_spot", "bybit", "bybit_spot", "hyperliquid", "dydx"] {
+            let venue = crate::table::open(name, &crate::table::Opening::default()).unwrap();
+            for rule in venue.rules().budgets {
+                let kind = match rule.counts {
+                    Counted::Of(kinds) => kinds[0],
+                    _ => Asked::Place,
+                };
+                let one = (kind, Cost { weight: 1, orders: 1, lasting: 1 });
+                let mut budgets = Budgets::new(&[*rule], 0);
+                let turn_ms = 1_000_000 * rule.per_ms as i64;
+                let mut sent_at = |at_ms| {
+                    (0..=rule.limit)
+                        .filter(|_| budgets.take(Purpose::Cancel, one, 0, at_ms))
+                        .count()
+                };
+                let (before, after) = (sent_at(turn_ms - 1), sent_at(turn_ms));
+                assert_eq!((before, after), (rule.limit as usize, 0), "{name}: {}", rule.name);
+                assert_eq!(sent_at(turn_ms - 1 + rule.per_ms as i64), before, "{name}");
+            }
+        }
+    }
+
     #[test]
     fn a_block_of_orders_lets_everything_else_go() {
         let mut budgets = Budgets::new(RULES, 20);
