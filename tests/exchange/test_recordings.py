@@ -13,9 +13,9 @@ import mainspring as ms
 import pytest
 from dialect_side import DIALECTS, UNITS, DialectSide, credentials
 from mainspring.data.dataset import Dataset, RowKind
-from mainspring.errors import ConfigError, DataError, InvalidValue, NotFoundError
+from mainspring.errors import DataError, InvalidValue, NotFoundError
 from mainspring.exchange import VenueServer
-from mainspring.live import LiveVenue, PaperVenue, Recording, VenueFeed, live, paper, parity
+from mainspring.live import LiveVenue, Recording, VenueFeed, live, paper, parity
 from sessions_on_dialects import PATIENT, place, ready, same_position, until, wait_until
 from watching import DEPTH, SEEN, Watcher
 
@@ -260,13 +260,6 @@ def test_a_session_trades_among_the_orders_of_nasdaq(home: Path, tmp_path: Path)
             until("end of orders", lambda: session.status().open_orders == 0, session)
             outcome = session.stop()
         assert outcome.broken is None
-
-
-def test_a_paper_session_says_where_orders_stand_in_a_book(home: Path, tmp_path: Path) -> None:
-    maker = ms.native.TouchMaker(size="0.01", max_position="0.1")
-    matching = ms.Venue(fill_model="matching")
-    with pytest.raises(ConfigError, match="venue serve"):
-        paper(maker, tmp_path / "run", venue=PaperVenue(fills=matching))
 
 
 def test_a_paper_session_takes_the_same_recording(sample: Dataset, tmp_path: Path) -> None:
