@@ -171,8 +171,7 @@ impl VenueSession {
                 note(out, Level::Warning, "countdown", text);
             }
             About::KeepAlive => {
-                // The key is gone: another one, and another connection.
-                self.listen_key = None;
+                // The key may be gone: with another one there is another connection.
                 note(out, Level::Warning, "user_stream", format!("{failure}"));
                 self.ask_listen_key(now_ns, out);
             }

@@ -361,14 +361,19 @@ impl VenueSession {
         }
     }
 
-    /// The key of the user stream is known: its connection can begin.
+    /// The key of the user stream is known: its connection can begin. One by another key that is gone
+    /// stands and hears nothing.
     pub(super) fn take_listen_key(&mut self, key: String, now_ns: TimeNs, out: &mut Outbox) {
-        self.listen_key = Some(key);
-        if let UserBy::ListenKey { keep_ms } = self.wiring.user {
-            self.later(now_ns + keep_ms as i64 * MS, Later::KeepAlive);
-        }
+        let UserBy::ListenKey { keep_ms } = self.wiring.user else { return };
+        let keep_ns = keep_ms as i64 * MS;
+        self.later(now_ns + keep_ns, Later::KeepAlive);
+        let gone = self.listen_key.replace(key.clone()).is_some_and(|old| old != key);
         if self.wires.of(Role::User).is_none() {
             self.open(Role::User, false, now_ns, out);
+        } else if gone {
+            self.replace(Role::User, now_ns, out);
+            // The venue may have ceased to tell since the key was kept alive.
+            self.later(now_ns, Later::Account(now_ns - 2 * keep_ns));
         }
     }
 

@@ -135,9 +135,11 @@ impl VenueSession {
         self.clock.venue_ms(now_ns)
     }
 
+    /// Something is done at this time; what was to be done later than that anyway is done then.
     pub(super) fn later(&mut self, at_ns: TimeNs, what: Later) {
-        if !self.later.iter().any(|(_, other)| *other == what) {
-            self.later.push((at_ns, what));
+        match self.later.iter_mut().find(|(_, other)| *other == what) {
+            Some((due_ns, _)) => *due_ns = at_ns.min(*due_ns),
+            None => self.later.push((at_ns, what)),
         }
     }
 

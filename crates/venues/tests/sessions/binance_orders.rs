@@ -194,6 +194,40 @@ fn a_wrong_clock_is_measured_again_and_the_cancel_goes_once_more() {
 }
 
 #[test]
+fn the_venues_time_is_asked_again_soon_when_it_does_not_come() {
+    let (mut play, sockets) = usdm(|_| {});
+    play.place(1, Side::Buy, 618_000, 5);
+    let asked = play.take("POST", "/fapi/v1/order");
+    let body = r#"{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}"#;
+    play.answer(&asked, 400, &[], body);
+    let asked = play.take("GET", "/fapi/v1/time");
+    play.fail(&asked, Sent::Perhaps);
+    play.wait_alive(3 * SECOND, &sockets);
+    let venue_ms = play.now_ns / MS + 7_000;
+    play.ok("GET", "/fapi/v1/time", &server_time(venue_ms));
+}
+
+#[test]
+fn a_user_stream_that_is_not_kept_alive_is_tried_again_soon_and_left_when_it_is_gone() {
+    let (mut play, sockets) = usdm(|_| {});
+    play.skip(1_800 * SECOND, &sockets);
+    play.wait_alive(SECOND, &sockets);
+    let asked = play.take("PUT", "/fapi/v1/listenKey");
+    play.fail(&asked, Sent::Perhaps);
+    play.wait_alive(3 * SECOND, &sockets);
+    let asked = play.take("PUT", "/fapi/v1/listenKey");
+    // Nothing comes on the connection any more, which stands all the same.
+    play.answer(&asked, 400, &[], r#"{"code":-1125,"msg":"This listenKey does not exist."}"#);
+    play.ok("POST", "/fapi/v1/listenKey", r#"{"listenKey":"efgh"}"#);
+    play.told.clear();
+    play.connect("/private/ws/efgh");
+    assert_eq!(play.closes, [sockets[2]]);
+    assert!(play.session.is_up(), "{:?}", play.notes);
+    play.wait(100 * MS);
+    play.take("GET", "/fapi/v1/openOrders");
+}
+
+#[test]
 fn a_cancel_without_an_answer_is_sent_again_when_the_order_still_works() {
     let (mut play, _) = usdm(|_| {});
     play.place(1, Side::Buy, 618_000, 5);
