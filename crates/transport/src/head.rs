@@ -35,6 +35,12 @@ impl Head {
         self.listed(name).any(|one| one.eq_ignore_ascii_case(word))
     }
 
+    /// Whether the answer itself is still to come (RFC 9110, section 15.2).
+    #[must_use]
+    pub const fn is_provisional(&self) -> bool {
+        self.status < 200 && self.status != 101
+    }
+
     /// What a list-valued field holds, in all its lines.
     pub fn listed<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
         let named = self.fields.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
@@ -66,8 +72,8 @@ pub fn parse(bytes: &[u8]) -> io::Result<Option<Head>> {
     }
 }
 
-/// Reads a head from a stream in pieces of `piece` bytes; also gives what came behind it, which is
-/// nothing when that is 1.
+/// Reads the head of an answer from a stream in pieces of `piece` bytes, provisional ones before it left
+/// out; also gives what came behind it, which is nothing when that is 1.
 ///
 /// # Errors
 /// When the stream ends or fails before it is whole, or it is malformed.
@@ -83,9 +89,12 @@ pub fn read_head<S: Read>(stream: &mut S, piece: usize) -> io::Result<(Head, Vec
         bytes.extend_from_slice(&buffer[..got]);
         // A head cannot be whole before its empty line.
         if bytes.ends_with(b"\n") || piece > 1 {
-            if let Some(head) = parse(&bytes)? {
+            while let Some(head) = parse(&bytes)? {
                 let rest = bytes.split_off(head.length);
-                return Ok((head, rest));
+                if !head.is_provisional() {
+                    return Ok((head, rest));
+                }
+                bytes = rest;
             }
         } else if bytes.len() >= MAX_HEAD {
             return Err(malformed("the head of the answer is too long"));
@@ -109,6 +118,18 @@ pub(crate) fn malformed(what: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn provisional_answers_are_read_over() {
+        let text = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n\
+            HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\nrest";
+        for piece in [1, 7, 4_096] {
+            let (head, rest) = read_head(&mut text.as_slice(), piece).unwrap();
+            assert_eq!((head.status, head.field("upgrade")), (101, Some("websocket")));
+            assert!(b"rest".starts_with(&rest) && (piece < 9 || rest == b"rest"), "{piece}");
+        }
+        assert!(read_head(&mut &text[..30], 7).is_err(), "nothing follows");
+    }
 
     #[test]
     fn a_head_is_read_from_pieces_and_what_follows_is_kept() {

@@ -175,8 +175,7 @@ impl Reader {
     fn read_head(&mut self) -> io::Result<bool> {
         let Some(head) = head::parse(&self.raw)? else { return Ok(false) };
         self.raw.drain(..head.length);
-        if head.status < 200 && head.status != 101 {
-            // A provisional answer; the real one follows.
+        if head.is_provisional() {
             return Ok(true);
         }
         self.state = match framing(&head)? {
