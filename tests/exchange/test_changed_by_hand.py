@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from mainspring.exchange import VenueServer
 from mainspring.journal import Record
 from mainspring.live import live, verify
 from mainspring.venues import Codec
-from sessions_on_dialects import place, ready, serve, until
+from sessions_on_dialects import place, ready, until
 
 # Where a change leaves the order what it was.
 IN_PLACE = ("binance_usdm", "okx", "okx_spot", "bybit", "bybit_spot")
@@ -77,12 +76,6 @@ class Rests(ms.Strategy, every="20ms"):
 @pytest.fixture(params=IN_PLACE)
 def venue(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-def server(venue: str) -> Iterator[VenueServer]:
-    with serve(venue) as server:
-        yield server
 
 
 def known(folder: Path) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import mainspring as ms
@@ -11,16 +10,13 @@ from dialect_side import DIALECTS, DialectSide
 from mainspring.errors import ConfigError
 from mainspring.exchange import VenueServer
 from mainspring.live import Keep, live
-from sessions_on_dialects import place, ready, serve, until
+from sessions_on_dialects import place, ready, until
 from watching import Watcher, gaps, is_the_venues
 
+SPEED = 0.3
+"""How fast the served market goes."""
+
 NUMBERED = ("binance", "binance_usdm", "okx", "bybit", "hyperliquid")
-
-
-@pytest.fixture
-def server(venue: str) -> Iterator[VenueServer]:
-    with serve(venue, speed=0.3) as server:
-        yield server
 
 
 @pytest.mark.parametrize("venue", NUMBERED)

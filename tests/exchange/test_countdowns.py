@@ -6,16 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from dialect_side import UNITS, DialectSide
 from mainspring.exchange import VenueServer
-from sessions_on_dialects import place, serve, wait_until
+from sessions_on_dialects import place, wait_until
 
 # What each venue takes at least: OKX ten seconds, Hyperliquid five.
 COUNTDOWNS = {"binance_usdm": "2s", "okx": "10s", "okx_spot": "10s", "hyperliquid": "6s"}
+
+SPEED = 0.3
+"""How fast the served market goes."""
 
 CHILD = """
 import sys
@@ -32,12 +34,6 @@ while True:
     session.wait(0.1)
     print(session.status().open_orders, flush=True)
 """
-
-
-@pytest.fixture
-def server(venue: str) -> Iterator[VenueServer]:
-    with serve(venue, speed=0.3) as server:
-        yield server
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import mainspring as ms
@@ -17,7 +17,10 @@ from dialect_side import DIALECTS, UNITS, DialectSide
 from mainspring.cli import main
 from mainspring.exchange import VenueServer
 from mainspring.live import LiveSession, live
-from sessions_on_dialects import place, ready, serve, until
+from sessions_on_dialects import place, ready, until
+
+SPEED = 0.3
+"""How fast the served market goes."""
 
 BOUND_S = 10.0
 SIZE = 0.04
@@ -34,12 +37,6 @@ class TwoOrders(ms.Strategy, every="50ms"):
         prices = [price for price, _ in m.bids(20)[-2:]]
         if len(prices) == 2:
             m.quote(bid=tuple((price, self.size) for price in reversed(prices)), ask=())
-
-
-@pytest.fixture
-def server(venue: str) -> Iterator[VenueServer]:
-    with serve(venue, speed=0.3) as server:
-        yield server
 
 
 def killed_after_s(

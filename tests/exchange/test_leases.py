@@ -16,10 +16,13 @@ from pathlib import Path
 import pytest
 from dialect_side import DIALECTS, UNITS, DialectSide
 from mainspring.exchange import VenueServer
-from sessions_on_dialects import place, serve, wait_until
+from sessions_on_dialects import place, wait_until
 
 # Binance is the whole story of another file; one venue of each other protocol in every run.
 USUAL = ("okx", "hyperliquid")
+
+SPEED = 0.3
+"""How fast the served market goes."""
 
 CHILD = """
 import sys
@@ -34,12 +37,6 @@ while True:
     session.wait(0.1)
     print(session.status().open_orders, flush=True)
 """
-
-
-@pytest.fixture
-def server(venue: str) -> Iterator[VenueServer]:
-    with serve(venue, speed=0.3) as server:
-        yield server
 
 
 def venues() -> Iterator[object]:

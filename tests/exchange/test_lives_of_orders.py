@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import mainspring as ms
@@ -11,7 +10,7 @@ from dialect_side import DIALECTS, UNITS, DialectSide
 from mainspring.exchange import Faults, VenueServer
 from mainspring.journal import Record
 from mainspring.live import LiveSession, live, verify
-from sessions_on_dialects import place, ready, same_position, serve, until
+from sessions_on_dialects import place, ready, same_position, until
 
 VENUES = tuple(DIALECTS)
 # In the base currency; where sizes are contracts it is as many of them.
@@ -55,12 +54,6 @@ REST, AMEND, CANCEL, TAKE, TWO, CANCEL_ALL = range(1, 7)
 @pytest.fixture(params=VENUES)
 def venue(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-def server(venue: str) -> Iterator[VenueServer]:
-    with serve(venue) as server:
-        yield server
 
 
 def was_filled_in_part(session: LiveSession) -> bool:

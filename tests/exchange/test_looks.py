@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import mainspring as ms
@@ -17,8 +16,11 @@ from mainspring.errors import ConfigError
 from mainspring.exchange import VenueServer
 from mainspring.live import LiveVenue, live
 from mainspring.live.latency import STAGES
-from sessions_on_dialects import place, ready, serve, until
+from sessions_on_dialects import place, ready, until
 from test_kill_switch import SIZE, TwoOrders
+
+SPEED = 0.5
+"""How fast the served market goes."""
 
 VENUES = tuple(DIALECTS)
 # One of each protocol in every run, all in the long one.
@@ -26,12 +28,6 @@ SOME = [
     pytest.param(venue, marks=() if venue in ("binance", "okx", "dydx") else (pytest.mark.slow,))
     for venue in VENUES
 ]
-
-
-@pytest.fixture
-def server(venue: str) -> Iterator[VenueServer]:
-    with serve(venue, speed=0.5) as server:
-        yield server
 
 
 def keys_in_environment(monkeypatch: pytest.MonkeyPatch, venue: str) -> str:

@@ -13,16 +13,10 @@ from mainspring.cli import main
 from mainspring.errors import ConfigError, InvalidValue
 from mainspring.exchange import Faults, VenueServer
 from mainspring.live import LiveSession, VenueFeed, paper, parity, verify
-from sessions_on_dialects import ready, serve, until
+from sessions_on_dialects import ready, until
 from watching import SEEN, Watcher, gaps, is_the_venues
 
 USUAL = ("binance", "okx", "hyperliquid", "dydx")
-
-
-@pytest.fixture
-def server(venue: str) -> Iterator[VenueServer]:
-    with serve(venue) as server:
-        yield server
 
 
 def venues() -> Iterator[object]:

@@ -17,7 +17,10 @@ from dialect_side import UNITS, DialectSide
 from mainspring.exchange import VenueServer
 from mainspring.exchange.server import RequestFault
 from mainspring.live import LiveSession, live
-from sessions_on_dialects import place, ready, same_position, serve, until
+from sessions_on_dialects import place, ready, same_position, until
+
+SPEED = 0.3
+"""How fast the served market goes."""
 
 VENUES = ("binance", "binance_usdm", "okx", "bybit", "hyperliquid", "dydx")
 FAULTS: tuple[RequestFault, ...] = get_args(RequestFault)
@@ -42,12 +45,6 @@ class Scripted(ms.Strategy, every="20ms"):
             m.buy(self.size, m.bids(20)[-1][0])
         else:
             m.cancel_all()
-
-
-@pytest.fixture
-def server(venue: str) -> Iterator[VenueServer]:
-    with serve(venue, speed=0.3) as server:
-        yield server
 
 
 def cases() -> Iterator[object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from dialect_side import UNITS, DialectSide
 from mainspring.exchange import VenueServer
 from mainspring.live import live, verify
-from sessions_on_dialects import place, ready, serve, until
+from sessions_on_dialects import place, ready, until
 
 VENUES = ("binance_usdm", "okx", "bybit", "bybit_spot", "hyperliquid")
 # In the base currency; where sizes are contracts it is as many of them.
@@ -57,12 +56,6 @@ def waiting(side: DialectSide) -> int:
 @pytest.fixture(params=VENUES)
 def venue(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-def server(venue: str) -> Iterator[VenueServer]:
-    with serve(venue) as server:
-        yield server
 
 
 def test_stops_are_cancelled_one_by_one_and_by_a_kill(

@@ -16,7 +16,7 @@ use crate::by_level::ByLevel;
 use crate::link::{Desk, Link};
 pub use crate::matched::Matched;
 use crate::message::FeedRow;
-pub use crate::orders::{GeneratedOrders, RecordedOrders};
+pub use crate::orders::RecordedOrders;
 
 /// Between two looks when nothing is due.
 const NAP: Duration = Duration::from_micros(100);
@@ -43,6 +43,30 @@ pub struct Message<R = MarketRow> {
 impl<R> Default for Message<R> {
     fn default() -> Self {
         Self { at_ns: 0, instrument: InstrumentId(0), base: Ticks(0), rows: Vec::new() }
+    }
+}
+
+impl<R: FeedRow> Message<R> {
+    /// Adds a row, its price counted from that of the first. Returns whether it ends the message.
+    pub(crate) fn add(&mut self, mut row: R, price: Ticks) -> bool {
+        let begins = self.rows.is_empty();
+        let market = row.market_mut();
+        if begins {
+            self.at_ns = market.recv_ns;
+            self.instrument = InstrumentId(market.instrument);
+            self.base = price;
+        }
+        market.price_offset = (price.0 - self.base.0) as i32;
+        let ends = market.ends_message();
+        self.rows.push(row);
+        ends
+    }
+
+    /// What was added last ends the message.
+    pub(crate) fn end(&mut self) {
+        if let Some(last) = self.rows.last_mut() {
+            last.market_mut().flags |= flags::END_OF_MESSAGE;
+        }
     }
 }
 
@@ -323,7 +347,7 @@ pub(crate) fn snapshot_rows(
     (base, rows)
 }
 
-/// The generator's level view.
+/// The generator's view of levels or of orders, by the level of its configuration.
 pub struct Generated {
     instruments: Vec<Instrument>,
     flow: Flow,
@@ -342,32 +366,30 @@ impl Generated {
     }
 }
 
-impl FeedSource for Generated {
+impl<R: FeedRow> FeedSource<R> for Generated {
     fn instruments(&self) -> &[Instrument] {
         &self.instruments
     }
 
-    fn next(&mut self, message: &mut Message) -> Result<bool> {
+    fn next(&mut self, message: &mut Message<R>) -> Result<bool> {
         let Some(first) = self.next else { return Ok(false) };
-        message.at_ns = first.exch_ns;
-        message.instrument = InstrumentId(first.instrument);
-        message.base = first.price;
         message.rows.clear();
         while let Some(row) = self.next {
-            message.rows.push(MarketRow {
+            let market = MarketRow {
                 recv_ns: row.recv_ns,
                 exch_ns: row.exch_ns,
                 qty_lots: row.qty,
-                price_offset: (row.price.0 - first.price.0) as i32,
+                price_offset: 0,
                 kind: row.kind as u8,
                 flags: row.flags,
                 instrument: row.instrument,
-            });
+            };
             self.next = self.flow.next();
-            if row.flags & flags::END_OF_MESSAGE != 0 {
+            if message.add(R::of(market, row.order_id), row.price) {
                 break;
             }
         }
+        message.at_ns = first.exch_ns;
         Ok(true)
     }
 }
@@ -435,24 +457,15 @@ impl FeedSource for Recorded {
         while self.chunk < self.file.chunks().len() {
             let chunk = self.file.chunk(self.chunk)?;
             for row in &chunk.rows[self.row..] {
-                if message.rows.is_empty() {
-                    message.at_ns = row.recv_ns;
-                    message.instrument = InstrumentId(row.instrument);
-                    message.base = row.price(chunk.price_base);
-                }
-                let offset = row.price(chunk.price_base).0 - message.base.0;
-                message.rows.push(MarketRow { price_offset: offset as i32, ..*row });
                 self.row += 1;
-                if row.ends_message() {
+                if message.add(*row, row.price(chunk.price_base)) {
                     return Ok(true);
                 }
             }
             self.chunk += 1;
             self.row = 0;
         }
-        if let Some(last) = message.rows.last_mut() {
-            last.flags |= flags::END_OF_MESSAGE;
-        }
+        message.end();
         Ok(!message.rows.is_empty())
     }
 }

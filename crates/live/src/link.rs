@@ -279,7 +279,7 @@ impl Desk {
         let now_ns = self.clock.now_ns();
         let mut row = gap_row(now_ns);
         row.instrument = instrument.0;
-        let item = R::item(instrument, Ticks(0), &[R::of(row)], now_ns);
+        let item = R::item(instrument, Ticks(0), &[R::of(row, 0)], now_ns);
         if self.backlog.is_empty() && self.to_kernel.try_push(item).is_ok() {
             self.broken[instrument.index()] = false;
         }

@@ -219,7 +219,7 @@ impl Book {
             message.push(now_ns, RowKind::Trade, bits, trade.price, qty);
         }
         self.seen.trades.clear();
-        message.end()
+        message.ended()
     }
 
     /// The levels that changed, those that vanished first: one by one they never cross the book.
@@ -238,7 +238,7 @@ impl Book {
             }
         }
         self.seen.touched.clear();
-        Some(message.end())
+        Some(message.ended())
     }
 
     fn snapshot(&mut self, now_ns: TimeNs, instrument: u16) -> Message {
@@ -251,7 +251,7 @@ impl Book {
                 message.push(now_ns, RowKind::Depth, bits, price, lots.0);
             }
         }
-        message.end()
+        message.ended()
     }
 }
 
@@ -268,10 +268,8 @@ impl Message {
         });
     }
 
-    fn end(mut self) -> Self {
-        if let Some(last) = self.rows.last_mut() {
-            last.flags |= flags::END_OF_MESSAGE;
-        }
+    fn ended(mut self) -> Self {
+        self.end();
         self
     }
 }
@@ -285,7 +283,7 @@ fn passed_on(rows: &[FlowRow]) -> Message {
     for row in rows {
         message.push(row.exch_ns, row.kind, row.flags, row.price, row.qty);
     }
-    message.end()
+    message.ended()
 }
 
 const fn side_bits(side: Side) -> u8 {

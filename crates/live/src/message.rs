@@ -24,8 +24,8 @@ pub trait FeedRow: Copy + Send {
     /// What both sorts of rows say.
     fn market_mut(&mut self) -> &mut MarketRow;
 
-    /// The row that says no more than this.
-    fn of(market: MarketRow) -> Self;
+    /// The row that says this, where rows name orders of this one.
+    fn of(market: MarketRow, order_id: u64) -> Self;
 
     /// An item of at most [`Self::PER_ITEM`] rows, received at `recv_ns`.
     fn item(instrument: InstrumentId, base: Ticks, rows: &[Self], recv_ns: TimeNs) -> Inbound;
@@ -51,7 +51,7 @@ impl FeedRow for MarketRow {
         self
     }
 
-    fn of(market: MarketRow) -> Self {
+    fn of(market: MarketRow, _: u64) -> Self {
         market
     }
 
@@ -70,12 +70,12 @@ impl FeedRow for OrderRow {
         &mut self.market
     }
 
-    fn of(market: MarketRow) -> Self {
-        Self { market, order_id: 0 }
+    fn of(market: MarketRow, order_id: u64) -> Self {
+        Self { market, order_id }
     }
 
     fn item(instrument: InstrumentId, base: Ticks, rows: &[Self], recv_ns: TimeNs) -> Inbound {
-        let mut item = [Self::of(gap_row(recv_ns)); ORDER_ROWS];
+        let mut item = [Self::of(gap_row(recv_ns), 0); ORDER_ROWS];
         item[..rows.len()].copy_from_slice(rows);
         item.iter_mut().for_each(|row| row.market.recv_ns = recv_ns);
         Inbound::Orders { instrument, base, count: rows.len() as u8, rows: item }

@@ -1,4 +1,4 @@
-//! Orders of others as a feed, for the matching engine in the kernel: generated or recorded.
+//! Recorded orders of others as a feed, for the matching engine in the kernel.
 
 use std::path::Path;
 
@@ -6,59 +6,8 @@ use mainspring_book::L3Book;
 use mainspring_core::event::{flags, MarketRow, OrderRow, RowKind};
 use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result, Side, Ticks, TimeNs};
 use mainspring_data::{EventFile, Schema};
-use mainspring_sim::flow::{Flow, FlowConfig, FlowRow};
 
 use crate::feed::{FeedSource, Message};
-
-/// The orders of the generator.
-pub struct GeneratedOrders {
-    instruments: Vec<Instrument>,
-    flow: Flow,
-    next: Option<FlowRow>,
-}
-
-impl GeneratedOrders {
-    /// Generated markets; the configuration's level has to be that of orders.
-    ///
-    /// # Errors
-    /// When the configuration cannot be used.
-    pub fn new(config: &FlowConfig) -> Result<Self> {
-        let mut flow = Flow::new(config)?;
-        let next = flow.next();
-        Ok(Self { instruments: config.instruments(), flow, next })
-    }
-}
-
-impl FeedSource<OrderRow> for GeneratedOrders {
-    fn instruments(&self) -> &[Instrument] {
-        &self.instruments
-    }
-
-    fn next(&mut self, message: &mut Message<OrderRow>) -> Result<bool> {
-        let Some(first) = self.next else { return Ok(false) };
-        message.at_ns = first.exch_ns;
-        message.instrument = InstrumentId(first.instrument);
-        message.base = first.price;
-        message.rows.clear();
-        while let Some(row) = self.next {
-            let market = MarketRow {
-                recv_ns: row.recv_ns,
-                exch_ns: row.exch_ns,
-                qty_lots: row.qty,
-                price_offset: (row.price.0 - first.price.0) as i32,
-                kind: row.kind as u8,
-                flags: row.flags,
-                instrument: row.instrument,
-            };
-            message.rows.push(OrderRow { market, order_id: row.order_id });
-            self.next = self.flow.next();
-            if row.flags & flags::END_OF_MESSAGE != 0 {
-                break;
-            }
-        }
-        Ok(true)
-    }
-}
 
 /// An event file of orders, played as it was received.
 pub struct RecordedOrders {
@@ -102,27 +51,15 @@ impl FeedSource<OrderRow> for RecordedOrders {
         while self.chunk < self.file.chunks().len() {
             let chunk = self.file.order_chunk(self.chunk)?;
             for row in &chunk.rows[self.row..] {
-                let market = &row.market;
-                let price = market.price(chunk.price_base);
-                if message.rows.is_empty() {
-                    message.at_ns = market.recv_ns;
-                    message.instrument = InstrumentId(market.instrument);
-                    message.base = price;
-                }
-                let price_offset = (price.0 - message.base.0) as i32;
-                let market = MarketRow { price_offset, ..*market };
-                message.rows.push(OrderRow { market, ..*row });
                 self.row += 1;
-                if market.ends_message() {
+                if message.add(*row, row.market.price(chunk.price_base)) {
                     return Ok(true);
                 }
             }
             self.chunk += 1;
             self.row = 0;
         }
-        if let Some(last) = message.rows.last_mut() {
-            last.market.flags |= flags::END_OF_MESSAGE;
-        }
+        message.end();
         Ok(!message.rows.is_empty())
     }
 }
@@ -178,10 +115,10 @@ mod tests {
     use mainspring_kernel::session::{Outlet, Session, SessionConfig};
     use mainspring_kernel::view::View;
     use mainspring_memory::{ring, Consumer};
-    use mainspring_sim::flow::Level;
+    use mainspring_sim::flow::{FlowConfig, Level};
 
     use super::*;
-    use crate::feed::{Markets, Played};
+    use crate::feed::{Generated, Markets, Played};
     use crate::link::Desk;
     use crate::message::{Inbound, Outbound};
     use crate::{Egress, Waker, WallClock};
@@ -285,9 +222,9 @@ mod tests {
     #[test]
     fn a_kernel_that_did_not_keep_up_is_told_the_whole_book_and_our_order_keeps_its_place() {
         let flow = FlowConfig::of_presets(&["btcusdt"], 0.2, 5, Level::Orders).unwrap();
-        let mut source = GeneratedOrders::new(&flow).unwrap();
+        let mut source = Generated::new(&flow).unwrap();
         let clock = WallClock::new();
-        let mut session = session(source.instruments().to_vec());
+        let mut session = session(flow.instruments());
         session.start(clock.now_ns(), b"{}").unwrap();
         let (to_kernel, inbound) = ring::<Inbound>(2_048);
         let (_requests, taken) = ring::<Outbound>(16);
@@ -296,7 +233,7 @@ mod tests {
         let mut desk = Desk::new(rings, waker, egress, clock, Arc::default(), Arc::default(), 1);
         let mut kernel = Kernel { session, inbound };
         let mut markets = Markets::<OrderRow>::new(vec![ID]);
-        let mut message = Message::default();
+        let mut message = Message::<OrderRow>::default();
         let (mut lost, mut in_front) = (0, None);
         for n in 0..9_000 {
             assert!(source.next(&mut message).unwrap());
@@ -326,8 +263,8 @@ mod tests {
     #[test]
     fn a_snapshot_of_orders_is_the_book() {
         let flow = FlowConfig::of_presets(&["btcusdt"], 0.05, 6, Level::Orders).unwrap();
-        let mut source = GeneratedOrders::new(&flow).unwrap();
-        let (mut book, mut message) = (OrderRow::empty(), Message::default());
+        let mut source = Generated::new(&flow).unwrap();
+        let (mut book, mut message) = (OrderRow::empty(), Message::<OrderRow>::default());
         while source.next(&mut message).unwrap() {
             message.rows.iter().for_each(|row| row.apply(message.base, &mut book));
         }

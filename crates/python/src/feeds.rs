@@ -8,7 +8,7 @@ use mainspring_core::{Error, ErrorKind, Instrument, InstrumentId, Result};
 use mainspring_live::feed::{
     FeedConfig, FeedLink, FeedSource, FeedState, Generated, Matched, Message, Played, Recorded,
 };
-use mainspring_live::orders::{levels, GeneratedOrders, RecordedOrders};
+use mainspring_live::orders::{levels, RecordedOrders};
 use mainspring_live::Link;
 use mainspring_sim::flow::{FlowConfig, Level};
 use mainspring_transport::driver::{group, Group, LinkConfig, VenueState};
@@ -165,7 +165,7 @@ fn flow(markets: &[String], seed: u64, level: Level) -> Result<FlowConfig> {
 fn order_source(text: &SourceText) -> Result<Box<dyn FeedSource<OrderRow>>> {
     Ok(match text {
         SourceText::Matched { markets, seed } => {
-            Box::new(GeneratedOrders::new(&flow(markets, *seed, Level::Orders)?)?)
+            Box::new(Generated::new(&flow(markets, *seed, Level::Orders)?)?)
         }
         SourceText::Recorded { path } => Box::new(RecordedOrders::open(path)?),
         SourceText::Generated { .. } => return Err(levels("the generator's own view")),

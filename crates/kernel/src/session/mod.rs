@@ -458,7 +458,7 @@ impl Session {
     /// Strategies that have stopped, by name, and why.
     pub fn stopped(&self) -> impl Iterator<Item = (&str, &str)> {
         let slots = self.kernel.strategies.iter();
-        slots.filter_map(|slot| Some((slot.host.name(), slot.failure.as_deref()?)))
+        slots.filter_map(|slot| slot.failure.as_deref().map(|why| (slot.host.name(), why)))
     }
 
     /// Strategies that failed while following since this was last called, and why.
