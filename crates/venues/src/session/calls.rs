@@ -22,6 +22,8 @@ pub(super) enum About {
         order: ClientOrderId,
         instrument: InstrumentId,
         attempt: u32,
+        /// Version that was named, where the venue replaces.
+        version: u32,
     },
     Amend {
         order: ClientOrderId,

@@ -159,7 +159,14 @@ impl VenueSession {
     ) {
         match about {
             About::Place(order) => self.place_failed(order, failure, now_ns, out),
-            About::Cancel { order, instrument, attempt } => {
+            About::Cancel { order, instrument, attempt, version }
+                if failure.reason == Some(RejectReason::UnknownOrder)
+                    && attempt < MAX_ATTEMPTS
+                    && self.may_be_there_as_another(order, version) =>
+            {
+                self.cancel(order, instrument, attempt + 1, now_ns, out);
+            }
+            About::Cancel { order, instrument, attempt, .. } => {
                 self.cancel_failed((order, instrument, attempt), failure, now_ns, out);
             }
             About::Amend { order, .. } => self.amend_failed(order, failure, now_ns, out),
@@ -266,6 +273,8 @@ impl VenueSession {
                 } else if attempt > 0 && reason == RejectReason::UnknownOrder {
                     // Cancelled by ourselves at a loss: it is not tried again at the next one.
                     self.ours.end(order);
+                } else if reason == RejectReason::UnknownOrder {
+                    self.ours.note_unknown_to_cancel(order);
                 }
             }
             FailureClass::RateLimited { .. } => {
@@ -280,6 +289,13 @@ impl VenueSession {
             }
             FailureClass::Unknown | FailureClass::VenueDown => self.ask_later(order, true, now_ns),
         }
+    }
+
+    /// Whether the venue does not know a version of an order because another one has taken its place, or
+    /// is about to: a change overtook the cancel.
+    fn may_be_there_as_another(&self, order: ClientOrderId, named: u32) -> bool {
+        let open = self.ours.get(order).filter(|one| !one.ended);
+        open.is_some_and(|one| one.version != named || one.replacing.is_some())
     }
 
     fn amend_failed(
@@ -384,7 +400,7 @@ impl VenueSession {
                 self.ours.not_replaced(order, None, now_ns, out);
             }
             (About::Amend { order, .. }, Sent::Perhaps) => self.ask_later(order, false, now_ns),
-            (About::Cancel { order, instrument, attempt }, Sent::No) => {
+            (About::Cancel { order, instrument, attempt, .. }, Sent::No) => {
                 let again = Later::Cancel { order, instrument, attempt: attempt + 1 };
                 self.later(now_ns + 100 * MS, again);
             }
@@ -477,6 +493,10 @@ impl VenueSession {
             Answer::Working { .. } if query.cancels && query.attempt < MAX_ATTEMPTS => {
                 let attempt = query.attempt + 1;
                 self.cancel(query.order, query.instrument, attempt, now_ns, out);
+            }
+            Answer::Working { .. } if (1..MAX_ATTEMPTS).contains(&tracked.unknown_to_cancels) => {
+                // It was not there yet when the cancel came: the wish stands.
+                self.cancel(query.order, query.instrument, 0, now_ns, out);
             }
             Answer::Working { .. } | Answer::NotFound => {}
             Answer::Filled { filled } if filled > Lots::ZERO => {

@@ -71,6 +71,8 @@ pub(super) struct Tracked {
     pub(super) armed: bool,
     /// The venue's id of the order on the book that its trigger made.
     pub(super) made: Option<Box<str>>,
+    /// How often the venue did not know it when it was to be cancelled.
+    pub(super) unknown_to_cancels: u32,
 }
 
 impl Tracked {
@@ -78,6 +80,7 @@ impl Tracked {
         Self {
             armed: waits(terms.order_type),
             made: None,
+            unknown_to_cancels: 0,
             terms,
             adopted: false,
             version: 0,
@@ -221,6 +224,13 @@ impl Ours {
     pub(super) fn amends(&mut self, order: ClientOrderId, asked: (Ticks, Lots), now_ns: TimeNs) {
         if let Some(tracked) = self.orders.get_mut(&order) {
             (tracked.asked, tracked.changed_ns) = (Some(asked), now_ns);
+        }
+    }
+
+    /// The venue did not know an order that was to be cancelled.
+    pub(super) fn note_unknown_to_cancel(&mut self, order: ClientOrderId) {
+        if let Some(tracked) = self.orders.get_mut(&order) {
+            tracked.unknown_to_cancels += 1;
         }
     }
 

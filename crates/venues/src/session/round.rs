@@ -128,21 +128,19 @@ impl VenueSession {
             !(attempt == 0 && self.calls.is_cancelling(*order) || attempt > 0 && over)
         };
         let batch: Vec<_> = batch.iter().filter(fresh).copied().collect();
-        let clients: Vec<String> =
-            batch.iter().map(|(order, _)| self.newest_text(*order)).collect();
+        let (versions, clients): (Vec<u32>, Vec<String>) =
+            batch.iter().map(|(order, _)| self.named_in_cancel(*order, attempt)).unzip();
         let keys = clients.iter().map(|client| OrderKey::Client(client.as_str()));
         let cancels: Vec<Cancel<'_>> =
             keys.map(|order| Cancel { listing, order, good_till_s: 0 }).collect();
-        let about = |(order, instrument): &(ClientOrderId, InstrumentId)| About::Cancel {
-            order: *order,
-            instrument: *instrument,
-            attempt,
+        let about = |(&(order, instrument), version): (&(ClientOrderId, InstrumentId), u32)| {
+            About::Cancel { order, instrument, attempt, version }
         };
         let together = match cancels.as_slice() {
             [] => return,
             [_] => Together::OneByOne,
             [first, ..] => {
-                let abouts = batch.iter().map(about).collect();
+                let abouts = batch.iter().zip(versions).map(about).collect();
                 let (all, one) = (Operation::CancelMany(&cancels), Operation::Cancel(*first));
                 self.send_together(&all, &one, abouts, now_ns, out)
             }
@@ -154,12 +152,14 @@ impl VenueSession {
         }
     }
 
-    /// Our text of the version of an order that is at the venue.
-    pub(super) fn newest_text(&self, order: ClientOrderId) -> String {
-        let version = self.ours.get(order).map_or(0, |one| one.version);
+    /// The version of an order that a cancel names, and our text of it: the one that stands as far as we
+    /// know, and in every second attempt the one that may have taken its place meanwhile.
+    pub(super) fn named_in_cancel(&self, order: ClientOrderId, attempt: u32) -> (u32, String) {
+        let stands = self.ours.get(order).map_or(0, |one| one.version);
+        let version = if attempt % 2 == 1 { self.version_to_ask(order) } else { stands };
         let mut client = String::with_capacity(36);
         self.ours.clients.write_version(order, version, &mut client);
-        client
+        (version, client)
     }
 
     fn place_together(

@@ -169,14 +169,14 @@ impl VenueSession {
         if attempt == 0 && self.calls.is_cancelling(order) {
             return;
         }
-        let client = self.newest_text(order);
+        let (version, client) = self.named_in_cancel(order, attempt);
         let kept = self.ours.get(order).cloned();
         let cancel = Cancel { listing, order: self.key_of(kept.as_ref(), &client), good_till_s: 0 };
         let operation = match self.waits_apart(kept.as_ref()) {
             true => Operation::CancelArmed(cancel),
             false => Operation::Cancel(cancel),
         };
-        let about = About::Cancel { order, instrument, attempt };
+        let about = About::Cancel { order, instrument, attempt, version };
         let by_socket = self.settings.orders_by_socket;
         let sending = if self.clock.is_known() {
             self.send(&operation, about, by_socket, now_ns, out)

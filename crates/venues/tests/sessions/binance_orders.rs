@@ -473,6 +473,87 @@ fn spot_replaces_and_it_is_one_order_all_the_same() {
     assert!(play.take_text(trade, "order.cancel").contains(&version(1, 1)));
 }
 
+/// The venue's word that it does not know the order that a cancel names.
+fn unknown_to_cancel(play: &mut Play, trade: SocketId, text: &str) {
+    let answer = format!(
+        r#"{{"id":"{}","status":400,"error":{{"code":-2011,"msg":"Unknown order sent."}}}}"#,
+        ws_id(text)
+    );
+    play.frame(trade, &answer);
+}
+
+fn named(id: &str) -> String {
+    format!("\"origClientOrderId\":\"{id}\"")
+}
+
+#[test]
+fn a_cancel_that_a_replacement_overtook_goes_to_what_took_its_place() {
+    let (mut play, trade) = spot_with_order();
+    play.amend(1, 617_000, 5);
+    play.take_text(trade, "order.cancelReplace");
+    play.cancel(1);
+    let text = play.take_text(trade, "order.cancel");
+    assert!(text.contains(&named(&client(1))), "what stands as far as we know: {text}");
+    unknown_to_cancel(&mut play, trade, &text);
+    assert!(play.kinds(1).is_empty(), "the cancel is not over");
+    let text = play.take_text(trade, "order.cancel");
+    assert!(text.contains(&named(&version(1, 1))), "{text}");
+    play.frame(trade, &report("CANCELED", "CANCELED", ("x", &client(1), 501), "0", "0"));
+    play.frame(trade, &report("NEW", "NEW", (&version(1, 1), "", 502), "0", "0"));
+    play.frame(trade, &report("CANCELED", "CANCELED", ("y", &version(1, 1), 502), "0", "0"));
+    let amended = VenueEventKind::Amended { price: Ticks(617_000), qty: Lots(5) };
+    assert_eq!(play.kinds(1), [amended, VenueEventKind::Cancelled(CancelReason::Requested)]);
+}
+
+#[test]
+fn a_cancel_of_a_version_that_was_replaced_before_its_answer_goes_again_too() {
+    let (mut play, trade) = spot_with_order();
+    play.amend(1, 617_000, 5);
+    play.take_text(trade, "order.cancelReplace");
+    play.cancel(1);
+    let text = play.take_text(trade, "order.cancel");
+    play.frame(trade, &report("CANCELED", "CANCELED", ("x", &client(1), 501), "0", "0"));
+    play.frame(trade, &report("NEW", "NEW", (&version(1, 1), "", 502), "0", "0"));
+    unknown_to_cancel(&mut play, trade, &text);
+    assert!(play.take_text(trade, "order.cancel").contains(&named(&version(1, 1))));
+}
+
+#[test]
+fn a_cancel_that_finds_no_version_is_told_after_some_attempts() {
+    let (mut play, trade) = spot_with_order();
+    play.amend(1, 617_000, 5);
+    play.take_text(trade, "order.cancelReplace");
+    play.cancel(1);
+    let mut names = Vec::new();
+    while play.kinds(1).is_empty() {
+        assert!(names.len() < 10, "no end: {names:?}");
+        let text = play.take_text(trade, "order.cancel");
+        names.push(text.contains(&named(&version(1, 1))));
+        unknown_to_cancel(&mut play, trade, &text);
+    }
+    assert_eq!(names, [false, true, false, true, false, true]);
+}
+
+#[test]
+fn an_order_that_was_not_there_yet_when_its_cancel_came_is_cancelled_once_it_is() {
+    let (mut play, _) = usdm(|_| {});
+    play.place(1, Side::Buy, 618_000, 5);
+    play.ok("POST", "/fapi/v1/order", &order(1, "NEW", "0"));
+    play.kinds(1);
+    let refused = [VenueEventKind::CancelRejected(RejectReason::UnknownOrder)];
+    play.cancel(1);
+    let mut cancels = 0;
+    while let Some(cancel) = play.find("DELETE", "/fapi/v1/order") {
+        cancels += 1;
+        assert!(cancels < 10, "no end");
+        play.answer(&cancel, 400, &[], r#"{"code":-2011,"msg":"Unknown order sent."}"#);
+        assert_eq!(play.kinds(1), refused);
+        play.request(Request::OrderQuery { order: ClientOrderId(1), instrument: InstrumentId(0) });
+        play.ok("GET", "/fapi/v1/order", &order(1, "NEW", "0"));
+    }
+    assert_eq!(cancels, 5);
+}
+
 #[test]
 fn half_a_replacement_ends_the_order() {
     let (mut play, trade) = spot_with_order();
