@@ -2,19 +2,22 @@
 
 use mainspring_core::event::{flags, MarketRow, RowKind};
 use mainspring_core::instrument::InstrumentKind;
+use mainspring_core::order::OrderTerms;
 use mainspring_core::{
-    ClientOrderId, Decimal, Instrument, InstrumentId, Lots, OrderFlags, PriceGrid, Ticks, TimeNs,
-    VenueEvent, VenueEventKind,
+    ClientOrderId, Decimal, Instrument, InstrumentId, Lots, OrderFlags, PriceGrid, Side, Ticks,
+    TimeNs, VenueEvent, VenueEventKind,
 };
-use mainspring_kernel::host::{BookTrigger, Host};
+use mainspring_kernel::host::{BookTrigger, Host, HostResult, Interest};
 use mainspring_kernel::intent::Intents;
 use mainspring_kernel::native::NativeConfig;
 use mainspring_kernel::session::disk::Silent;
 use mainspring_kernel::session::{
     Answer, Command, Image, Kind, OpenOrder, Report, Request, Session, SessionConfig,
 };
+use mainspring_kernel::view::View;
 use mainspring_sim::{SimConfig, SimMarket};
 use mainspring_trading::execution::Level;
+use mainspring_trading::orders::{Order, OrderState};
 
 mod common;
 use common::memory::{follow, Memory};
@@ -282,6 +285,75 @@ fn what_is_asked_for_after_the_end_does_not_stay_open() {
         let open = world.session.orders().live_count();
         assert_eq!(open, if cancel { 0 } else { 2 }, "cancel: {cancel}");
         let mut follower = elsewhere();
+        follow(&mut follower, &memory.records(), 0);
+        assert_eq!(follower.image(), world.session.image());
+    }
+}
+
+/// Wants an order again as soon as one is over.
+struct Stubborn {
+    first: bool,
+}
+
+impl Host for Stubborn {
+    fn name(&self) -> &str {
+        "stubborn"
+    }
+
+    fn interest(&self) -> Interest {
+        Interest { book: BookTrigger::Message, orders: true, ..Interest::default() }
+    }
+
+    fn on_book(&mut self, view: &mut View<'_>) -> HostResult {
+        if std::mem::take(&mut self.first) {
+            place(view)?;
+        }
+        Ok(())
+    }
+
+    fn on_order(&mut self, view: &mut View<'_>, order: &Order) -> HostResult {
+        if order.state == OrderState::Cancelled {
+            place(view)?;
+        }
+        Ok(())
+    }
+}
+
+fn place(view: &mut View<'_>) -> HostResult {
+    let terms = OrderTerms::limit(InstrumentId(0), Side::Buy, Ticks(990), Lots(3));
+    view.place(terms).map(|_| ()).map_err(Into::into)
+}
+
+fn new_orders(memory: &Memory) -> usize {
+    let records = memory.records();
+    records.iter().filter(|kept| kept.kind == Kind::NewOrder as u16).count()
+}
+
+#[test]
+fn strategies_do_not_trade_on_while_the_session_ends() {
+    type Make = fn() -> Box<dyn Host>;
+    let makes: [(Make, u64); 2] = [(touch, 0), (|| Box::new(Stubborn { first: true }), 1)];
+    for (make, refused) in makes {
+        let with = || Session::new(config(), vec![instrument()], vec![make()]).unwrap();
+        let memory = Memory::default();
+        let mut leader = with();
+        leader.lead(Box::new(memory.clone()));
+        leader.start(999 * MS, b"{}").unwrap();
+        let mut world = World::new(leader, 0);
+        (0..200).for_each(|n| world.step(n));
+        let open = world.session.orders().live_count();
+        assert!(open > 0);
+        let before = new_orders(&memory);
+        world.session.stop(world.session.now_ns(), true).unwrap();
+        // The market goes on while the venue takes its time.
+        (200..250).for_each(|n| {
+            world.session.market(InstrumentId(0), Ticks(0), &message(n)).unwrap();
+        });
+        assert_eq!(new_orders(&memory), before, "it quotes no more");
+        (250..400).for_each(|n| world.step(n));
+        let rejects = world.session.counts().risk_rejects;
+        assert_eq!((world.session.orders().live_count(), rejects), (0, refused));
+        let mut follower = with();
         follow(&mut follower, &memory.records(), 0);
         assert_eq!(follower.image(), world.session.image());
     }

@@ -28,6 +28,13 @@ pub(crate) enum Call<'a> {
     Stop,
 }
 
+/// Strategies that were told of the end hear what becomes of their orders, and no more of the market: they
+/// would quote again.
+#[cold]
+const fn is_quiet_at_end(call: &Call<'_>) -> bool {
+    matches!(call, Call::Book | Call::Trade(_) | Call::Bar(_) | Call::Timer(_))
+}
+
 impl Kernel {
     /// Calls a strategy and carries out what it asks for.
     #[inline]
@@ -37,7 +44,7 @@ impl Kernel {
         instrument: InstrumentId,
         call: &Call<'_>,
     ) -> Result<()> {
-        if self.is_ending && self.is_quiet_at_end(call) {
+        if self.is_ending && is_quiet_at_end(call) {
             return Ok(());
         }
         if self.apart.is_some() && self.is_apart(strategy) {
@@ -51,21 +58,20 @@ impl Kernel {
         let outcome = self.show(strategy, instrument, |host, view| dispatch(host, view, call));
         match outcome {
             Ok(()) if self.intents.is_empty() => Ok(()),
-            Ok(()) if self.outside.is_some() => self.carry_out_outside(strategy),
-            Ok(()) => self.carry_out(strategy),
+            Ok(()) if self.outside.is_some() => {
+                self.carry_out_outside(strategy)?;
+                self.cancel_at_end()
+            }
+            Ok(()) => {
+                self.carry_out(strategy)?;
+                self.cancel_at_end()
+            }
             Err(failure) => {
                 self.intents.clear();
                 self.interrupted |= failure.interrupted;
                 self.fail(strategy, failure.message)
             }
         }
-    }
-
-    /// Where our orders are in the book, what the last cancels do to it would have strategies quote
-    /// again.
-    #[cold]
-    const fn is_quiet_at_end(&self, call: &Call<'_>) -> bool {
-        self.matching.is_some() && matches!(call, Call::Book | Call::Trade(_) | Call::Bar(_))
     }
 
     /// Shows a strategy the market of an instrument.

@@ -227,7 +227,8 @@ impl Kernel {
         }
         let now_ns = self.now_ns;
         let order = || Order { purpose, ..Order::new(id, strategy, *terms, now_ns) };
-        if self.gate.is_halted() && self.is_stopped_by_halt(terms) {
+        let closed = self.cancels_at_end && !terms.flags.has(OrderFlags::REDUCE_ONLY);
+        if closed || self.gate.is_halted() && self.is_stopped_by_halt(terms) {
             return self.refuse(&order(), LimitKind::Halted.bit());
         }
         match self.gate.check(strategy, terms, at) {

@@ -203,8 +203,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// Tells strategies of the end and cancels what is open; what they ask for afterwards does not
-    /// stay open either.
+    /// Tells strategies of the end and cancels what is open. What they ask for afterwards is refused, but
+    /// what only reduces, which does not stay open either.
     pub(crate) fn stop_and_cancel(&mut self) -> Result<()> {
         self.stop()?;
         self.cancels_at_end = true;
@@ -214,6 +214,12 @@ impl Kernel {
     /// Carries out what a strategy elsewhere asked for: at the end it may have been on its way already.
     pub(crate) fn carry_out_elsewhere(&mut self, strategy: u16) -> Result<()> {
         self.carry_out(strategy)?;
+        self.cancel_at_end()
+    }
+
+    /// Cancels what strategies asked for after the end.
+    #[inline]
+    pub(crate) fn cancel_at_end(&mut self) -> Result<()> {
         if self.cancels_at_end {
             self.cancel_everything()?;
         }
