@@ -190,6 +190,8 @@ impl Engine {
         match order {
             Order::Command(command, reply) => {
                 let done = self.session.command(now_ns, &command);
+                // A halt and its end may come in one round: the door goes with each.
+                self.follow_gate(now_ns)?;
                 if let Some(reply) = reply {
                     let answer = done.clone().and_then(|()| self.refusal());
                     // Who asked may be gone.
@@ -212,16 +214,25 @@ impl Engine {
                 Ok(())
             }
             Order::Stop { cancel } => {
-                if self.ending.is_some() {
-                    // Asked again: not another moment.
-                    self.ending = Some(now_ns);
-                    return Ok(());
-                }
-                self.session.stop(now_ns, cancel)?;
-                self.ending = Some(now_ns + if cancel { self.habits.stop_ns } else { 0 });
+                let patience_ns = if cancel { self.habits.stop_ns } else { 0 };
+                self.stop(now_ns, cancel, now_ns + patience_ns)
+            }
+            Order::StopNow => {
+                self.stop(now_ns, true, now_ns)?;
+                self.ending = Some(now_ns);
                 Ok(())
             }
         }
+    }
+
+    /// Begins the end, once: open orders are waited for until then.
+    fn stop(&mut self, now_ns: TimeNs, cancel: bool, until_ns: TimeNs) -> Result<()> {
+        if self.ending.is_some() {
+            return Ok(());
+        }
+        self.session.stop(now_ns, cancel)?;
+        self.ending = Some(until_ns);
+        Ok(())
     }
 
     /// Why the last command was not carried out.
@@ -272,7 +283,7 @@ impl Engine {
     }
 
     /// The gate's halt reaches the last door too, and a person's decision opens both.
-    fn follow_gate(&mut self, now_ns: TimeNs) -> Result<()> {
+    pub(crate) fn follow_gate(&mut self, now_ns: TimeNs) -> Result<()> {
         let halted = self.session.is_halted();
         if !halted && !self.gate_was_halted && self.egress.is_halted() {
             return self.follow_door(now_ns);

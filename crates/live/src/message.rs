@@ -193,9 +193,11 @@ pub enum Order {
     },
     /// Take a snapshot.
     Snapshot,
-    /// End in order, cancelling open orders when asked.
+    /// End in order, cancelling open orders when asked. Asked again it changes nothing.
     Stop {
         /// Whether open orders are cancelled.
         cancel: bool,
     },
+    /// Do not wait for open orders any longer.
+    StopNow,
 }

@@ -216,6 +216,7 @@ impl Handle {
             clock,
             worker: Arc::clone(&worker),
             elsewhere: plan.elsewhere,
+            told_to_end: false,
         };
         let watcher = spawn("supervisor", move || watcher.run())?;
         Ok(Self {
@@ -549,6 +550,8 @@ fn begin(setup: Setup) -> Result<(Engine, Ready)> {
         failures: setup.failures,
         door_halted_ns: None,
     };
+    // What was halted before is shut before anything can move.
+    engine.follow_gate(now_ns)?;
     // Who asks right after the start sees the session as it begins.
     engine.status.write(&Status::of(&engine.session));
     Ok((engine, ready))

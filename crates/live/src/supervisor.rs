@@ -141,6 +141,8 @@ pub(crate) struct Supervisor {
     pub(crate) clock: WallClock,
     pub(crate) worker: Arc<WorkerPulse>,
     pub(crate) elsewhere: Vec<u16>,
+    /// By SIGTERM.
+    pub(crate) told_to_end: bool,
 }
 
 /// Flags that signals set.
@@ -205,8 +207,11 @@ impl Supervisor {
             self.trip("signal", "SIGUSR1");
         }
         if signals.term.swap(false, Ordering::AcqRel) {
+            let order =
+                if self.told_to_end { Order::StopNow } else { Order::Stop { cancel: true } };
+            self.told_to_end = true;
             self.note("signal", "SIGTERM: the session ends; a second one ends it at once");
-            self.tell(Order::Stop { cancel: true });
+            self.tell(order);
         }
     }
 

@@ -175,6 +175,7 @@ fn a_kill_halts_cancels_and_stays() {
     handle.stop(true).unwrap();
     // It stays halted over a restart, until a person decides.
     let handle = Handle::start(plan(&scratch.0, 6, one_maker())).unwrap();
+    assert!(handle.egress().is_halted(), "from its first moment");
     wait_for(&handle, "market data", |s| s.rows > 100);
     assert_eq!((handle.status().halted, handle.status().orders), (1, 0));
     let rearm = Command::Rearm { reason: "looked at".into() };
