@@ -121,6 +121,9 @@ pub struct Account {
     pub open: Vec<OpenOrder>,
     /// Every position.
     pub positions: Vec<(InstrumentId, Lots)>,
+    /// Fills that are in those positions, by the venue's id: in what a session takes over from an earlier
+    /// life, not in what a venue says.
+    pub booked: Vec<(InstrumentId, u64)>,
 }
 
 /// A request of ours to a venue.

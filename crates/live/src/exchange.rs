@@ -283,6 +283,7 @@ impl Exchange {
             as_of_ns: as_of_ns - self.config.entry_ns,
             fills: self.fills.iter().filter(|f| f.event.exch_ns >= since_ns).copied().collect(),
             foreign: Vec::new(),
+            booked: Vec::new(),
             open: open
                 .map(|(order, known)| OpenOrder {
                     order: *order,

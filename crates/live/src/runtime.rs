@@ -643,6 +643,7 @@ fn account_of(image: &Image) -> Account {
         positions: held
             .map(|id| (id, image.ledger.net(id).map_or(Lots::ZERO, |held| held.lots)))
             .collect(),
+        booked: image.trades.iter().map(|(id, trade)| (InstrumentId(*id), *trade)).collect(),
     }
 }
 

@@ -63,13 +63,16 @@ pub(super) struct Gather {
     orders_left: usize,
     parts_left: usize,
     account: Account,
+    /// What is held of the base currencies of instruments.
+    held: Vec<(InstrumentId, Decimal)>,
 }
 
 /// What is held of base currencies, where holdings stand for positions.
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
-    /// Our position by our books when the session began.
+    /// Our position by our books when the session began, and the fills that are in it.
     ours: BTreeMap<InstrumentId, Lots>,
+    booked: BTreeSet<(InstrumentId, u64)>,
     /// What was held then that is not our position.
     apart: BTreeMap<InstrumentId, Decimal>,
 }
@@ -77,22 +80,35 @@ pub(super) struct Holdings {
 impl Holdings {
     pub(super) fn adopt(&mut self, account: &Account) {
         self.ours = account.positions.iter().copied().collect();
+        self.booked = account.booked.iter().copied().collect();
     }
 
     /// Our position by what is held: what was there before the session does not count, and fees taken
-    /// in the currency itself are added again.
-    fn position(&mut self, listing: &Listing, held: Decimal, fees: Decimal) -> Option<Lots> {
-        let gross = add(held, fees)?;
-        let id = listing.id;
-        if let std::collections::btree_map::Entry::Vacant(slot) = self.apart.entry(id) {
-            let ours = self.ours.get(&id).copied().unwrap_or_default();
-            let lot = listing.instrument.lot;
-            let ours = Decimal::new(lot.mantissa().checked_mul(ours.0)?, lot.scale()).ok()?;
-            slot.insert(add(gross, negated(ours))?);
+    /// in the currency itself are added again. What traded while no session ran is in what is held first.
+    fn position(&mut self, listing: &Listing, now: &Held) -> Option<Lots> {
+        let gross = add(now.total, now.fees)?;
+        let (id, lot) = (listing.id, listing.instrument.lot);
+        if let Some(apart) = self.apart.get(&id) {
+            return nearest_lots(add(gross, negated(*apart))?, lot);
         }
-        let ours = add(gross, negated(*self.apart.get(&id)?))?;
-        nearest_lots(ours, listing.instrument.lot)
+        let ours = self.ours.get(&id).copied().unwrap_or_default().0.checked_add(now.missed.0)?;
+        if now.is_calm {
+            let ours = Decimal::new(lot.mantissa().checked_mul(ours)?, lot.scale()).ok()?;
+            self.apart.insert(id, add(gross, negated(ours))?);
+        }
+        Some(Lots(ours))
     }
+}
+
+/// What is held of a base currency, with what is known of it besides.
+struct Held {
+    total: Decimal,
+    /// Fees that were taken in it.
+    fees: Decimal,
+    /// What traded of ours that was not in the books.
+    missed: Lots,
+    /// Nothing traded while it was asked for.
+    is_calm: bool,
 }
 
 /// The whole number of lots next to a quantity.
@@ -124,6 +140,7 @@ impl VenueSession {
             orders_left: unnamed.len(),
             parts_left: 0,
             account: Account { as_of_ns: now_ns, ..Account::default() },
+            held: Vec::new(),
         });
         if unnamed.is_empty() {
             return self.ask_parts(now_ns, out);
@@ -272,8 +289,8 @@ impl VenueSession {
     ) {
         let (ours, gather) = (&mut self.ours, &mut self.gather);
         let Some(gather) = gather.as_mut().filter(|one| one.number == number) else { return };
-        let account = &mut gather.account;
-        let (listings, holdings) = (&self.listings, &mut self.holdings);
+        let (account, held) = (&mut gather.account, &mut gather.held);
+        let listings = &self.listings;
         let positions = self.wiring.positions;
         let mut told = ListTold::default();
         let result = self.venue.answer(&call.shape, reply, &mut |fact| match (part, &fact) {
@@ -299,11 +316,7 @@ impl VenueSession {
                 }
                 let of =
                     listings.all().iter().filter(|one| one.instrument.base == balance.currency);
-                for listing in of {
-                    let fees = ours.base_fee(listing.id);
-                    let lots = holdings.position(listing, balance.total, fees);
-                    account.positions.extend(lots.map(|lots| (listing.id, lots)));
-                }
+                held.extend(of.map(|listing| (listing.id, balance.total)));
             }
             _ => {}
         });
@@ -354,7 +367,29 @@ impl VenueSession {
         });
         fills.sort_by_key(|fill| fill.event.exch_ns);
         foreign.sort_by_key(|fill| fill.report.event.exch_ns);
+        self.take_holdings(&mut gather);
         self.ours.listed(&gather.account);
         out.tell(Told::Account(gather.account));
+    }
+
+    /// Positions by what is held, once every list is there: what traded may be in one that came later.
+    fn take_holdings(&mut self, gather: &mut Gather) {
+        let listings = Arc::clone(&self.listings);
+        let account = &mut gather.account;
+        for (id, total) in std::mem::take(&mut gather.held) {
+            let Some(listing) = listings.of_id(id) else { continue };
+            let news = account.fills.iter().filter(|fill| {
+                !self.holdings.booked.contains(&(id, fill.trade_id))
+                    && self.ours.instrument_of(fill.event.order) == Some(id)
+            });
+            let held = Held {
+                total,
+                fees: self.ours.base_fee(id),
+                missed: Lots(news.map(|fill| self.ours.signed_lots(fill)).sum()),
+                is_calm: self.ours.last_fill_ns < account.as_of_ns,
+            };
+            let lots = self.holdings.position(listing, &held);
+            account.positions.extend(lots.map(|lots| (id, lots)));
+        }
     }
 }

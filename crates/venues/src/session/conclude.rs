@@ -470,6 +470,12 @@ impl VenueSession {
             return self.query(Query { armed: true, ..query }, now_ns, out);
         }
         if let Some(change) = tracked.replacing {
+            let about = About::Amend { order: query.order, version: Some(change.version) };
+            let is_open = self.calls.is_open(&about);
+            if change.version == query.version && answer == Answer::NotFound && is_open {
+                // The question has overtaken the change.
+                return self.later(now_ns + BEFORE_QUESTION_NS, Later::Query(query));
+            }
             if change.version == query.version && answer == Answer::NotFound {
                 // The change never came about: what stands is the version before it.
                 self.ours.not_replaced(query.order, None, now_ns, out);
@@ -479,6 +485,11 @@ impl VenueSession {
                 }
                 return;
             }
+        }
+        let newest = self.version_to_ask(query.order);
+        if query.version < newest && !matches!(answer, Answer::Working { .. }) {
+            // Another version has taken its place, or is about to: its end is not that of the order.
+            return self.query(Query { version: newest, ..query }, now_ns, out);
         }
         if tracked.adopted && self.may_have_successor(answer) {
             let next = Query { version: query.version + 1, before: Some(answer), ..query };

@@ -34,6 +34,7 @@ mod round;
 mod send;
 mod settings;
 mod told;
+mod traded;
 mod trading;
 mod wires;
 pub mod wiring;

@@ -17,6 +17,7 @@ use mainspring_core::{
 use super::calls::Replacing;
 use super::effect::Outbox;
 use super::told::{Balance, Level, Note, Told};
+use super::traded::{News, Traded};
 use crate::amount::add;
 use crate::client_id::ClientIds;
 use crate::fact::{Fact, FillFact, FillOrigin, Notice, OrderFact, OrderStatus};
@@ -26,8 +27,8 @@ use crate::reports::{id_number, Reports, Statement};
 /// Ended orders that questions can still be asked about: as many as the kernel remembers.
 const REMEMBERED: usize = 8_192;
 
-/// Fills whose fee in the base currency is remembered to be counted.
-const REMEMBERED_FEES: usize = 16_384;
+/// Fills that are remembered, so that each counts once.
+const REMEMBERED_FILLS: usize = 16_384;
 
 /// Orders of others of which the venue's text is remembered, so that they can be cancelled.
 const REMEMBERED_FOREIGN: usize = 4_096;
@@ -59,10 +60,11 @@ pub(super) struct Tracked {
     changed_ns: TimeNs,
     /// When the venue changed them, by its clock.
     terms_ns: TimeNs,
-    /// What traded of versions that were replaced.
-    before: Lots,
-    /// What traded of this version, as far as the venue said.
-    filled: Lots,
+    /// What traded of it and of the versions that it replaced.
+    traded: Traded,
+    /// More traded of an earlier version than was known, and the change on its way has to be over before
+    /// that can be told.
+    owes_terms: bool,
     /// The end of a version that may have been replaced.
     held_end: Option<Box<Report>>,
     pub(super) ended: bool,
@@ -76,7 +78,7 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    const fn new(terms: OrderTerms) -> Self {
+    fn new(terms: OrderTerms) -> Self {
         Self {
             armed: waits(terms.order_type),
             made: None,
@@ -88,8 +90,8 @@ impl Tracked {
             asked: None,
             changed_ns: TimeNs::MIN,
             terms_ns: 0,
-            before: Lots::ZERO,
-            filled: Lots::ZERO,
+            traded: Traded::default(),
+            owes_terms: false,
             held_end: None,
             ended: false,
             named: false,
@@ -97,8 +99,8 @@ impl Tracked {
     }
 
     /// What traded before the version that stands was placed.
-    pub(super) const fn before(&self) -> Lots {
-        self.before
+    pub(super) fn before(&self) -> Lots {
+        self.traded.before()
     }
 
     /// The terms that a venue tells of an order, where they are not those that we know: what we asked for
@@ -111,7 +113,7 @@ impl Tracked {
         let (price, qty) = told?;
         // Of an order that was changed before this process it is not known what its versions traded.
         let is_whole = !self.adopted || self.version == 0;
-        let qty = if is_whole { Lots(qty.0 + self.before.0) } else { self.terms.qty };
+        let qty = if is_whole { Lots(qty.0 + self.before().0) } else { self.terms.qty };
         let is_news = (price, qty) != (self.terms.price, self.terms.qty);
         // While a change of ours is on its way, whatever else there is has to wait for what comes of it.
         let may_be = self.asked.is_none_or(|asked| asked == (price, qty));
@@ -126,7 +128,7 @@ impl Tracked {
 
     /// What traded in all.
     pub(super) fn total(&self) -> Lots {
-        Lots(self.before.0 + self.filled.0)
+        self.traded.total()
     }
 }
 
@@ -153,8 +155,11 @@ pub(super) struct Ours {
     adopted: BTreeMap<u64, (InstrumentId, TimeNs)>,
     /// Fees taken in the base currency, by instrument.
     base_fees: BTreeMap<InstrumentId, Decimal>,
-    fees_seen: BTreeSet<(InstrumentId, u64)>,
-    fees_order: VecDeque<(InstrumentId, u64)>,
+    /// The newest fills.
+    fills_seen: BTreeSet<(InstrumentId, u64)>,
+    fills_order: VecDeque<(InstrumentId, u64)>,
+    /// When the stream last told a fill of ours.
+    pub(super) last_fill_ns: TimeNs,
     /// Statements about orders of others.
     pub(super) others: u64,
     /// It was said that more orders are open than can be found by their venue ids.
@@ -173,8 +178,9 @@ impl Ours {
             foreign: BTreeMap::new(),
             adopted: BTreeMap::new(),
             base_fees: BTreeMap::new(),
-            fees_seen: BTreeSet::new(),
-            fees_order: VecDeque::new(),
+            fills_seen: BTreeSet::new(),
+            fills_order: VecDeque::new(),
+            last_fill_ns: TimeNs::MIN,
             others: 0,
             told_full: false,
         }
@@ -354,8 +360,8 @@ impl Ours {
         let filled = fact.filled.and_then(|filled| self.lots(fact.symbol, filled));
         let mut before = Lots::ZERO;
         if let Some(tracked) = self.orders.get_mut(&id) {
-            tracked.filled = Lots(tracked.filled.0.max(filled.unwrap_or_default().0));
-            before = tracked.before;
+            tracked.traded.note(News::in_all(filled));
+            before = tracked.before();
         }
         if matches!(fact.status, OrderStatus::Open | OrderStatus::PartiallyFilled) {
             // What was said before the terms were changed says nothing about them.
@@ -437,6 +443,8 @@ impl Ours {
     ) -> bool {
         let Some(tracked) = self.orders.get(&id) else { return true };
         if version < tracked.version {
+            let filled = fact.filled.and_then(|filled| self.lots(fact.symbol, filled));
+            self.note_earlier(id, version, News::in_all(filled), now_ns, out);
             return false;
         }
         if version > tracked.version {
@@ -453,7 +461,7 @@ impl Ours {
             return true;
         };
         let Some(tracked) = self.orders.get_mut(&id) else { return true };
-        tracked.filled = Lots(tracked.filled.0.max(filled.unwrap_or_default().0));
+        tracked.traded.note(News::in_all(filled));
         report.filled = Some(tracked.total());
         tracked.held_end = Some(Box::new(report));
         false
@@ -469,15 +477,13 @@ impl Ours {
         out: &mut Outbox,
     ) {
         let Some(tracked) = self.orders.get_mut(&id) else { return };
-        tracked.before = tracked.total();
-        tracked.filled = Lots::ZERO;
+        let change = tracked.replacing.take().filter(|change| change.version == version);
+        tracked.traded.replaced(tracked.version, change.is_some());
         tracked.version = version;
         tracked.held_end = None;
-        let Some(change) = tracked.replacing.take().filter(|change| change.version == version)
-        else {
-            return;
-        };
-        let qty = Lots(tracked.before.0 + change.placed.0);
+        tracked.owes_terms = false;
+        let Some(change) = change else { return };
+        let qty = Lots(tracked.before().0 + change.placed.0);
         tracked.take_terms((change.price, qty), exch_ns, now_ns);
         let kind = VenueEventKind::Amended { price: change.price, qty };
         let event = VenueEvent { order: id, exch_ns, recv_ns: now_ns, kind };
@@ -505,6 +511,32 @@ impl Ours {
             return self.end(id);
         }
         refuse(id, kind, now_ns, out);
+        if std::mem::take(&mut tracked.owes_terms) {
+            tell_terms(id, tracked, now_ns, out);
+        }
+    }
+
+    /// Something about a version whose place another has taken. What traded of it beyond what was known
+    /// makes the order as much larger: the version that stands was placed without it.
+    fn note_earlier(
+        &mut self,
+        id: ClientOrderId,
+        version: u32,
+        news: News,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        let more = tracked.traded.note_earlier(version, news);
+        tracked.terms.qty = Lots(tracked.terms.qty.0 + more.0);
+        if more == Lots::ZERO {
+            return;
+        }
+        if tracked.replacing.is_some() {
+            tracked.owes_terms = true;
+        } else {
+            tell_terms(id, tracked, now_ns, out);
+        }
     }
 
     /// An order made room for a change that was then refused: it is over.
@@ -596,7 +628,10 @@ impl Ours {
     fn note_trigger(&mut self, id: ClientOrderId, fact: &OrderFact<'_>) {
         let Some(tracked) = self.orders.get_mut(&id) else { return };
         match fact.status {
-            OrderStatus::Armed => tracked.armed = true,
+            // Where two streams tell of an order, the one that it waits may come after what was made of it.
+            OrderStatus::Armed => tracked.armed = tracked.made.is_none(),
+            // It is known by name only when the venue says what it is now.
+            OrderStatus::Triggered if fact.venue_id.is_empty() => {}
             OrderStatus::Triggered
             | OrderStatus::Open
             | OrderStatus::PartiallyFilled
@@ -613,7 +648,8 @@ impl Ours {
     fn own_fill(&mut self, fact: &FillFact<'_>, report: Report, now_ns: TimeNs, out: &mut Outbox) {
         let mut report = report;
         let id = report.event.order;
-        self.count_fee(fact, report.trade_id);
+        self.last_fill_ns = now_ns;
+        let news = self.news_of(fact, &report);
         let version = self.clients.version(fact.client);
         let newer = |tracked: &Tracked| version.is_some_and(|version| version > tracked.version);
         if self.orders.get(&id).is_some_and(newer) {
@@ -623,11 +659,16 @@ impl Ours {
         let Some(tracked) = self.orders.get_mut(&id) else {
             return out.tell(Told::Report(report));
         };
-        let current = version.is_none_or(|version| version == tracked.version);
-        report.filled = report.filled.filter(|_| current).map(|filled| {
-            tracked.filled = Lots(tracked.filled.0.max(filled.0));
-            tracked.total()
-        });
+        let earlier = version.filter(|version| *version < tracked.version);
+        let current = earlier.is_none();
+        if let Some(version) = earlier {
+            report.filled = None;
+            self.note_earlier(id, version, news, now_ns, out);
+        } else {
+            tracked.traded.note(news);
+            report.filled = report.filled.map(|_| tracked.total());
+        }
+        let Some(tracked) = self.orders.get(&id) else { return };
         let whole = current && report.filled.is_some_and(|filled| filled >= tracked.terms.qty);
         out.tell(Told::Report(report));
         if whole {
@@ -636,24 +677,55 @@ impl Ours {
         }
     }
 
+    /// What a fill of ours says of what traded; its fee is counted once, and its quantity.
+    fn news_of(&mut self, fact: &FillFact<'_>, report: &Report) -> News {
+        let mut news = News::in_all(report.filled);
+        if self.is_new_fill(fact.symbol, report.trade_id) {
+            self.count_fee(fact);
+            if let VenueEventKind::Filled { qty, .. } = report.event.kind {
+                news.filled = qty;
+            }
+        }
+        news
+    }
+
+    /// Whether a fill was not heard of before; one without an id is not told apart from others.
+    fn is_new_fill(&mut self, symbol: &str, trade_id: u64) -> bool {
+        let Some(listing) = self.listings.of_symbol(symbol) else { return false };
+        let key = (listing.id, trade_id);
+        if trade_id == 0 || !self.fills_seen.insert(key) {
+            return false;
+        }
+        self.fills_order.push_back(key);
+        if self.fills_order.len() > REMEMBERED_FILLS {
+            if let Some(oldest) = self.fills_order.pop_front() {
+                self.fills_seen.remove(&oldest);
+            }
+        }
+        true
+    }
+
     /// A fee in the base currency makes what is held less than what was traded.
-    fn count_fee(&mut self, fact: &FillFact<'_>, trade_id: u64) {
+    fn count_fee(&mut self, fact: &FillFact<'_>) {
         let Some(listing) = self.listings.of_symbol(fact.symbol) else { return };
         let Some(fee) = fact.fee.filter(|_| fact.fee_currency == listing.instrument.base) else {
             return;
         };
-        let key = (listing.id, trade_id);
-        if trade_id == 0 || !self.fees_seen.insert(key) {
-            return;
-        }
-        self.fees_order.push_back(key);
-        if self.fees_order.len() > REMEMBERED_FEES {
-            if let Some(oldest) = self.fees_order.pop_front() {
-                self.fees_seen.remove(&oldest);
-            }
-        }
         let sum = self.base_fees.entry(listing.id).or_default();
         *sum = add(*sum, fee).unwrap_or(*sum);
+    }
+
+    pub(super) fn instrument_of(&self, order: ClientOrderId) -> Option<InstrumentId> {
+        self.orders.get(&order).map(|one| one.terms.instrument)
+    }
+
+    /// What a fill of ours added to the position.
+    pub(super) fn signed_lots(&self, fill: &Report) -> i64 {
+        let side = self.orders.get(&fill.event.order).map(|one| one.terms.side);
+        match (side, fill.event.kind) {
+            (Some(side), VenueEventKind::Filled { qty, .. }) => side.sign() * qty.0,
+            _ => 0,
+        }
     }
 
     /// What was paid in fees of an instrument's base currency.
@@ -687,7 +759,7 @@ impl Ours {
         if version.is_some_and(|version| version != tracked.version) {
             return Some(answer);
         }
-        tracked.filled = Lots(tracked.filled.0.max(answer.filled().0));
+        tracked.traded.note(News::in_all(Some(answer.filled())));
         let total = tracked.total();
         Some(with_filled(answer, total))
     }
@@ -730,8 +802,9 @@ impl Ours {
                 if let Some(version) = self.clients.version(fact.client) {
                     tracked.version = tracked.version.max(version);
                 }
-                open.filled = Lots(open.filled.0 + tracked.before.0);
-                open.qty = Lots(open.qty.0 + tracked.before.0);
+                let before = tracked.before();
+                open.filled = Lots(open.filled.0 + before.0);
+                open.qty = Lots(open.qty.0 + before.0);
                 self.name(open.order, fact.venue_id, out);
             }
             None if open.order.0 == 0 => {
@@ -746,9 +819,9 @@ impl Ours {
     fn track_listed(&mut self, open: &OpenOrder, fact: &OrderFact<'_>, out: &mut Outbox) {
         let terms = OrderTerms::limit(open.instrument, open.side, open.price, open.qty);
         let version = self.clients.version(fact.client).unwrap_or(0);
-        let filled = open.filled;
         let armed = is_waiting(fact);
-        let tracked = Tracked { adopted: true, version, filled, armed, ..Tracked::new(terms) };
+        let mut tracked = Tracked { adopted: true, version, armed, ..Tracked::new(terms) };
+        tracked.traded.note(News::in_all(Some(open.filled)));
         self.orders.insert(open.order, tracked);
         self.name(open.order, fact.venue_id, out);
         // By policy it may be cancelled as one of others.
@@ -766,7 +839,7 @@ impl Ours {
         self.make_room(out);
         match self.reports.of_fill(fact, now_ns) {
             Statement::Report(report) => {
-                self.count_fee(fact, report.trade_id);
+                self.take_listed_fill(fact, &report, now_ns, out);
                 account.fills.push(Report { filled: None, ..report });
             }
             // Perhaps that of an order whose acknowledgement was lost: the next list names it, once the
@@ -779,6 +852,28 @@ impl Ours {
                     foreign
                 }));
             }
+            _ => {}
+        }
+    }
+
+    /// A fill of a list counts as one of the stream does; that it happened is told with the list.
+    fn take_listed_fill(
+        &mut self,
+        fact: &FillFact<'_>,
+        report: &Report,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let id = report.event.order;
+        let news = News { told: None, ..self.news_of(fact, report) };
+        let version = self.clients.version(fact.client);
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        match version.unwrap_or(tracked.version) {
+            version if version < tracked.version => {
+                self.note_earlier(id, version, news, now_ns, out);
+            }
+            version if version == tracked.version => tracked.traded.note(news),
+            // Of a version that is not known to stand: its own statements bring it.
             _ => {}
         }
     }
@@ -797,6 +892,13 @@ impl Ours {
     ) -> Option<(InstrumentId, Lots)> {
         self.reports.position(fact)
     }
+}
+
+/// Tells the terms of an order, which nobody asked to be changed.
+fn tell_terms(id: ClientOrderId, tracked: &Tracked, now_ns: TimeNs, out: &mut Outbox) {
+    let kind = VenueEventKind::Amended { price: tracked.terms.price, qty: tracked.terms.qty };
+    let event = VenueEvent { order: id, exch_ns: tracked.terms_ns, recv_ns: now_ns, kind };
+    out.tell(Told::Report(Report::plain(event)));
 }
 
 /// Whether orders of a type wait for a trigger.

@@ -282,6 +282,33 @@ fn an_order_taken_over_that_ended_is_over() {
 }
 
 #[test]
+fn what_traded_while_no_session_ran_is_not_taken_for_held_before() {
+    let account = Account {
+        open: vec![open_order(1)],
+        positions: vec![(InstrumentId(0), Lots(1))],
+        booked: vec![(InstrumentId(0), 4)],
+        ..Account::default()
+    };
+    let (mut play, _) = spot(&account);
+    play.told.clear();
+    query_account(&mut play);
+    play.ok("GET", "/api/v3/order", &order(&client(1), 501, "PARTIALLY_FILLED", "0.003"));
+    // What is held is told before what traded.
+    play.ok("GET", "/api/v3/account", BALANCES);
+    play.ok("GET", "/api/v3/openOrders", &format!("[{}]", order(&client(1), 501, "NEW", "0.003")));
+    let of = [(4, "0.001"), (5, "0.002")];
+    let trades = of.map(|(id, qty)| trade(id, 501, qty, 1_795_255_100_000));
+    play.ok("GET", "/api/v3/myTrades", &format!("[{}]", trades.join(",")));
+    assert_eq!(account_of(&mut play).positions, [(InstrumentId(0), Lots(3))], "one and two more");
+    // The next answer is counted from there.
+    query_account(&mut play);
+    play.ok("GET", "/api/v3/openOrders", "[]");
+    play.ok("GET", "/api/v3/myTrades", "[]");
+    play.ok("GET", "/api/v3/account", BALANCES);
+    assert_eq!(account_of(&mut play).positions, [(InstrumentId(0), Lots(3))]);
+}
+
+#[test]
 fn what_is_held_of_the_base_stands_for_the_position() {
     let (mut play, trade) = taken_over(3);
     play.ok("GET", "/api/v3/order", &order(&client(1), 501, "NEW", "0"));

@@ -11,5 +11,6 @@ mod lists;
 mod made_up;
 mod others;
 mod play;
+mod races;
 mod rounds;
 mod unheard;
