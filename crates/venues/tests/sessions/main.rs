@@ -12,5 +12,6 @@ mod made_up;
 mod others;
 mod play;
 mod races;
+mod races_in_place;
 mod rounds;
 mod unheard;
