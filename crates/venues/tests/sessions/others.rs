@@ -505,6 +505,28 @@ fn hyperliquid_orders_are_answered_by_their_status_whatever_else_is_ok() {
 }
 
 #[test]
+fn an_amend_at_hyperliquid_asks_for_what_its_fills_leave() {
+    let (mut play, [_, user]) = hyperliquid();
+    let price = 61_800 * 10_i64.pow(play_scale());
+    play.place(1, Side::Buy, price, 100);
+    let text = play.take_text(user, "\"post\"");
+    let cloid = format!("0x00006d73{TAG:08x}{:016x}", 1);
+    let resting = r#"{"status":"ok","response":{"type":"order","data":{"statuses":[{"resting":{"oid":77}}]}}}"#;
+    hl_answer(&mut play, user, &text, resting);
+    // Forty of the hundred trade, told twice; nothing else says how much traded in all.
+    let fill = format!(
+        r#"{{"channel":"userFills","data":{{"user":"0x0","fills":[{{"coin":"BTC","px":"61800","sz":"0.0004","side":"B","time":1795255200600,"dir":"Open Long","oid":77,"cloid":"{cloid}","crossed":false,"fee":"0.01","tid":3,"feeToken":"USDC"}}]}}}}"#
+    );
+    play.frame(user, &fill);
+    play.frame(user, &fill);
+    play.amend(1, price - 10_i64.pow(play_scale()), 100);
+    let text = play.take_text(user, "\"post\"");
+    let frame: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let action = &frame["request"]["payload"]["action"];
+    assert_eq!(action["modifies"][0]["order"]["s"], "0.0006", "{action}");
+}
+
+#[test]
 fn orders_without_a_limit_go_to_hyperliquid_at_a_price_of_its_grid() {
     let (mut play, [market, user]) = hyperliquid();
     // Five percent from here has six digits.
