@@ -6,8 +6,11 @@ on the simulator in `tests/oracles/test_ccxt_trades_on_the_venue.py`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,6 +50,7 @@ from mainspring.live import (
     verify,
 )
 from mainspring.live.ccxt_words import failure_words, id_text, our_id, plain, snapped, status_of
+from mainspring.live.ccxt_worker import CcxtWorker
 
 KEY, SECRET = "the-key-of-a-test", "the-secret-of-a-test"
 OFTEN = {"patience": {"reconcile_ns": 300_000_000}}
@@ -383,6 +387,54 @@ def test_a_client_that_hangs_does_not_hold_up_the_session(side: Side, folder: Pa
         hangs.go.set()
         wait_for(session, "the order", lambda s: s.open_orders == 1)
         session.stop()
+
+
+class Endless:
+    """A relay that always has something to do, which is nothing, and counts what was taken."""
+
+    taken = 0
+
+    def next(self, timeout_s: float) -> tuple[str, int, str]:
+        self.taken += 1
+        return "ping", 1, ""
+
+
+def test_what_is_asked_of_a_client_that_hangs_is_left_where_it_is_bounded(side: Side) -> None:
+    worker, endless = CcxtWorker(somewhere(side)), Endless()
+    hangs, go = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hangs.set()
+        go.wait(60)
+
+    relay: Any = worker.relay
+    try:
+        worker._loop.call(hang)
+        assert hangs.wait(60)
+        worker.relay = endless  # type: ignore[assignment]
+        until("something taken", lambda: endless.taken > 0)
+        ends = time.monotonic() + 0.5
+        while time.monotonic() < ends and endless.taken < 3:
+            time.sleep(0.01)
+        assert endless.taken == 1, "one thing is handed to the loop, which hangs, and no more"
+        go.set()
+        until("the rest taken", lambda: endless.taken > 100)
+    finally:
+        go.set()
+        worker.relay = relay
+        worker.close()
+
+
+def test_a_request_that_was_given_up_while_the_client_hung_is_not_done_late(side: Side) -> None:
+    worker = CcxtWorker(somewhere(side))
+    try:
+        side.calls.clear()
+        worker._loop.hand(worker._do, "call", 7, '{"do":"balances"}').wait(60)
+        for _ in range(20):
+            worker._loop.run(asyncio.sleep(0), 60)
+        assert side.calls == [], "nobody waits for that answer"
+    finally:
+        worker.close()
 
 
 class Together(ms.Strategy, every="20ms"):

@@ -60,6 +60,11 @@ impl PyVenueRelay {
         py.detach(|| self.relay.pong(key)).map_err(to_py)
     }
 
+    /// Whether a request still waits for its answer.
+    fn awaits(&self, py: Python<'_>, key: u64) -> bool {
+        py.detach(|| self.relay.awaits(key))
+    }
+
     /// The answer to a request, as JSON, and whether it was done; one that comes too late is dropped.
     fn answer(&self, py: Python<'_>, key: u64, done: bool, body: String) -> PyResult<()> {
         py.detach(|| self.relay.answer(key, done, body)).map_err(to_py)

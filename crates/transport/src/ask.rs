@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mainspring_core::{Error, ErrorKind, InstrumentId, Result};
 use mainspring_venues::listing::{Listing, Listings};
 use mainspring_venues::operation::Operation;
-use mainspring_venues::outgoing::{Outgoing, Via};
+use mainspring_venues::outgoing::{Outgoing, Urgency, Via};
 use mainspring_venues::session::Addresses;
 use mainspring_venues::venue::{Endpoints, Venue};
 
@@ -87,7 +87,8 @@ fn unknown(listed: &[Listing], venue: &str, symbol: &str) -> Error {
 fn answer(io: &mut Io, out: &Outgoing, rest: &str) -> Result<Response> {
     let url = Url::parse(&format!("{rest}{}", out.target))?;
     let headers = out.headers().map(|(name, value)| (name, value.to_owned())).collect();
-    io.call(KEY, Request { method: out.method, url, headers, body: out.body.clone() });
+    let (urgency, method, body) = (Urgency::Question, out.method, out.body.clone());
+    io.call(KEY, Request { urgency, method, url, headers, body });
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         io.turn(Duration::from_millis(50))?;

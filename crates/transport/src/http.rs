@@ -2,7 +2,7 @@
 
 use std::io;
 
-use mainspring_venues::outgoing::Method;
+use mainspring_venues::outgoing::{Method, Urgency};
 use zeroize::Zeroizing;
 
 use crate::address::Url;
@@ -10,6 +10,8 @@ use crate::head::{self, Head};
 
 /// A request.
 pub struct Request {
+    /// What it may overtake of those that wait for the same host.
+    pub urgency: Urgency,
     /// Method.
     pub method: Method,
     /// Where to, with the query.
@@ -300,6 +302,7 @@ mod tests {
 
     fn request(method: Method, body: &str) -> Request {
         Request {
+            urgency: Urgency::Order,
             method,
             url: Url::parse("https://a.b/api/v3/order?signature=hunter2").unwrap(),
             headers: vec![("X-MBX-APIKEY", "hunter2".to_owned())],

@@ -16,6 +16,7 @@ pub mod driver;
 pub mod head;
 pub mod http;
 pub mod io;
+pub mod lines;
 pub mod pin;
 pub mod proxy;
 pub mod pulse;

@@ -10,23 +10,24 @@ use std::time::{Duration, Instant};
 
 use mainspring_core::{Error, ErrorKind, Result, TimeNs};
 use mainspring_live::{Bell, WallClock};
-use mainspring_venues::outgoing::Method;
+use mainspring_venues::outgoing::Urgency;
 use tungstenite::Bytes;
 
 use crate::driver::{session_of, Carrier};
 use crate::head::Head;
 use crate::http::{Request, Response};
 use crate::io::{CallKey, IoEvent, SocketKey};
+use crate::lines::{Lines, Places, Taken};
 use crate::websocket::Payload;
 
-/// Requests that may wait for the library; one more has failed before it left.
+/// Requests of one urgency that may wait for the library; one more has failed before it left.
 const MAX_WAITING: usize = 256;
 
 /// Requests that the library works on at a time.
-const MAX_OPEN: usize = 8;
+const OPEN: Places = Places { all: 12, for_orders: 2, for_cancels: 2 };
 
-/// Of cancels so many more.
-const MAX_OPEN_CANCELS: usize = 4;
+/// Messages on connections that may wait for the library; the connection of one more ends.
+const MAX_TEXTS: usize = 4_096;
 
 /// Answers and messages that may wait for the session; the library waits then.
 const MAX_SAID: usize = 4_096;
@@ -70,22 +71,33 @@ pub enum Asked {
     },
 }
 
+impl Asked {
+    const fn key(&self) -> u64 {
+        match self {
+            Self::Open { key, .. }
+            | Self::Close { key }
+            | Self::Text { key, .. }
+            | Self::Ping { key }
+            | Self::Call { key, .. } => *key,
+        }
+    }
+}
+
 /// A request on its way.
 #[derive(Clone, Copy, Debug)]
 struct Open {
     until: Instant,
     /// The library has begun with it.
     taken: bool,
-    cancels: bool,
+    urgency: Urgency,
 }
 
 #[derive(Debug, Default)]
 struct State {
     session: u8,
-    /// What is no request: a few of each connection.
+    /// What is no request: texts up to a bound, and of each connection one of every other kind.
     wires: VecDeque<Asked>,
-    cancels: VecDeque<(CallKey, String)>,
-    calls: VecDeque<(CallKey, String)>,
+    calls: Lines<(CallKey, String)>,
     open: BTreeMap<CallKey, Open>,
     said: VecDeque<IoEvent>,
     over: bool,
@@ -96,19 +108,42 @@ impl State {
         if let Some(asked) = self.wires.pop_front() {
             return Some(asked);
         }
-        let taken = self.open.values().filter(|one| one.taken).count();
-        let cancelling = self.open.values().filter(|one| one.taken && one.cancels).count();
-        let (key, body) = if taken - cancelling.min(MAX_OPEN_CANCELS) < MAX_OPEN {
-            self.cancels.pop_front().or_else(|| self.calls.pop_front())?
-        } else if cancelling < MAX_OPEN_CANCELS {
-            self.cancels.pop_front()?
-        } else {
-            return None;
-        };
+        let open = self.open.values().filter(|one| one.taken);
+        let taken = Taken::of(open.map(|one| one.urgency));
+        let (key, body) = self.calls.next(taken, OPEN)?;
         if let Some(open) = self.open.get_mut(&key) {
             open.taken = true;
         }
         Some(Asked::Call { key, body })
+    }
+
+    /// A connection is not wanted any more: what waits of it is dropped. The library hears of it only when
+    /// it began.
+    fn close(&mut self, key: SocketKey) {
+        let begun =
+            !self.wires.iter().any(|one| matches!(one, Asked::Open { key: of, .. } if *of == key));
+        self.wires.retain(|one| one.key() != key);
+        if begun {
+            self.wires.push_back(Asked::Close { key });
+        }
+    }
+
+    /// Something to send on a connection; false when too much waits, which ends the connection.
+    fn send(&mut self, asked: Asked) -> bool {
+        match asked {
+            // One that waits says as much as two.
+            Asked::Ping { .. } if self.wires.contains(&asked) => return true,
+            Asked::Text { key, .. } => {
+                let texts = self.wires.iter().filter(|one| matches!(one, Asked::Text { .. }));
+                if texts.count() >= MAX_TEXTS {
+                    self.close(key);
+                    return false;
+                }
+            }
+            _ => {}
+        }
+        self.wires.push_back(asked);
+        true
     }
 
     /// Whether a key is of the session that runs now.
@@ -121,8 +156,7 @@ impl State {
             self.open.iter().filter(|(_, one)| one.until <= now).map(|(key, _)| *key).collect();
         for key in late {
             let Some(open) = self.open.remove(&key) else { continue };
-            self.cancels.retain(|(one, _)| *one != key);
-            self.calls.retain(|(one, _)| *one != key);
+            self.calls.take_if(|(one, _)| *one == key);
             let reason = match open.taken {
                 true => "no answer came in time",
                 false => "the library was busy for too long",
@@ -252,6 +286,12 @@ impl Relay {
         self.say(key, IoEvent::Pong { key })
     }
 
+    /// Whether a request still waits for its answer: one that was given up should not be done any more.
+    #[must_use]
+    pub fn awaits(&self, key: CallKey) -> bool {
+        self.inner.lock().open.contains_key(&key)
+    }
+
     /// The answer to a request, and whether it was done; one that comes too late is dropped.
     ///
     /// # Errors
@@ -325,47 +365,46 @@ impl RelayIo {
     pub const fn session(&self) -> u8 {
         self.session
     }
-
-    fn ask(&self, asked: Asked) {
-        self.inner.lock().wires.push_back(asked);
-        self.inner.asked.notify_one();
-    }
 }
 
 impl Carrier for RelayIo {
     fn open(&mut self, key: SocketKey, url: &str, _headers: Vec<(&'static str, String)>) {
         let what = url.rsplit('/').next().unwrap_or("").to_owned();
-        self.ask(Asked::Open { key, what });
+        self.inner.lock().wires.push_back(Asked::Open { key, what });
+        self.inner.asked.notify_one();
     }
 
     fn close(&mut self, key: SocketKey) {
-        self.ask(Asked::Close { key });
+        self.inner.lock().close(key);
+        self.inner.asked.notify_one();
     }
 
     fn send(&mut self, key: SocketKey, payload: Payload) -> bool {
-        match payload {
-            Payload::Text(text) => self.ask(Asked::Text { key, text }),
-            Payload::Ping(_) => self.ask(Asked::Ping { key }),
+        let asked = match payload {
+            Payload::Text(text) => Asked::Text { key, text },
+            Payload::Ping(_) => Asked::Ping { key },
             Payload::Binary(_) => return false,
+        };
+        let waits = self.inner.lock().send(asked);
+        self.inner.asked.notify_one();
+        if !waits {
+            let reason = "too much waits for the library, which takes nothing".to_owned();
+            self.out.push_back(IoEvent::Closed { key, reason });
         }
-        true
+        waits
     }
 
     fn call(&mut self, key: CallKey, request: Request) {
-        let cancels = request.method == Method::Delete;
+        let urgency = request.urgency;
         let mut state = self.inner.lock();
-        let waiting = if cancels { state.cancels.len() } else { state.calls.len() };
-        if waiting >= MAX_WAITING {
+        if state.calls.len(urgency) >= MAX_WAITING {
             drop(state);
             self.out.push_back(failed(key, false, "too many requests wait for the library"));
             return;
         }
         let until = Instant::now() + self.patience;
-        state.open.insert(key, Open { until, taken: false, cancels });
-        match cancels {
-            true => state.cancels.push_back((key, request.body)),
-            false => state.calls.push_back((key, request.body)),
-        }
+        state.open.insert(key, Open { until, taken: false, urgency });
+        state.calls.push(urgency, (key, request.body));
         drop(state);
         self.inner.asked.notify_one();
     }
@@ -404,13 +443,14 @@ impl Carrier for RelayIo {
 mod tests {
     use super::*;
     use crate::address::Url;
+    use mainspring_venues::outgoing::Method;
 
     const LONG: Duration = Duration::from_secs(60);
     const NOW: Duration = Duration::ZERO;
 
-    fn request(method: Method, body: &str) -> Request {
+    fn request(urgency: Urgency, body: &str) -> Request {
         let url = Url::parse("http://relayed.invalid/x").unwrap();
-        Request { method, url, headers: Vec::new(), body: body.to_owned() }
+        Request { urgency, method: Method::Post, url, headers: Vec::new(), body: body.to_owned() }
     }
 
     /// Keys as a driver makes them.
@@ -419,7 +459,7 @@ mod tests {
     }
 
     fn place(io: &mut RelayIo, number: u64) {
-        io.call(key(io, number), request(Method::Post, &number.to_string()));
+        io.call(key(io, number), request(Urgency::Order, &number.to_string()));
     }
 
     fn taken(relay: &Relay) -> Vec<String> {
@@ -439,13 +479,12 @@ mod tests {
     fn a_few_requests_are_worked_on_and_cancels_go_first() {
         let relay = Relay::new(LONG);
         let mut io = relay.carrier();
+        (0..20).for_each(|n| io.call(key(&io, 200 + n), request(Urgency::Question, "question")));
+        assert_eq!(taken(&relay), ["question"; 8]);
         (0..10).for_each(|n| place(&mut io, n));
-        io.call(key(&io, 99), request(Method::Delete, "cancel"));
-        let first = taken(&relay);
-        assert_eq!(first.len(), 1 + MAX_OPEN, "the cancel is one of those that may come on top");
-        assert_eq!((first[0].as_str(), first[1].as_str()), ("cancel", "0"));
-        (100..110).for_each(|n| io.call(key(&io, n), request(Method::Delete, "cancel")));
-        assert_eq!(taken(&relay).len(), MAX_OPEN_CANCELS - 1, "of cancels some more, not all");
+        assert_eq!(taken(&relay), ["0", "1"], "questions that are not answered hold up no order");
+        (100..110).for_each(|n| io.call(key(&io, n), request(Urgency::Cancel, "cancel")));
+        assert_eq!(taken(&relay), ["cancel"; 2], "nor orders a cancel");
         relay.answer(key(&io, 0), true, "{}".to_owned()).unwrap();
         assert_eq!(taken(&relay), ["cancel"], "a place is free, and cancels are first");
         let [IoEvent::Response { response, .. }] = &said(&mut io)[..] else { panic!("no answer") };
@@ -458,11 +497,47 @@ mod tests {
         let mut io = relay.carrier();
         (0..=MAX_WAITING as u64).for_each(|n| place(&mut io, n));
         // Cancels wait apart.
-        io.call(key(&io, 999), request(Method::Delete, "cancel"));
+        io.call(key(&io, 999), request(Urgency::Cancel, "cancel"));
         let [IoEvent::Failed { perhaps_sent: false, .. }] = &said(&mut io)[..] else {
             panic!("one is too much")
         };
         assert_eq!(taken(&relay)[0], "cancel");
+    }
+
+    /// All that the library is asked to do, but for requests.
+    fn wires(relay: &Relay) -> Vec<Asked> {
+        std::iter::from_fn(|| relay.next(NOW)).collect()
+    }
+
+    #[test]
+    fn a_library_that_takes_nothing_loses_the_connection_and_its_queue_stays_bounded() {
+        let relay = Relay::new(LONG);
+        let mut io = relay.carrier();
+        let (user, market) = (key(&io, 1), key(&io, 2));
+        let text = |n: usize| Payload::Text(n.to_string());
+        io.open(user, "ws://relayed.invalid/user", Vec::new());
+        io.open(market, "ws://relayed.invalid/market", Vec::new());
+        assert_eq!(wires(&relay).len(), 2);
+        assert!(io.send(user, text(0)));
+        assert!((1..MAX_TEXTS).all(|n| io.send(market, text(n))));
+        assert!((0..1_000).all(|_| io.send(market, Payload::Ping(Vec::new()))));
+        assert!(said(&mut io).is_empty(), "that much may wait");
+        assert!(!io.send(market, text(MAX_TEXTS)));
+        let [IoEvent::Closed { key: closed, reason }] = &said(&mut io)[..] else {
+            panic!("not told")
+        };
+        assert_eq!((*closed, reason.contains("too much waits")), (market, true), "{reason}");
+        // The session opens others at once, again and again: what the library did not begin is forgotten.
+        for n in 3..1_000 {
+            io.open(key(&io, n), "ws://relayed.invalid/market", Vec::new());
+            io.send(key(&io, n), text(0));
+            io.close(key(&io, n));
+        }
+        let next = Asked::Open { key: key(&io, 1_000), what: "market".to_owned() };
+        io.open(key(&io, 1_000), "ws://relayed.invalid/market", Vec::new());
+        let all =
+            [Asked::Text { key: user, text: "0".to_owned() }, Asked::Close { key: market }, next];
+        assert_eq!(wires(&relay), all);
     }
 
     #[test]
@@ -472,6 +547,7 @@ mod tests {
         place(&mut io, 1);
         let body = taken(&relay);
         place(&mut io, 2);
+        assert!(relay.awaits(key(&io, 1)) && relay.awaits(key(&io, 2)));
         let mut failed: Vec<(u64, bool)> = said(&mut io)
             .iter()
             .map(|event| match event {
@@ -480,6 +556,7 @@ mod tests {
             })
             .collect();
         failed.sort_unstable();
+        assert!(!relay.awaits(key(&io, 1)) && !relay.awaits(key(&io, 2)));
         assert_eq!((body, failed), (vec!["1".to_owned()], vec![(1, true), (2, false)]));
         assert_eq!(taken(&relay), [""; 0], "what was given up is not begun later");
         relay.answer(key(&io, 1), true, "{}".to_owned()).unwrap();

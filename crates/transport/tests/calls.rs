@@ -3,16 +3,17 @@
 mod venue;
 
 use std::io::{Read, Write};
-use std::sync::mpsc::{channel, Receiver};
+use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainspring_transport::address::Url;
 use mainspring_transport::http::Request;
-use mainspring_transport::io::Io;
+use mainspring_transport::io::{Io, IoEvent};
+use mainspring_transport::lines::Places;
 use mainspring_transport::tls::Tls;
-use mainspring_venues::outgoing::Method;
+use mainspring_venues::outgoing::{Method, Urgency};
 use venue::*;
 
 fn ask(io: &mut Io, key: u64, method: Method, port: u16, body: &str) {
@@ -22,7 +23,12 @@ fn ask(io: &mut Io, key: u64, method: Method, port: u16, body: &str) {
 fn ask_at(io: &mut Io, key: u64, method: Method, origin: &str, body: &str) {
     let url = Url::parse(&format!("{origin}/order/{key}?signature={SECRET}")).unwrap();
     let headers = vec![("X-MBX-APIKEY", SECRET.to_owned())];
-    io.call(key, Request { method, url, headers, body: body.to_owned() });
+    let urgency = match method {
+        Method::Get => Urgency::Question,
+        Method::Delete => Urgency::Cancel,
+        Method::Post | Method::Put => Urgency::Order,
+    };
+    io.call(key, Request { urgency, method, url, headers, body: body.to_owned() });
 }
 
 #[test]
@@ -39,7 +45,7 @@ fn connections_are_kept_and_requests_leave_in_order() {
     for busy_poll in [false, true] {
         let mut config = config();
         config.busy_poll = busy_poll;
-        config.calls.connections = 1;
+        config.calls.connections.all = 1;
         let mut io = io(config);
         for key in 0..4 {
             ask(&mut io, key, Method::Post, port, "a=1");
@@ -117,7 +123,8 @@ fn what_cannot_have_left_is_told_from_what_perhaps_did() {
     // A header that would break out of its line leaves nothing.
     let url = Url::parse(&format!("http://127.0.0.1:{slow}/")).unwrap();
     let headers = vec![("X", format!("{SECRET}\r\nY: z"))];
-    io.call(4, Request { method: Method::Get, url, headers, body: String::new() });
+    let (urgency, method, body) = (Urgency::Question, Method::Get, String::new());
+    io.call(4, Request { urgency, method, url, headers, body });
     assert!(!wait_answer(&mut io, 4).unwrap_err().0);
 }
 
@@ -153,7 +160,7 @@ fn a_kept_connection_that_was_closed_is_replaced_for_reads_and_admitted_for_orde
         }
     });
     let mut config = config();
-    config.calls.connections = 1;
+    config.calls.connections.all = 1;
     let mut io = io(config);
     ask(&mut io, 1, Method::Get, port, "");
     assert_eq!(wait_answer(&mut io, 1).unwrap().0, 200);
@@ -191,7 +198,7 @@ fn an_order_never_goes_by_a_connection_that_was_ended_or_talked_on_meanwhile() {
     for last in ["HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", ""] {
         let (port, seen, is_said) = ends_while_idle(last);
         let mut config = config();
-        config.calls.connections = 1;
+        config.calls.connections.all = 1;
         config.calls.idle = Duration::from_secs(60);
         config.calls.patience = Duration::from_secs(10);
         let mut io = io(config);
@@ -224,6 +231,98 @@ fn an_encrypted_answer_that_is_cut_is_not_taken_for_one_that_ended() {
     ask_at(&mut io, 1, Method::Get, &format!("https://localhost:{port}"), "");
     let (perhaps_sent, reason) = wait_answer(&mut io, 1).unwrap_err();
     assert!(perhaps_sent && reason.contains("cut without a goodbye"), "{reason}");
+}
+
+/// A server that answers orders and cancels at once, each with its path, and reads until told so, and
+/// answers no question before; with what it saw, and what tells it.
+fn slow_at_questions() -> (u16, Seen, Sender<()>) {
+    let (seen, (go, may_go)) = (Seen::default(), channel::<()>());
+    let noted = seen.clone();
+    let may_go = Mutex::new(may_go);
+    let port = serve(move |_, mut stream| {
+        while let Some((head, _)) = read_request(&mut stream) {
+            let line = head.split('?').next().unwrap().to_owned();
+            noted.note(line.clone());
+            if line.starts_with("GET") {
+                // The sender is dropped, or the test is over.
+                let _ = may_go.lock().unwrap().recv_timeout(Duration::from_secs(60));
+            }
+            answer(&mut stream, "200 OK", &line);
+        }
+    });
+    (port, seen, go)
+}
+
+#[test]
+fn a_question_that_is_answered_slowly_holds_up_no_order_and_no_cancel() {
+    let (port, seen, go) = slow_at_questions();
+    let mut config = config();
+    config.calls.connections = Places { all: 4, for_orders: 1, for_cancels: 1 };
+    config.calls.waiting = 10;
+    config.calls.patience = Duration::from_secs(60);
+    config.calls.idle = Duration::from_secs(60);
+    let mut io = io(config);
+    (0..6).for_each(|key| ask(&mut io, key, Method::Get, port, ""));
+    wait_seen(&mut io, &seen, 2);
+    // Questions have what they may have, whatever waits: what is asked now has a place all the same.
+    for key in [10, 12, 14] {
+        ask(&mut io, key, Method::Post, port, "a=1");
+        ask(&mut io, key + 1, Method::Delete, port, "");
+        let order = wait_answer_to_any(&mut io, &[key, key + 1]);
+        let cancel = wait_answer_to_any(&mut io, &[key, key + 1]);
+        assert_eq!(order + cancel, 2 * key + 1);
+    }
+    let asked = seen.all().iter().filter(|line| line.starts_with("GET")).count();
+    assert_eq!(asked, 2, "questions leave the other connections alone: {:?}", seen.all());
+    drop(go);
+    let mut left: Vec<u64> = (0..6).collect();
+    while !left.is_empty() {
+        let key = wait_answer_to_any(&mut io, &left);
+        left.retain(|one| *one != key);
+    }
+}
+
+#[test]
+fn what_waits_leaves_by_its_urgency_and_otherwise_in_the_order_asked() {
+    let (port, seen, go) = slow_at_questions();
+    let mut config = config();
+    config.calls.connections.all = 1;
+    config.calls.waiting = 10;
+    config.calls.patience = Duration::from_secs(60);
+    let mut io = io(config);
+    ask(&mut io, 0, Method::Get, port, "");
+    wait_seen(&mut io, &seen, 1);
+    let kinds =
+        [Method::Get, Method::Post, Method::Delete, Method::Get, Method::Post, Method::Delete];
+    for (key, method) in (1..).zip(kinds) {
+        ask(&mut io, key, method, port, "");
+    }
+    drop(go);
+    let mut left: Vec<u64> = (0..=6).collect();
+    while !left.is_empty() {
+        let key = wait_answer_to_any(&mut io, &left);
+        left.retain(|one| *one != key);
+    }
+    let expected = ["GET 0", "DELETE 3", "DELETE 6", "POST 2", "POST 5", "GET 1", "GET 4"];
+    assert_eq!(seen.all(), expected.map(|line| line.replace(' ', " /order/")));
+}
+
+/// Turns until a server saw so many requests.
+fn wait_seen(io: &mut Io, seen: &Seen, count: usize) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while seen.all().len() < count {
+        assert!(Instant::now() < until, "waited in vain: {:?}", seen.all());
+        io.turn(Duration::from_millis(5)).unwrap();
+    }
+}
+
+/// The first of these that is answered.
+fn wait_answer_to_any(io: &mut Io, calls: &[u64]) -> u64 {
+    wait(io, |event| match event {
+        IoEvent::Response { key, .. } if calls.contains(key) => Some(*key),
+        IoEvent::Failed { key, reason, .. } if calls.contains(key) => panic!("{key}: {reason}"),
+        _ => None,
+    })
 }
 
 #[test]

@@ -12,7 +12,7 @@ use mainspring_transport::address::Url;
 use mainspring_transport::http::Request;
 use mainspring_transport::tls::Tls;
 use mainspring_transport::websocket::Payload;
-use mainspring_venues::outgoing::Method;
+use mainspring_venues::outgoing::{Method, Urgency};
 use venue::*;
 
 /// A CONNECT proxy that wants `user:SECRET`.
@@ -108,7 +108,8 @@ fn sockets_and_requests_go_through_both_kinds_with_tls_and_without() {
         assert_eq!(wait_text(&mut io, 1), "there and back");
         let url = Url::parse(&format!("https://localhost:{encrypted}/")).unwrap();
         let (headers, body) = (Vec::new(), String::new());
-        io.call(2, Request { method: Method::Get, url, headers, body });
+        let (urgency, method) = (Urgency::Question, Method::Get);
+        io.call(2, Request { urgency, method, url, headers, body });
         assert_eq!(wait_answer(&mut io, 2).unwrap(), (200, b"through".to_vec()));
     }
     // Names reach the proxy as names: nothing is looked up here.

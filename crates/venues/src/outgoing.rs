@@ -45,6 +45,23 @@ impl Method {
     }
 }
 
+/// What leaves first of requests that wait for a connection to one host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Urgency {
+    /// Takes risk off, and nothing that waits has to be done before it.
+    Cancel,
+    /// Makes, changes or cancels an order, in the order asked.
+    Order,
+    /// Anything else.
+    #[default]
+    Question,
+}
+
+impl Urgency {
+    /// From the most urgent one on.
+    pub const ALL: [Self; 3] = [Self::Cancel, Self::Order, Self::Question];
+}
+
 /// Which of a venue's hosts a request goes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Host {

@@ -113,6 +113,19 @@ class Loop:
         """Calls a function there, from any thread."""
         self._loop.call_soon_threadsafe(what, *arguments)
 
+    def hand(self, what: Callable[..., object], *arguments: Any) -> threading.Event:
+        """Calls a function there; what is given is set once it was called."""
+        done = threading.Event()
+
+        def do() -> None:
+            try:
+                what(*arguments)
+            finally:
+                done.set()
+
+        self.call(do)
+        return done
+
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Begins a task, from this loop's own thread."""
         task = self._loop.create_task(work)

@@ -31,6 +31,8 @@ from mainspring.live.ccxt_words import Words, failure_words, wait_of
 from mainspring.live.config import span_ns
 
 Handler = Callable[[Words], Awaitable[Words]]
+_LOOK_S = 0.1
+"""Between two looks whether all is over."""
 # Of which an exception does not say how far it came: some may be done, others not.
 _BATCHES = {"place_many", "cancel_many"}
 
@@ -139,15 +141,25 @@ class CcxtWorker:
     # What the session asks for
 
     def _take(self) -> None:
+        """Takes one thing at a time.
+
+        While the loop hangs, what else is asked waits in the relay, where it is bounded and fails
+        in time, as not sent.
+        """
         while not self._over.is_set():
-            asked = self.relay.next(0.1)
-            if asked is not None:
-                with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-                    self._loop.call(self._do, *asked)
+            asked = self.relay.next(_LOOK_S)
+            if asked is None:
+                continue
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+                done = self._loop.hand(self._do, *asked)
+                while not done.wait(_LOOK_S) and not self._over.is_set():
+                    pass
 
     def _do(self, kind: str, key: int, text: str) -> None:
         if kind == "call":
-            self._loop.begin(self._call(key, json.loads(text)))
+            # What the session has given up while the loop hung is not done late.
+            if self.relay.awaits(key):
+                self._loop.begin(self._call(key, json.loads(text)))
         elif kind == "open":
             self._wires.open(key, text)
         elif kind == "close":

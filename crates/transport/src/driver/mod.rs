@@ -273,10 +273,10 @@ impl Driver {
                 // A connection that ended says so itself.
                 io.send(first, payload(message));
             }
-            Effect::Http { id, method, url, headers, body } => match Url::parse(&url) {
+            Effect::Http { id, urgency, method, url, headers, body } => match Url::parse(&url) {
                 Ok(url) => {
                     let key = (self.index << SESSION_BITS) | id.0;
-                    io.call(key, http::Request { method, url, headers, body });
+                    io.call(key, http::Request { urgency, method, url, headers, body });
                 }
                 Err(error) => self.untried.push_back((id, error.message().to_owned())),
             },

@@ -1,9 +1,10 @@
 //! The requests of one I/O thread: connections that are kept, one request at a time on each.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
+use mainspring_venues::outgoing::Urgency;
 use mio::{Interest, Token};
 use zeroize::Zeroizing;
 
@@ -11,6 +12,7 @@ use super::attempts::Outcome;
 use super::{CallKey, CallLimits, IoEvent, Shared};
 use crate::address::Origin;
 use crate::http::{Reader, Request, Response};
+use crate::lines::{Lines, Taken};
 use crate::stream::Stream;
 
 const NEVER: Duration = Duration::from_secs(3_600);
@@ -18,6 +20,7 @@ const NEVER: Duration = Duration::from_secs(3_600);
 /// A request on its way.
 struct Call {
     key: CallKey,
+    urgency: Urgency,
     bytes: Zeroizing<Vec<u8>>,
     until: Instant,
     /// Asking twice is harmless, and it was not asked twice yet.
@@ -44,9 +47,16 @@ struct Kept {
 
 #[derive(Default)]
 struct Host {
-    waiting: VecDeque<Call>,
+    waiting: Lines<Call>,
     kept: Vec<Kept>,
     connecting: usize,
+}
+
+impl Host {
+    /// The requests that have a connection.
+    fn taken(&self) -> Taken {
+        Taken::of(self.kept.iter().filter_map(|kept| Some(kept.running.as_ref()?.call.urgency)))
+    }
 }
 
 /// How a step on a connection ended.
@@ -91,24 +101,26 @@ impl Calls {
             Ok(bytes) => bytes,
             Err(error) => return shared.emit(unsent(&error.to_string())),
         };
+        let urgency = request.urgency;
         let host = self.hosts.entry(origin.clone()).or_default();
-        if host.waiting.len() >= self.limits.waiting {
+        if host.waiting.len(urgency) >= self.limits.waiting {
             return shared.emit(unsent("too many requests wait for this host"));
         }
         let until = Instant::now() + self.limits.patience;
         let may_repeat = request.is_repeatable();
-        host.waiting.push_back(Call { key, bytes, until, may_repeat });
+        host.waiting.push(urgency, Call { key, urgency, bytes, until, may_repeat });
         self.due = self.due.min(until);
         self.dispatch(shared, &origin);
     }
 
-    /// Gives what waits to connections that are free, in the order asked, and makes more of them.
+    /// Gives what waits to connections that are free, the most urgent first, and makes more of them.
     fn dispatch(&mut self, shared: &mut Shared, origin: &Origin) {
         let begun = self.give(shared, origin);
         let Some(host) = self.hosts.get_mut(origin) else { return };
         let all = host.kept.len() + host.connecting;
-        let wanted = host.waiting.len().saturating_sub(host.connecting);
-        for _ in 0..wanted.min(self.limits.connections.saturating_sub(all)) {
+        let ready = host.waiting.ready(host.taken(), self.limits.connections);
+        let wanted = ready.saturating_sub(host.connecting);
+        for _ in 0..wanted.min(self.limits.connections.all.saturating_sub(all)) {
             host.connecting += 1;
             shared.attempts.call(origin.clone());
         }
@@ -120,7 +132,10 @@ impl Calls {
     /// Gives what waits to connections that are free; those that got something.
     fn give(&mut self, shared: &mut Shared, origin: &Origin) -> Vec<Token> {
         let mut begun = Vec::new();
-        while let Some(host) = self.hosts.get_mut(origin).filter(|host| !host.waiting.is_empty()) {
+        while let Some(host) = self.hosts.get_mut(origin) {
+            if host.waiting.ready(host.taken(), self.limits.connections) == 0 {
+                break;
+            }
             let free = host.kept.iter().position(|kept| kept.running.is_none());
             let Some(at) = free else { break };
             let kept = &mut host.kept[at];
@@ -128,7 +143,9 @@ impl Calls {
                 self.drop_kept(shared, origin, at);
                 continue;
             }
-            let Some(call) = host.waiting.pop_front() else { break };
+            let taken = host.taken();
+            let Some(call) = host.waiting.next(taken, self.limits.connections) else { break };
+            let kept = &mut host.kept[at];
             let reader = Reader::new(self.limits.body_bytes);
             let sent_before = kept.stream.sent();
             kept.running = Some(Running { call, written: 0, sent_before, reader });
@@ -156,7 +173,7 @@ impl Calls {
                 self.dispatch(shared, origin);
             }
             Err(error) if host.kept.is_empty() && host.connecting == 0 => {
-                for call in std::mem::take(&mut host.waiting) {
+                for call in host.waiting.take_if(|_| true) {
                     let reason = format!("{origin}: {error}");
                     shared.emit(IoEvent::Failed { key: call.key, perhaps_sent: false, reason });
                 }
@@ -216,7 +233,7 @@ impl Calls {
         if stale && (running.call.may_repeat || !sent) {
             running.call.may_repeat = false;
             if let Some(host) = self.hosts.get_mut(origin) {
-                return host.waiting.push_front(running.call);
+                return host.waiting.push_front(running.call.urgency, running.call);
             }
         }
         let reason = format!("{origin}: {reason}");
@@ -246,8 +263,7 @@ impl Calls {
 
     fn keep_time_of(&mut self, shared: &mut Shared, origin: &Origin, now: Instant) {
         let Some(host) = self.hosts.get_mut(origin) else { return };
-        while host.waiting.front().is_some_and(|call| call.until <= now) {
-            let Some(call) = host.waiting.pop_front() else { break };
+        for call in host.waiting.take_if(|call| call.until <= now) {
             let reason = format!("{origin}: no connection in time");
             shared.emit(IoEvent::Failed { key: call.key, perhaps_sent: false, reason });
         }

@@ -21,6 +21,7 @@ use tungstenite::Bytes;
 use crate::backoff::BackOffConfig;
 use crate::connect::Route;
 use crate::http::{Request, Response};
+use crate::lines::Places;
 use crate::pulse::PulseConfig;
 use crate::websocket::{Payload, SocketLimits};
 
@@ -54,8 +55,8 @@ pub struct IoConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
     /// Connections to one host; each has one request at a time.
-    pub connections: usize,
-    /// Requests that may wait for a connection to a host; more are not sent.
+    pub connections: Places,
+    /// Requests of one urgency that may wait for a connection to a host; more are not sent.
     pub waiting: usize,
     /// From the request to its answer.
     pub patience: Duration,
@@ -68,7 +69,7 @@ pub struct CallLimits {
 impl Default for CallLimits {
     fn default() -> Self {
         Self {
-            connections: 8,
+            connections: Places { all: 12, for_orders: 2, for_cancels: 2 },
             waiting: 1_024,
             patience: Duration::from_secs(10),
             body_bytes: 64 << 20,

@@ -11,6 +11,7 @@ use mainspring_live::WallClock;
 use mainspring_transport::backoff::BackOffConfig;
 use mainspring_transport::connect::Route;
 use mainspring_transport::io::{CallLimits, Io, IoConfig, IoEvent};
+use mainspring_transport::lines::Places;
 use mainspring_transport::proxy::Proxy;
 use mainspring_transport::pulse::PulseConfig;
 use mainspring_transport::tls::Tls;
@@ -42,7 +43,7 @@ pub fn config() -> IoConfig {
             good_after: Duration::from_secs(60),
         },
         calls: CallLimits {
-            connections: 2,
+            connections: Places { all: 2, for_orders: 0, for_cancels: 0 },
             waiting: 4,
             patience: Duration::from_millis(600),
             body_bytes: 10_000,

@@ -57,6 +57,23 @@ impl About {
             _ => false,
         }
     }
+
+    /// Whether it makes or changes an order.
+    const fn makes(&self) -> Option<ClientOrderId> {
+        match self {
+            Self::Place(order) | Self::Amend { order, .. } => Some(*order),
+            _ => None,
+        }
+    }
+
+    /// Whether a request that makes or changes an order has to be done before this one.
+    fn is_behind(&self, order: ClientOrderId) -> bool {
+        match self {
+            // All that is in an instrument, whatever it is.
+            Self::Sweep { .. } => true,
+            other => other.cancels(order),
+        }
+    }
 }
 
 /// A question about one order.
@@ -159,6 +176,15 @@ impl Calls {
         self.open.values().any(|call| call.about.cancels(order))
     }
 
+    /// Whether a request by HTTP that makes or changes what this one cancels is on its way.
+    pub(super) fn is_making(&self, cancel: &About) -> bool {
+        let makes = |about: &About| about.makes().is_some_and(|order| cancel.is_behind(order));
+        self.open.values().filter(|call| call.socket.is_none()).any(|call| match &call.about {
+            About::Many(items) => items.iter().any(makes),
+            about => makes(about),
+        })
+    }
+
     /// Whether everything in an instrument is being cancelled.
     pub(super) fn is_sweeping(&self, instrument: InstrumentId) -> bool {
         let sweeps = |about: &About| matches!(about, About::Sweep { instrument: at, armed: false, .. } if *at == instrument);
@@ -175,7 +201,11 @@ pub(super) enum Later {
     KeepAlive,
     Countdown,
     Query(Query),
-    Cancel { order: ClientOrderId, instrument: InstrumentId, attempt: u32 },
+    Cancel {
+        order: ClientOrderId,
+        instrument: InstrumentId,
+        attempt: u32,
+    },
     ForeignCancel(u64, InstrumentId),
     Sweep(InstrumentId),
     Account(TimeNs),

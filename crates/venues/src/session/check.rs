@@ -16,7 +16,7 @@ use crate::fact::{Fact, Notice, RightsFact};
 use crate::failure::Failure;
 use crate::listing::{one_of_each_settlement, Listing};
 use crate::operation::{Operation, Page};
-use crate::outgoing::{Host, Outgoing, Reply, Via};
+use crate::outgoing::{Host, Outgoing, Reply, Urgency, Via};
 use crate::venue::Venue;
 
 /// How often the clock is asked.
@@ -229,6 +229,7 @@ impl CheckUp {
         };
         out.ask(Effect::Http {
             id: CallId(id),
+            urgency: Urgency::Question,
             method: self.scratch.method,
             url: format!("{base}{}", self.scratch.target),
             headers: self.scratch.headers().map(|(name, value)| (name, value.to_owned())).collect(),

@@ -7,7 +7,7 @@ use mainspring_core::{InstrumentId, MarketRow, Ticks, TimeNs};
 
 use super::input::{CallId, SocketId, TimerId};
 use super::told::Told;
-use crate::outgoing::Method;
+use crate::outgoing::{Method, Urgency};
 use crate::venue::Endpoints;
 
 /// Where a venue is. A simulator on this machine is just another address.
@@ -78,6 +78,8 @@ pub enum Effect {
     Http {
         /// By this number.
         id: CallId,
+        /// What it may overtake of those that wait for the same host.
+        urgency: Urgency,
         /// Method.
         method: Method,
         /// Where to, with the query. It may hold a signature.
@@ -212,6 +214,7 @@ mod tests {
         };
         let http = Effect::Http {
             id: CallId(2),
+            urgency: Urgency::Order,
             method: Method::Post,
             url: "https://api.binance.com/api/v3/order?signature=abc".to_owned(),
             headers: vec![("X-MBX-APIKEY", "secret".to_owned())],

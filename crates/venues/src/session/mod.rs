@@ -13,7 +13,8 @@
 //! * Ping frames of the peer are answered by the driver. Frames of data are handed on whole, pongs as
 //!   [`Input::Pong`].
 //! * Every [`Effect::Http`] ends in exactly one [`Input::Response`] or [`Input::Failed`]; requests to
-//!   one host leave in the order asked.
+//!   one host leave by their urgency ([`crate::outgoing::Urgency`]), those of one urgency in the order
+//!   asked.
 //! * A timer fires once, at or after its time; asking for the same [`TimerId`] again moves it.
 //! * Frames of a socket end with [`Effect::Close`]; `Closed` follows all the same.
 

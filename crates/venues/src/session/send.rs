@@ -10,7 +10,7 @@ use super::machine::{note, VenueSession, AGAIN_NS};
 use super::told::Level;
 use super::wires::Role;
 use crate::operation::Operation;
-use crate::outgoing::{Host, Via};
+use crate::outgoing::{Host, Urgency, Via};
 
 /// What came of the wish to send something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,17 +24,22 @@ pub(super) enum Sending {
 }
 
 impl About {
-    fn purpose(&self) -> Purpose {
+    fn urgency(&self) -> Urgency {
         match self {
             Self::Cancel { .. }
             | Self::ForeignCancel(_)
             | Self::Sweep { .. }
-            | Self::Countdown(_) => Purpose::Cancel,
-            Self::Many(items) => match items.first() {
-                Some(first) => first.purpose(),
-                None => Purpose::Other,
-            },
-            _ => Purpose::Other,
+            | Self::Countdown(_) => Urgency::Cancel,
+            Self::Place(_) | Self::Amend { .. } => Urgency::Order,
+            Self::Many(items) => items.first().map_or(Urgency::Question, Self::urgency),
+            _ => Urgency::Question,
+        }
+    }
+
+    fn purpose(&self) -> Purpose {
+        match self.urgency() {
+            Urgency::Cancel => Purpose::Cancel,
+            Urgency::Order | Urgency::Question => Purpose::Other,
         }
     }
 }
@@ -108,7 +113,7 @@ impl VenueSession {
                 self.note_call(id, about, Some(socket), now_ns);
             }
             None => {
-                self.http(id, out);
+                self.http(id, self.urgency(&about), out);
                 self.note_call(id, about, None, now_ns);
             }
         }
@@ -123,7 +128,15 @@ impl VenueSession {
         }
     }
 
-    fn http(&self, id: u64, out: &mut Outbox) {
+    /// A cancel passes what waits, but not the request that makes or changes what it is about.
+    fn urgency(&self, about: &About) -> Urgency {
+        match about.urgency() {
+            Urgency::Cancel if self.calls.is_making(about) => Urgency::Order,
+            urgency => urgency,
+        }
+    }
+
+    fn http(&self, id: u64, urgency: Urgency, out: &mut Outbox) {
         let base = match self.scratch.host {
             Host::Chain => &self.settings.addresses.chain,
             Host::Rest | Host::Trade | Host::User => &self.settings.addresses.rest,
@@ -133,6 +146,7 @@ impl VenueSession {
         url.push_str(&self.scratch.target);
         out.ask(Effect::Http {
             id: CallId(id),
+            urgency,
             method: self.scratch.method,
             url,
             headers: self.scratch.headers().map(|(name, value)| (name, value.to_owned())).collect(),

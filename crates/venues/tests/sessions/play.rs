@@ -8,6 +8,7 @@ use mainspring_core::{
     VenueRequestKind,
 };
 use mainspring_venues::listing::{Listing, Listings};
+use mainspring_venues::outgoing::Urgency;
 use mainspring_venues::secret::Secret;
 use mainspring_venues::session::{
     CallId, Effect, Input, Message, Note, Outbox, Sent, Session, SessionSettings, SocketId,
@@ -27,6 +28,7 @@ pub const SECRET: &str = "secretsecret";
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub id: CallId,
+    pub urgency: Urgency,
     pub method: &'static str,
     pub url: String,
     pub body: String,
@@ -144,8 +146,8 @@ impl Play {
                     self.pinged.push(socket);
                 }
                 Effect::Send { .. } => panic!("no binary frames here"),
-                Effect::Http { id, method, url, body, .. } => {
-                    self.asked.push(Asked { id, method: method.name(), url, body });
+                Effect::Http { id, urgency, method, url, body, .. } => {
+                    self.asked.push(Asked { id, urgency, method: method.name(), url, body });
                 }
                 Effect::Timer { timer, at_ns } => self.timer = Some((timer, at_ns)),
             }

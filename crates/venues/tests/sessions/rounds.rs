@@ -5,6 +5,7 @@ use mainspring_core::{
     ClientOrderId, InstrumentId, Lots, OrderFlags, RejectReason, Request, Side, Ticks,
     VenueEventKind, VenueRequest, VenueRequestKind,
 };
+use mainspring_venues::outgoing::Urgency;
 use mainspring_venues::session::{OnDisconnect, Sent, SessionSettings, SocketId};
 
 use crate::others::okx;
@@ -91,6 +92,28 @@ fn a_cancel_never_overtakes_its_own_order() {
     play.round(&[place(1), cancel(1)]);
     let order: Vec<&str> = play.asked.iter().map(|one| one.method).collect();
     assert_eq!(order, ["POST", "DELETE"]);
+    // Neither here nor while both wait for a connection.
+    let urgency: Vec<Urgency> = play.asked.iter().map(|one| one.urgency).collect();
+    assert_eq!(urgency, [Urgency::Order, Urgency::Order]);
+}
+
+#[test]
+fn a_cancel_passes_what_waits_once_its_order_is_known() {
+    let (mut play, _) = two_open(|_| {});
+    play.round(&[place(3), cancel(1)]);
+    assert_eq!(play.take("POST", "/fapi/v1/order").urgency, Urgency::Order);
+    assert_eq!(play.take("DELETE", "/fapi/v1/order").urgency, Urgency::Cancel);
+    // A batch with one whose order is on its way stays behind it; so does a sweep.
+    play.round(&[cancel(2), cancel(3)]);
+    assert_eq!(play.take("DELETE", "/fapi/v1/batchOrders").urgency, Urgency::Order);
+    for (on_its_way, urgency) in [(false, Urgency::Cancel), (true, Urgency::Order)] {
+        let (mut play, _) = two_open(|settings| settings.cancel_all = true);
+        if on_its_way {
+            play.round(&[place(3)]);
+        }
+        play.halt();
+        assert_eq!(play.take("DELETE", "/fapi/v1/allOpenOrders").urgency, urgency);
+    }
 }
 
 #[test]
