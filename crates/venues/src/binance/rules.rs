@@ -130,6 +130,8 @@ pub(super) const fn wiring(market: Market) -> Wiring {
     let plain = Wiring {
         snapshot: SnapshotBy::Request(1_000),
         clock_codes: &["-1021"],
+        // A handshake has a weight, and addresses are banned from both.
+        orders_socket_counts: true,
         fills_page: 1_000,
         fills_ascend: true,
         ..PLAIN

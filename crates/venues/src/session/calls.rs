@@ -199,6 +199,8 @@ pub(super) enum Later {
     Instruments,
     ListenKey,
     KeepAlive,
+    /// The connection for orders is opened again.
+    OrdersSocket,
     Countdown,
     Query(Query),
     Cancel {

@@ -140,6 +140,9 @@ impl VenueSession {
 
     /// A request was not done, or nobody knows.
     fn failed(&mut self, call: Call, failure: Failure, now_ns: TimeNs, out: &mut Outbox) {
+        if call.about == About::ListenKey {
+            return self.key_refused(&call, &failure, now_ns, out);
+        }
         self.learn_of(&failure, call.shape.asked, now_ns, out);
         if let (About::Stream, Some(socket)) = (&call.about, call.socket) {
             note(out, Level::Error, "user_stream", failure.to_string());
@@ -147,6 +150,14 @@ impl VenueSession {
             return self.closed(socket, "its subscription was refused", now_ns, out);
         }
         self.not_done(call.about, &failure, now_ns, out);
+    }
+
+    /// There is no key for user events, for this reason. A key of ours that is wrong is told with it, once.
+    fn key_refused(&mut self, call: &Call, failure: &Failure, now_ns: TimeNs, out: &mut Outbox) {
+        if failure.class != FailureClass::Authentication || self.is_about_clock(failure) {
+            self.learn_of(failure, call.shape.asked, now_ns, out);
+        }
+        self.go_without_key(&failure.code, &failure.to_string(), now_ns, out);
     }
 
     /// What a failure means for what was asked.
@@ -351,7 +362,6 @@ impl VenueSession {
         match about {
             About::Time => self.later(at_ns, Later::Time),
             About::Instruments => self.later(at_ns, Later::Instruments),
-            About::ListenKey => self.later(at_ns, Later::ListenKey),
             About::KeepAlive => self.later(at_ns, Later::KeepAlive),
             About::Snapshot(instrument) => {
                 self.books.again(instrument, (now_ns, at_ns), AGAIN_NS);
@@ -408,6 +418,7 @@ impl VenueSession {
             (About::Query(query), _) => self.query_failed(query, now_ns),
             (About::Account(number, ..), _) => self.account_failed(number, reason, now_ns, out),
             (About::Stream, _) => {}
+            (About::ListenKey, _) => self.go_without_key("", reason, now_ns, out),
             (about, _) => {
                 note(out, Level::Warning, "request", format!("{about:?}: {reason}"));
                 self.try_again(about, now_ns);

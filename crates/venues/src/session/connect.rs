@@ -18,6 +18,18 @@ use crate::venue::Stream;
 /// So much before the venue ends a connection another one takes its place.
 const BEFORE_END_NS: i64 = 600_000 * MS;
 
+/// Longest wait before the key of the user stream is asked for again.
+const LONGEST_WITHOUT_KEY_NS: i64 = 60_000 * MS;
+
+/// The key of the user stream was asked for in vain.
+#[derive(Debug, Default)]
+pub(super) struct WithoutKey {
+    /// How often since there was one.
+    times: u32,
+    /// The code of what was told of it.
+    told: String,
+}
+
 impl VenueSession {
     /// Connects to each address that has something to subscribe to.
     pub(super) fn connect_market(&mut self, now_ns: TimeNs, out: &mut Outbox) {
@@ -59,7 +71,43 @@ impl VenueSession {
         }
     }
 
+    /// The connection for orders is opened again when it was held back.
+    pub(super) fn reopen_for_orders(&mut self, now_ns: TimeNs, out: &mut Outbox) {
+        if self.wires.of(Role::Trade).is_none() {
+            self.open(Role::Trade, false, now_ns, out);
+        }
+    }
+
+    /// A connection that counts as a request waits while the venue takes none: an attempt would lengthen
+    /// a ban.
+    fn holds_back(
+        &mut self,
+        role: Role,
+        successor: bool,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) -> bool {
+        let until_ns = self.budgets.blocked_until_ns();
+        if role != Role::Trade || !self.wiring.orders_socket_counts || until_ns <= now_ns {
+            return false;
+        }
+        // A successor is wanted again at the next look.
+        if !successor {
+            let wait_ms = (until_ns - now_ns) / MS;
+            let text = format!(
+                "{} is made again in {wait_ms} ms: the venue takes no requests",
+                name_of(role)
+            );
+            note(out, Level::Warning, "rate_limit", text);
+            self.later(until_ns, Later::OrdersSocket);
+        }
+        true
+    }
+
     fn open(&mut self, role: Role, successor: bool, now_ns: TimeNs, out: &mut Outbox) {
+        if self.holds_back(role, successor, now_ns, out) {
+            return;
+        }
         let addresses = &self.settings.addresses;
         let url = match role {
             Role::Market(at) => addresses.market[at].clone(),
@@ -361,11 +409,40 @@ impl VenueSession {
         }
     }
 
+    /// No key of the user stream came: it is asked for again with growing waits. That is told once for
+    /// each reason.
+    pub(super) fn go_without_key(
+        &mut self,
+        code: &str,
+        why: &str,
+        now_ns: TimeNs,
+        out: &mut Outbox,
+    ) {
+        let without = &mut self.without_key;
+        let wait_ns = (AGAIN_NS << without.times.min(6)).min(LONGEST_WITHOUT_KEY_NS);
+        if without.times == 0 || without.told != code {
+            code.clone_into(&mut without.told);
+            let longest_s = LONGEST_WITHOUT_KEY_NS / (1_000 * MS);
+            let text = format!(
+                "no user events: the venue gives no key for their stream ({why}); it is asked again and \
+                 again, after {longest_s} s at most"
+            );
+            note(out, Level::Warning, "user_stream", text);
+        }
+        without.times = without.times.saturating_add(1);
+        let at_ns = self.budgets.blocked_until_ns().max(now_ns + wait_ns);
+        self.later(at_ns, Later::ListenKey);
+    }
+
     /// The key of the user stream is known: its connection can begin. One by another key that is gone
     /// stands and hears nothing.
     pub(super) fn take_listen_key(&mut self, key: String, now_ns: TimeNs, out: &mut Outbox) {
         let UserBy::ListenKey { keep_ms } = self.wiring.user else { return };
         let keep_ns = keep_ms as i64 * MS;
+        if std::mem::take(&mut self.without_key).times > 0 {
+            let text = "the venue gives a key for the stream of user events again".to_owned();
+            note(out, Level::Info, "user_stream", text);
+        }
         self.later(now_ns + keep_ns, Later::KeepAlive);
         let gone = self.listen_key.replace(key.clone()).is_some_and(|old| old != key);
         if self.wires.of(Role::User).is_none() {

@@ -10,6 +10,7 @@ use super::book::{Books, MarketCounts};
 use super::budget::Budgets;
 use super::calls::{Calls, Later};
 use super::clock::VenueClock;
+use super::connect::WithoutKey;
 use super::effect::{Effect, Outbox};
 use super::input::{Input, SocketId, TimerId};
 use super::ours::Ours;
@@ -52,6 +53,7 @@ pub struct VenueSession {
     pub(super) gathers: u64,
     pub(super) scratch: Outgoing,
     pub(super) listen_key: Option<String>,
+    pub(super) without_key: WithoutKey,
     pub(super) instruments_known: bool,
     pub(super) up: bool,
     pub(super) fresh: bool,
@@ -104,6 +106,7 @@ impl VenueSession {
             gathers: 0,
             scratch: Outgoing::new(),
             listen_key: None,
+            without_key: WithoutKey::default(),
             instruments_known: false,
             up: false,
             fresh: false,
@@ -219,6 +222,7 @@ impl VenueSession {
                 Later::Instruments => self.ask_instruments(now_ns, out),
                 Later::ListenKey => self.ask_listen_key(now_ns, out),
                 Later::KeepAlive => self.keep_alive(now_ns, out),
+                Later::OrdersSocket => self.reopen_for_orders(now_ns, out),
                 Later::Countdown => self.keep_countdown(now_ns, out),
                 Later::Query(query) => self.query_if_wanted(query, now_ns, out),
                 Later::Sweep(instrument) => self.sweep_instrument(instrument, now_ns, out),

@@ -56,6 +56,8 @@ pub struct Wiring {
     pub armed_lists: u8,
     /// Whether the countdown that cancels is set for each instrument, or for all at once.
     pub countdown_each: bool,
+    /// Whether connecting for orders counts as a request: it waits while the venue takes none.
+    pub orders_socket_counts: bool,
     /// Whether a refusal of too many orders without a time to wait is about new orders alone: cancels
     /// and questions go on.
     pub orders_limited_apart: bool,
@@ -76,5 +78,6 @@ pub const PLAIN: Wiring = Wiring {
     armed_apart: false,
     armed_lists: 0,
     countdown_each: false,
+    orders_socket_counts: false,
     orders_limited_apart: false,
 };

@@ -5,9 +5,11 @@ use mainspring_core::{
     Answer, CancelReason, ClientOrderId, InstrumentId, Lots, RejectReason, Request, Side, Ticks,
     VenueEventKind,
 };
-use mainspring_venues::session::{OnDisconnect, Sent, SocketId, Told};
+use mainspring_venues::session::{Level, OnDisconnect, Sent, SocketId, Told};
 
-use crate::play::{client, server_time, spot, usdm, version, ws_id, Play, BEGIN_NS, MS, SECOND};
+use crate::play::{
+    client, server_time, spot, usdm, version, ws_id, Asked, Play, BEGIN_NS, INFO, MS, SECOND,
+};
 
 /// A user event of USD-M about an order of 5 lots at 61,800.0.
 fn update(id: u64, execution: &str, status: &str, last: &str, all: &str, trade: u64) -> String {
@@ -225,6 +227,85 @@ fn a_user_stream_that_is_not_kept_alive_is_tried_again_soon_and_left_when_it_is_
     assert!(play.session.is_up(), "{:?}", play.notes);
     play.wait(100 * MS);
     play.take("GET", "/fapi/v1/openOrders");
+}
+
+const WRONG_KEY: &str = r#"{"code":-2015,"msg":"Invalid API-key, IP, or permissions"}"#;
+
+/// How long after this refusal the key of the user stream is asked for again, in seconds.
+fn asked_again_after_s(
+    play: &mut Play,
+    sockets: &[SocketId],
+    refuse: impl Fn(&mut Play, &Asked),
+) -> i64 {
+    let asked = play.take("POST", "/fapi/v1/listenKey");
+    refuse(play, &asked);
+    let refused_ns = play.now_ns;
+    while !play.asked.iter().any(|one| one.url.ends_with("/fapi/v1/listenKey")) {
+        assert!(play.now_ns - refused_ns < 200 * SECOND, "never");
+        play.wait_alive(50 * MS, sockets);
+    }
+    (play.now_ns - refused_ns + SECOND / 2) / SECOND
+}
+
+#[test]
+fn a_wrong_key_asks_for_its_user_stream_with_growing_waits_and_says_so_once() {
+    let mut play = Play::new("binance_usdm", |settings| settings.orders_by_socket = false);
+    play.start(&Account::default());
+    let now_ms = play.now_ns / MS;
+    play.ok("GET", "/fapi/v1/time", &server_time(now_ms));
+    play.ok("GET", "/fapi/v1/exchangeInfo", INFO);
+    let sockets = [play.connect("/public/"), play.connect("/market/")];
+    play.notes.clear();
+    let wrong = |play: &mut Play, asked: &Asked| play.answer(asked, 401, &[], WRONG_KEY);
+    let waits: Vec<i64> = (0..9).map(|_| asked_again_after_s(&mut play, &sockets, wrong)).collect();
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    let told = |play: &Play| -> Vec<(Level, &'static str, String)> {
+        let topics = ["user_stream", "authentication", "request"];
+        let notes = play.notes.iter().filter(|note| topics.contains(&note.topic));
+        notes.map(|note| (note.level, note.topic, note.text.clone())).collect()
+    };
+    let [(Level::Warning, "user_stream", why)] = &told(&play)[..] else {
+        panic!("{:?}", play.notes)
+    };
+    assert!(why.contains("-2015") && why.contains("60 s"), "{why}");
+    // Another reason is told too, and that it works again.
+    let lost = |play: &mut Play, asked: &Asked| play.fail(asked, Sent::Perhaps);
+    assert_eq!(asked_again_after_s(&mut play, &sockets, lost), 60);
+    assert_eq!(told(&play).len(), 2, "{:?}", play.notes);
+    play.told.clear();
+    play.ok("POST", "/fapi/v1/listenKey", r#"{"listenKey":"abcd"}"#);
+    let user = play.connect("/private/ws/abcd");
+    assert_eq!(play.others(), [Told::Link { up: true }]);
+    let [.., (Level::Info, "user_stream", again)] = &told(&play)[..] else {
+        panic!("{:?}", play.notes)
+    };
+    assert!(again.contains("again"), "{again}");
+    // The next trouble begins anew.
+    play.notes.clear();
+    play.frame(user, r#"{"e":"listenKeyExpired","E":1795255201000,"listenKey":"abcd"}"#);
+    assert_eq!(asked_again_after_s(&mut play, &sockets, wrong), 1);
+    assert_eq!(told(&play).iter().filter(|(_, topic, _)| *topic == "user_stream").count(), 1);
+}
+
+#[test]
+fn a_connection_that_counts_as_a_request_is_not_made_while_the_address_is_banned() {
+    let (mut play, [market, trade]) = spot(&Account::default());
+    play.request(Request::AccountQuery { venue: 0, since_ns: 0 });
+    let asked = play.take("GET", "/api/v3/openOrders");
+    let body = r#"{"code":-1003,"msg":"Way too much request weight used; IP banned until 1795255321000."}"#;
+    play.answer(&asked, 418, &[("Retry-After", "120")], body);
+    play.opens.clear();
+    play.close(trade);
+    play.close(market);
+    // Streams are none of it: a ban tells its clients to listen there.
+    let market = play.connect("stream.binance.com");
+    play.wait_alive(119 * SECOND, &[market]);
+    assert!(play.opens.is_empty(), "{:?}", play.opens);
+    let held = play.notes.iter().filter(|note| note.text.contains("is made again in 120000 ms"));
+    assert_eq!(held.count(), 1, "{:?}", play.notes);
+    play.wait_alive(2 * SECOND, &[market]);
+    play.connect("ws-api.binance.com");
+    assert!(play.opens.is_empty(), "{:?}", play.opens);
 }
 
 #[test]
