@@ -126,14 +126,15 @@ class DialectSide:
 
     # OKX
 
-    def _okx(self, path: str) -> Any:
+    def _okx(self, path: str, body: str = "") -> Any:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-        sign = base64.b64encode(self._code(f"{stamp}GET{path}")).decode()
+        method = "POST" if body else "GET"
+        sign = base64.b64encode(self._code(f"{stamp}{method}{path}{body}")).decode()
         headers = {
             "OK-ACCESS-KEY": self.member.key, "OK-ACCESS-SIGN": sign,
             "OK-ACCESS-TIMESTAMP": stamp, "OK-ACCESS-PASSPHRASE": self.member.passphrase,
         }  # fmt: skip
-        return self._ask(path, headers)["data"]
+        return self._ask(path, headers, body.encode() or None)["data"]
 
     def _unit(self) -> float:
         return UNITS.get(self.venue, 1.0)

@@ -86,6 +86,13 @@ pub struct UserEvent {
     pub kind: UserEventKind,
 }
 
+impl UserEvent {
+    /// Whether it is that a trigger was reached.
+    const fn is_trigger(&self) -> bool {
+        matches!(self.kind, UserEventKind::Triggered)
+    }
+}
+
 /// What happened to a member's order.
 #[derive(Clone, Copy, Debug)]
 pub enum UserEventKind {
@@ -99,6 +106,8 @@ pub enum UserEventKind {
     Expired,
     /// Its terms changed.
     Amended,
+    /// Its trigger was reached.
+    Triggered,
 }
 
 /// What the venue remembers and has to tell.
@@ -561,6 +570,14 @@ fn padded(mut text: String, decimals: usize) -> String {
 }
 
 impl Desk {
+    /// What happened since the last time, without triggers: for protocols that tell what becomes of an order
+    /// of which the trigger was reached, and nothing before that.
+    pub fn take_events(&mut self) -> Vec<UserEvent> {
+        let mut events = std::mem::take(&mut self.events);
+        events.retain(|event| !event.is_trigger());
+        events
+    }
+
     fn end(&mut self, id: OrderId, status: Status, now: TimeNs, kind: UserEventKind) {
         let Some(order) = self.records.get_mut(id) else { return };
         order.status = status;
@@ -672,6 +689,9 @@ impl Listener for Desk {
                 self.end(id, status, now, kind);
             }
             ReportKind::TriggerRejected(_) => {
+                // Its trigger came to nothing: the end is all there is to tell.
+                let is_of = |one: &mut UserEvent| one.is_trigger() && one.order.id == id;
+                self.events.pop_if(is_of);
                 self.end(id, Status::Expired, now, UserEventKind::Expired);
             }
             ReportKind::Amended { .. } => {
@@ -690,6 +710,9 @@ impl Listener for Desk {
             ReportKind::Triggered => {
                 if let Some(order) = self.records.get_mut(id) {
                     order.is_armed = false;
+                    order.update_ms = now / 1_000_000;
+                    let order = order.clone();
+                    self.events.push(UserEvent { order, kind: UserEventKind::Triggered });
                 }
             }
             ReportKind::Rested => {}

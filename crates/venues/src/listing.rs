@@ -1,7 +1,10 @@
 //! Instruments as a venue lists them: the common definition and the venue's own numbers for it.
 
 use hashbrown::HashMap;
-use mainspring_core::{Decimal, Error, ErrorKind, Instrument, InstrumentId, Lots, Result, Ticks};
+use mainspring_core::{
+    Decimal, Error, ErrorKind, Instrument, InstrumentId, InstrumentKind, Lots, Result, Ticks,
+    TimeNs,
+};
 
 /// What a venue needs to name an instrument beyond its symbol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,13 +50,24 @@ pub struct Listing {
     pub code: Code,
     /// Whether the venue takes orders in it now.
     pub trading: bool,
+    /// When it is delivered, where the venue says so; `None` for what does not expire.
+    pub expires_ns: Option<TimeNs>,
 }
 
 impl Listing {
     /// An instrument that needs no number of the venue's own.
     #[must_use]
     pub const fn new(id: InstrumentId, instrument: Instrument) -> Self {
-        Self { id, instrument, code: Code::None, trading: true }
+        Self { id, instrument, code: Code::None, trading: true, expires_ns: None }
+    }
+
+    /// The same as the venue lists it: whether it trades and, where it is a dated future, when it is
+    /// delivered. Venues give perpetuals no such time, or one far off.
+    #[must_use]
+    pub fn listed(self, trading: bool, delivered_ns: Option<TimeNs>) -> Self {
+        use InstrumentKind::{InverseFuture, LinearFuture};
+        let is_dated = matches!(self.instrument.kind, LinearFuture | InverseFuture);
+        Self { trading, expires_ns: delivered_ns.filter(|ns| is_dated && *ns > 0), ..self }
     }
 
     /// The venue's symbol.

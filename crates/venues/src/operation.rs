@@ -101,6 +101,10 @@ pub enum Operation<'a> {
     CancelAllArmed(&'a Listing),
     /// Change a resting order.
     Amend(Amend<'a>),
+    /// Change an order that waits for its trigger, where such orders are kept apart. The price is that of
+    /// [`mainspring_core::order::OrderTerms`] which is changed: the trigger of an order without a limit, else
+    /// the limit.
+    AmendArmed(Amend<'a>),
     /// What became of an order?
     Query {
         /// Where.
@@ -215,6 +219,8 @@ pub enum UserStream<'a> {
     Open,
     /// Subscribe to orders, fills, balances and positions, after the log-in where there is one.
     Subscribe,
+    /// Subscribe to orders that wait for their trigger, where they have a stream of their own.
+    SubscribeArmed,
     /// Keep the key alive.
     KeepAlive(&'a str),
     /// Give the key back.
@@ -277,7 +283,7 @@ impl Operation<'_> {
             Self::Cancel(_) | Self::CancelArmed(_) => Asked::Cancel,
             Self::CancelMany(_) => Asked::CancelMany,
             Self::CancelAll(_) | Self::CancelAllArmed(_) => Asked::CancelAll,
-            Self::Amend(_) => Asked::Amend,
+            Self::Amend(_) | Self::AmendArmed(_) => Asked::Amend,
             Self::Query { .. } | Self::QueryArmed { .. } => Asked::Query,
             Self::OpenOrders(_) | Self::ArmedOrders { .. } => Asked::OpenOrders,
             Self::Page(page) => page.of.asked(),

@@ -163,6 +163,7 @@ fn spot(operation: &Operation<'_>, respond: Respond, params: &mut Params) -> Res
         }
         Operation::PositionMode => return absent("positions"),
         Operation::CancelArmed(_)
+        | Operation::AmendArmed(_)
         | Operation::CancelAllArmed(_)
         | Operation::QueryArmed { .. }
         | Operation::ArmedOrders { .. } => return absent("a service apart for conditional orders"),
@@ -216,6 +217,9 @@ fn futures(operation: &Operation<'_>, params: &mut Params) -> Result<Route> {
             symbol(listing, params);
             route(Delete, "/fapi/v1/algoOpenOrders", "", 1, 0)
         }
+        // The service of conditional orders places, cancels and lists:
+        // <https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/New-Algo-Order>.
+        Operation::AmendArmed(_) => return refuse("conditional orders are not changed"),
         Operation::QueryArmed { order, .. } => {
             algo_key(*order, params);
             route(Get, "/fapi/v1/algoOrder", "", 1, 0)
@@ -318,7 +322,7 @@ fn listen_key(what: UserStream<'_>) -> Result<Route> {
         UserStream::Open => (Method::Post, "userDataStream.start"),
         UserStream::KeepAlive(_) => (Method::Put, "userDataStream.ping"),
         UserStream::Close(_) => (Method::Delete, "userDataStream.stop"),
-        UserStream::Subscribe => {
+        UserStream::Subscribe | UserStream::SubscribeArmed => {
             return refuse("the key is in the address of the stream: connect to it");
         }
     };

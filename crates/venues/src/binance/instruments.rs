@@ -61,7 +61,7 @@ fn listing(
     };
     let status = symbol.word("status")?.or(symbol.word("contractStatus")?);
     let trading = status == Some("TRADING");
-    Ok(Some(Listing { trading, ..Listing::new(id, instrument) }))
+    Ok(Some(Listing::new(id, instrument).listed(trading, symbol.time_ns("deliveryDate")?)))
 }
 
 struct Filters {

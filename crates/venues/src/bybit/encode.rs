@@ -257,6 +257,7 @@ fn route(
             return refuse("spot has no positions and no margin brackets");
         }
         Operation::CancelArmed(_)
+        | Operation::AmendArmed(_)
         | Operation::CancelAllArmed(_)
         | Operation::ArmedOrders { .. } => {
             return refuse("conditional orders are with the others");
@@ -509,6 +510,9 @@ fn user_stream(venue: &Bybit, what: UserStream<'_>, now_ms: i64, out: &mut Outgo
                 "{\"op\":\"subscribe\",\"args\":[\"order\",\"execution\",\"position\",\"wallet\"]}",
             );
             Ok(())
+        }
+        UserStream::SubscribeArmed => {
+            refuse("orders that wait for their trigger are told with the others")
         }
         UserStream::KeepAlive(_) | UserStream::Close(_) => {
             refuse("user streams have no keys to keep alive")

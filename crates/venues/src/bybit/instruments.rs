@@ -62,5 +62,5 @@ fn listing(venue: &str, id: InstrumentId, one: &Object<'_>) -> Read<Option<Listi
         margin_tiers: Vec::new(),
     };
     let trading = one.word("status")? == Some("Trading");
-    Ok(Some(Listing { trading, ..Listing::new(id, instrument) }))
+    Ok(Some(Listing::new(id, instrument).listed(trading, one.time_ns("deliveryTime")?)))
 }

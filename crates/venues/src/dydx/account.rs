@@ -31,6 +31,9 @@ pub(super) fn answer(
         let text = String::from_utf8_lossy(reply.body);
         return Err(Failure::of_status(reply.status, reply.retry_after_ms(), text));
     }
+    if out.asked == Asked::Fees {
+        return super::fees::answer(reply.body, on);
+    }
     if out.host == Host::Chain {
         return broadcast(reply.body, on);
     }

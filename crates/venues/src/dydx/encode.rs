@@ -77,6 +77,14 @@ pub(super) fn encode(
         }
         Operation::Cancel(one) => transact_cancel(venue, one, now_ms, out),
         Operation::CancelMany(list) => transact_cancels(venue, list, now_ms, out),
+        Operation::Fees(_) if venue.settings.address.is_empty() => {
+            refuse("fees are those of an account: its address is needed")
+        }
+        Operation::Fees(_) => {
+            out.host = Host::Chain;
+            super::fees::push_question(&venue.settings.address, &mut out.target);
+            Ok(())
+        }
         _ => question(venue, operation, out),
     }
 }
@@ -152,8 +160,8 @@ fn question(venue: &Dydx, operation: &Operation<'_>, out: &mut Outgoing) -> Resu
         Operation::Instruments | Operation::MarginTiers(_) => "/v4/perpetualMarkets".to_owned(),
         Operation::Time => "/v4/height".to_owned(),
         Operation::PlaceMany(_) => return refuse("a transaction holds one order"),
-        Operation::Rights { .. } | Operation::PositionMode | Operation::Fees(_) => {
-            return refuse("rights and fees of the account are not told");
+        Operation::Rights { .. } | Operation::PositionMode => {
+            return refuse("rights of the account are not told");
         }
         Operation::CancelAll(_) => {
             return refuse("there is no cancel of all: list the open orders and cancel them");
@@ -427,6 +435,9 @@ fn user_stream(venue: &Dydx, what: UserStream<'_>, out: &mut Outgoing) -> Result
         UserStream::Subscribe => {
             out.body.push_str(&frame("v4_block_height", ""));
             Ok(())
+        }
+        UserStream::SubscribeArmed => {
+            refuse("orders that wait for their trigger are told with the others")
         }
         UserStream::KeepAlive(_) | UserStream::Close(_) => {
             refuse("user streams have no keys to keep alive")

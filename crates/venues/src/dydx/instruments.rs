@@ -57,5 +57,5 @@ fn listing(id: InstrumentId, market: &Object<'_>) -> Read<Listing> {
         margin_tiers: Vec::new(),
     };
     let trading = matches!(market.word("status")?, Some("ACTIVE"));
-    Ok(Listing { id, instrument, code, trading })
+    Ok(Listing { code, trading, ..Listing::new(id, instrument) })
 }

@@ -4,6 +4,7 @@
 mod account;
 mod encode;
 mod errors;
+mod fees;
 mod instruments;
 mod market;
 pub mod protobuf;

@@ -207,6 +207,7 @@ fn request(venue: &Hyperliquid, operation: &Operation<'_>, now_ms: i64) -> Resul
             refuse("rights of the account are not told")
         }
         Operation::CancelArmed(_)
+        | Operation::AmendArmed(_)
         | Operation::CancelAllArmed(_)
         | Operation::QueryArmed { .. }
         | Operation::ArmedOrders { .. }
@@ -355,6 +356,9 @@ fn user_stream(venue: &Hyperliquid, what: UserStream<'_>, out: &mut Outgoing) ->
     let kind = match what {
         UserStream::Open => "orderUpdates",
         UserStream::Subscribe => "userFills",
+        UserStream::SubscribeArmed => {
+            return refuse("orders that wait for their trigger are told with the others");
+        }
         UserStream::KeepAlive(_) | UserStream::Close(_) => {
             return refuse("user streams have no keys to keep alive");
         }

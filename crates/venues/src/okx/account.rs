@@ -4,7 +4,7 @@ use mainspring_core::{CancelReason, Decimal, RejectReason};
 
 use super::errors::classify;
 use crate::amount::negated;
-use crate::document::{Object, Read, Unreadable};
+use crate::document::{each_raw, Object, Read, Unreadable};
 use crate::fact::{
     BalanceFact, Fact, FillFact, FillOrigin, Notice, OnFact, OrderFact, OrderStatus, PositionFact,
     RightsFact,
@@ -153,8 +153,8 @@ fn paged(
     Ok(())
 }
 
-/// Requests are acknowledged one by one; what becomes of the orders comes by the stream. Of orders that wait
-/// for their trigger no stream of this connection tells: their acknowledgement is all there is.
+/// Requests are acknowledged one by one; what becomes of the orders comes by the stream. Orders that wait for
+/// their trigger have a stream that may be missing: their acknowledgement counts as what it promises.
 fn acknowledged(asked: Asked, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     let mut at = 0;
     root.each("data", &mut |one| {
@@ -169,6 +169,8 @@ fn acknowledged(asked: Asked, root: &Object<'_>, on: OnFact<'_>) -> Read<()> {
         let venue_id = order.or(algo).ok_or(Unreadable::Missing("ordId"))?;
         let status = match asked {
             _ if order.is_some() => OrderStatus::Received,
+            // What was asked for is what stands: the session knows it.
+            Asked::Amend => OrderStatus::Received,
             Asked::Cancel => OrderStatus::Cancelled(CancelReason::Requested),
             _ => OrderStatus::Armed,
         };
@@ -319,8 +321,9 @@ fn order_fact<'a>(one: &Object<'a>) -> Read<OrderFact<'a>> {
         said: state,
         ..OrderFact::new(status).of(
             one.need_word("instId")?,
-            // An order that a trigger made bears the id of the one that waited.
-            one.word("clOrdId")?.or(one.word("algoClOrdId")?).unwrap_or(""),
+            // An order that a trigger made bears the id of the one that waited, beside none or one of the
+            // venue's own making.
+            one.word("algoClOrdId")?.or(one.word("clOrdId")?).unwrap_or(""),
             one.need_word("ordId")?,
         )
     })
@@ -350,16 +353,15 @@ fn algo_update(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     let state = one.need_word("state")?;
     let status = match state {
         "live" | "pause" => OrderStatus::Armed,
-        "effective" | "partially_effective" => OrderStatus::Triggered,
+        "effective" | "partially_effective" | "order_placed" | "filled" => OrderStatus::Triggered,
         "canceled" => OrderStatus::Cancelled(CancelReason::Requested),
         "order_failed" | "partially_failed" => OrderStatus::Rejected(Some(RejectReason::VenueRule)),
         _ => return Err(Unreadable::Wrong("state", "is not known")),
     };
     // Once triggered, the order on the book has an id of its own.
-    let became = one.word("ordId")?.filter(|id| *id != "0" && status == OrderStatus::Triggered);
-    let venue_id = match became {
-        Some(id) => id,
-        None => one.need_word("algoId")?,
+    let venue_id = match status {
+        OrderStatus::Triggered => made(one)?.unwrap_or(""),
+        _ => one.need_word("algoId")?,
     };
     let client = one.word("algoClOrdId")?.or(one.word("clOrdId")?).unwrap_or("");
     let symbol = one.need_word("instId")?;
@@ -375,6 +377,22 @@ fn algo_update(one: &Object<'_>, on: OnFact<'_>) -> Read<()> {
     };
     on(Fact::Order(fact));
     Ok(())
+}
+
+/// The id of the newest order that a trigger made. `ordId` is to give way to `ordIdList`, which is not there
+/// everywhere yet: <https://www.okx.com/docs-v5/en/#order-book-trading-algo-trading-ws-algo-orders-channel>.
+fn made<'a>(one: &Object<'a>) -> Read<Option<&'a str>> {
+    if let Some(id) = one.word("ordId")?.filter(|id| *id != "0") {
+        return Ok(Some(id));
+    }
+    let mut newest = None;
+    if let Some(list) = one.raw("ordIdList") {
+        each_raw(list, &mut |id| {
+            newest = std::str::from_utf8(id).ok().map(|id| id.trim_matches('"'));
+            Ok(())
+        })?;
+    }
+    Ok(newest.filter(|id| !id.is_empty()))
 }
 
 /// A fill of the list of fills or of the `fills` channel.

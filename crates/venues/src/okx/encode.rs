@@ -162,6 +162,10 @@ fn route(
             amend_params(amend, socket, params)?;
             post("/api/v5/trade/amend-order", "amend-order")
         }
+        Operation::AmendArmed(amend) => {
+            amend_algo_params(amend, params);
+            post("/api/v5/trade/amend-algos", "")
+        }
         Operation::Query { listing, order } => {
             symbol(listing, params);
             key(*order, params);
@@ -422,6 +426,28 @@ fn amend_params(amend: &Amend<'_>, socket: bool, params: &mut Params) -> Result<
     Ok(())
 }
 
+/// A trigger's price and that of its order are changed together:
+/// <https://www.okx.com/docs-v5/en/#order-book-trading-algo-trading-post-amend-algo-order>.
+fn amend_algo_params(amend: &Amend<'_>, params: &mut Params) {
+    let (instrument, before) = (&amend.listing.instrument, &amend.terms);
+    params.text("instId", amend.listing.symbol());
+    algo_key(amend.order, params);
+    params.count("newSz", instrument.lot, amend.qty.0);
+    let closes = before.flags.has(OrderFlags::REDUCE_ONLY);
+    let (at, limit) = match (closes, before.order_type) {
+        (false, _) => ("newTriggerPx", "newOrdPx"),
+        (true, OrderType::TakeProfit) => ("newTpTriggerPx", "newTpOrdPx"),
+        (true, _) => ("newSlTriggerPx", "newSlOrdPx"),
+    };
+    if before.order_type == OrderType::StopLimit {
+        params.count(at, instrument.tick(), before.trigger.0);
+        params.count(limit, instrument.tick(), amend.price.0);
+    } else {
+        params.count(at, instrument.tick(), amend.price.0);
+        params.text(limit, "-1");
+    }
+}
+
 fn finish(
     venue: &Okx,
     route: &Route,
@@ -544,6 +570,12 @@ fn user_stream(venue: &Okx, what: UserStream<'_>, now_ms: i64, out: &mut Outgoin
             out.body.push_str(
                 "{\"op\":\"subscribe\",\"args\":[{\"channel\":\"orders\",\"instType\":\"ANY\"},\
                  {\"channel\":\"account\"},{\"channel\":\"positions\",\"instType\":\"ANY\"}]}",
+            );
+            Ok(())
+        }
+        UserStream::SubscribeArmed => {
+            out.body.push_str(
+                "{\"op\":\"subscribe\",\"args\":[{\"channel\":\"orders-algo\",\"instType\":\"ANY\"}]}",
             );
             Ok(())
         }

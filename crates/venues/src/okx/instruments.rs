@@ -63,7 +63,8 @@ fn listing(venue: &str, id: InstrumentId, one: &Object<'_>) -> Read<Option<Listi
         None => Code::None,
     };
     let trading = one.word("state")? == Some("live");
-    Ok(Some(Listing { id, instrument, code, trading }))
+    let listing = Listing { code, ..Listing::new(id, instrument) };
+    Ok(Some(listing.listed(trading, one.time_ns("expTime")?)))
 }
 
 /// A contract is ctVal times ctMult of its value currency.

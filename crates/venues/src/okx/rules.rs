@@ -53,7 +53,8 @@ pub(super) const RULES: Rules = Rules {
 pub(super) const HEARTBEAT: Heartbeat =
     Heartbeat { ping: "ping", every_ms: 20_000, silence_ms: 30_000, life_ms: 0 };
 
-/// How the protocol hangs together.
+/// How the protocol hangs together. Orders that wait for their trigger are told of at `/business` alone,
+/// since June 2023: <https://www.okx.com/help-center/changes-to-v5-api-websocket-subscription-parameter-and-url>.
 pub(super) const fn wiring(product: Product) -> Wiring {
     Wiring {
         user: UserBy::LogIn,
@@ -64,7 +65,9 @@ pub(super) const fn wiring(product: Product) -> Wiring {
         fills_page: 100,
         orders_page: 100,
         armed_apart: true,
+        armed_amends: true,
         armed_lists: 2,
+        armed_stream: ("/v5/private", "/v5/business"),
         ..PLAIN
     }
 }

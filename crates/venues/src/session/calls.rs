@@ -30,6 +30,11 @@ pub(super) enum About {
         /// Version that takes the order's place, where the venue replaces.
         version: Option<u32>,
     },
+    /// A change of an order where it waits for its trigger.
+    AmendArmed {
+        order: ClientOrderId,
+        attempt: u32,
+    },
     ForeignCancel(u64),
     /// Several orders or cancels in one request, in its order.
     Many(Vec<About>),
@@ -211,6 +216,13 @@ pub(super) enum Later {
     ForeignCancel(u64, InstrumentId),
     Sweep(InstrumentId),
     Account(TimeNs),
+    /// A change that may not have arrived is sent again.
+    AmendArmed {
+        order: ClientOrderId,
+        attempt: u32,
+    },
+    /// The stream of orders that wait for their trigger is opened again.
+    ArmedStream,
 }
 
 /// A change that is on its way at a venue that replaces orders.

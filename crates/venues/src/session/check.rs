@@ -12,6 +12,7 @@ use super::clock::VenueClock;
 use super::effect::{Addresses, Effect, Outbox};
 use super::input::{CallId, Input};
 use super::Session;
+use crate::civil::push_iso_ms;
 use crate::fact::{Fact, Notice, RightsFact};
 use crate::failure::Failure;
 use crate::listing::{one_of_each_settlement, Listing};
@@ -95,6 +96,9 @@ impl CheckReport {
         self.problems.is_empty()
     }
 }
+
+/// So long before its delivery a future is not traded any more.
+const LAST_DAY_MS: i64 = 86_400_000;
 
 /// What is asked next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +198,7 @@ impl CheckUp {
             }
         }
         self.done = true;
-        self.conclude();
+        self.conclude(now_ns);
     }
 
     fn ask(&mut self, step: Step, now_ns: TimeNs, out: &mut Outbox) -> bool {
@@ -335,7 +339,7 @@ impl CheckUp {
     }
 
     /// What all of it means.
-    fn conclude(&mut self) {
+    fn conclude(&mut self, now_ns: TimeNs) {
         let report = &mut self.report;
         if self.clock.is_known() {
             let (offset_ns, error_ns) = self.clock.offset();
@@ -354,6 +358,7 @@ impl CheckUp {
         if !self.has_key {
             return;
         }
+        look_at_expiries(&self.listings, self.clock.venue_ms(now_ns), report);
         if report.may_trade == Some(false) {
             report.problems.push("the key may not trade".to_owned());
         }
@@ -384,6 +389,26 @@ impl CheckUp {
         if report.open_orders > 0 {
             let text = format!("{} orders are open already", report.open_orders);
             report.warnings.push(text);
+        }
+    }
+}
+
+/// The engine knows no end of an instrument: what is delivered soon is not traded by it.
+fn look_at_expiries(listings: &[Listing], now_ms: i64, report: &mut CheckReport) {
+    for listing in listings {
+        let Some(expires_ns) = listing.expires_ns else { continue };
+        let expires_ms = expires_ns.div_euclid(1_000_000);
+        let mut at = String::new();
+        push_iso_ms(&mut at, expires_ms);
+        let what = format!("{} is a dated future, delivered at {at}", listing.symbol());
+        if expires_ms - now_ms < LAST_DAY_MS {
+            report.problems.push(format!(
+                "{what}: within a day of that it is not traded here; take a later one or a perpetual"
+            ));
+        } else {
+            report.warnings.push(format!(
+                "{what}: the engine does not know that day; end the session and close the position before"
+            ));
         }
     }
 }

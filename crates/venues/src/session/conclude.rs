@@ -85,6 +85,7 @@ impl VenueSession {
                     self.ready(socket, now_ns, out);
                 }
             }
+            About::AmendArmed { order, .. } => self.ours.amended_armed(order, now_ns, out),
             _ => {}
         }
     }
@@ -181,6 +182,9 @@ impl VenueSession {
                 self.cancel_failed((order, instrument, attempt), failure, now_ns, out);
             }
             About::Amend { order, .. } => self.amend_failed(order, failure, now_ns, out),
+            About::AmendArmed { order, attempt } => {
+                self.amend_armed_failed((order, attempt), failure, now_ns, out);
+            }
             About::ForeignCancel(_) => {}
             About::Countdown(_) if is_refusal(failure) => {
                 // It would be refused the next time too.
@@ -410,6 +414,12 @@ impl VenueSession {
                 self.ours.not_replaced(order, None, now_ns, out);
             }
             (About::Amend { order, .. }, Sent::Perhaps) => self.ask_later(order, false, now_ns),
+            (About::AmendArmed { order, .. }, Sent::No) => {
+                self.ours.not_replaced(order, None, now_ns, out);
+            }
+            (About::AmendArmed { order, attempt }, Sent::Perhaps) => {
+                self.later_amend_armed(order, attempt, now_ns, out);
+            }
             (About::Cancel { order, instrument, attempt, .. }, Sent::No) => {
                 let again = Later::Cancel { order, instrument, attempt: attempt + 1 };
                 self.later(now_ns + 100 * MS, again);

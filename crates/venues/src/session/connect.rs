@@ -69,6 +69,16 @@ impl VenueSession {
         if needed {
             self.open(Role::Trade, false, now_ns, out);
         }
+        if self.has_armed_stream() {
+            self.open(Role::Armed, false, now_ns, out);
+        }
+    }
+
+    /// Opens the stream of orders that wait for their trigger again.
+    pub(super) fn reopen_armed(&mut self, now_ns: TimeNs, out: &mut Outbox) {
+        if self.wires.of(Role::Armed).is_none() {
+            self.open(Role::Armed, false, now_ns, out);
+        }
     }
 
     /// The connection for orders is opened again when it was held back.
@@ -112,6 +122,10 @@ impl VenueSession {
         let url = match role {
             Role::Market(at) => addresses.market[at].clone(),
             Role::Trade => addresses.trade.clone(),
+            Role::Armed => {
+                let (user, armed) = self.wiring.armed_stream;
+                addresses.user.replacen(user, armed, 1)
+            }
             Role::User => match (&self.wiring.user, &self.listen_key) {
                 (UserBy::ListenKey { .. }, Some(key)) => format!("{}/{key}", addresses.user),
                 (UserBy::ListenKey { .. }, None) => return,
@@ -142,7 +156,7 @@ impl VenueSession {
                 }
                 self.judge_feed(now_ns, out);
             }
-            Role::User | Role::Trade => self.begin_user(socket, role, now_ns, out),
+            Role::User | Role::Trade | Role::Armed => self.begin_user(socket, role, now_ns, out),
         }
     }
 
@@ -158,7 +172,7 @@ impl VenueSession {
                 self.stream(socket, UserStream::Subscribe, now_ns, out);
                 self.ready(socket, now_ns, out);
             }
-            (Role::User, _) => self.stream(socket, UserStream::Open, now_ns, out),
+            (Role::User | Role::Armed, _) => self.stream(socket, UserStream::Open, now_ns, out),
             (Role::Trade, _) if self.wiring.trade_log_in => {
                 self.stream(socket, UserStream::Open, now_ns, out);
             }
@@ -258,7 +272,7 @@ impl VenueSession {
                 }
                 self.judge_feed(now_ns, out);
             }
-            Role::User | Role::Trade => self.judge_link(now_ns, out),
+            Role::User | Role::Trade | Role::Armed => self.judge_link(now_ns, out),
         }
     }
 
@@ -266,6 +280,8 @@ impl VenueSession {
         let by_key = matches!(self.wiring.user, UserBy::ListenKey { .. });
         if role == Role::User && by_key && self.listen_key.is_none() {
             self.ask_listen_key(now_ns, out);
+        } else if role == Role::Armed {
+            self.later(now_ns + AGAIN_NS, Later::ArmedStream);
         } else {
             self.open(role, false, now_ns, out);
         }
@@ -329,6 +345,10 @@ impl VenueSession {
                 Signal::Subscribed => self.ready(socket, now_ns, out),
                 Signal::LogInFailed(why) | Signal::SubscriptionFailed(why) => {
                     note(out, Level::Error, "user_stream", format!("refused: {why}"));
+                    if self.wires.get(socket).is_some_and(|wire| wire.role == Role::Armed) {
+                        self.refused_armed(socket, now_ns, out);
+                        continue;
+                    }
                     self.clock.forget();
                     self.ask_time(now_ns, out);
                     self.restart(socket, "the venue refused it", now_ns, out);
@@ -394,6 +414,7 @@ impl VenueSession {
             Some(Role::User) if self.wiring.user == UserBy::LogIn => {
                 self.stream(socket, UserStream::Subscribe, now_ns, out);
             }
+            Some(Role::Armed) => self.stream(socket, UserStream::SubscribeArmed, now_ns, out),
             Some(_) => self.ready(socket, now_ns, out),
             None => {}
         }
@@ -544,5 +565,6 @@ const fn name_of(role: Role) -> &'static str {
         Role::Market(_) => "the connection for trades",
         Role::User => "the connection for user events",
         Role::Trade => "the connection for orders",
+        Role::Armed => "the connection for orders that wait for their trigger",
     }
 }

@@ -61,6 +61,7 @@ pub struct VenueSession {
     pub(super) started_ns: TimeNs,
     pub(super) holdings: super::account::Holdings,
     pub(super) round: super::round::Round,
+    pub(super) armed_missing: Option<super::armed::Missing>,
 }
 
 impl VenueSession {
@@ -114,6 +115,7 @@ impl VenueSession {
             started_ns: 0,
             holdings: super::account::Holdings::default(),
             round: super::round::Round::default(),
+            armed_missing: None,
         })
     }
 
@@ -199,6 +201,7 @@ impl VenueSession {
         }
         self.do_what_is_due(now_ns, out);
         self.watch_wires(now_ns, out);
+        self.watch_armed(now_ns, out);
         let quiet_ns = self.settings.quiet_ms as i64 * MS;
         self.books.doubt_quiet(now_ns, quiet_ns, out);
         while let Some(instrument) = self.books.due(now_ns) {
@@ -233,6 +236,10 @@ impl VenueSession {
                     self.cancel_foreign(id, instrument, now_ns, out);
                 }
                 Later::Account(since_ns) => self.ask_account(since_ns, now_ns, out),
+                Later::AmendArmed { order, attempt } => {
+                    self.amend_armed_again(order, attempt, now_ns, out);
+                }
+                Later::ArmedStream => self.reopen_armed(now_ns, out),
             }
         }
     }

@@ -19,6 +19,7 @@
 //! * Frames of a socket end with [`Effect::Close`]; `Closed` follows all the same.
 
 mod account;
+mod armed;
 mod book;
 pub mod budget;
 mod calls;

@@ -55,7 +55,7 @@ pub(super) struct Tracked {
     pub(super) version: u32,
     pub(super) replacing: Option<Replacing>,
     /// What was asked for of a venue that changes orders in place, until it says what came of it.
-    asked: Option<(Ticks, Lots)>,
+    pub(super) asked: Option<(Ticks, Lots)>,
     /// When the terms were last changed, or a change was asked for.
     changed_ns: TimeNs,
     /// When the venue changed them, by its clock.
@@ -488,6 +488,18 @@ impl Ours {
         let kind = VenueEventKind::Amended { price: change.price, qty };
         let event = VenueEvent { order: id, exch_ns, recv_ns: now_ns, kind };
         out.tell(Told::Report(Report::plain(event)));
+    }
+
+    /// An order that waits for its trigger was changed as we asked.
+    pub(super) fn amended_armed(&mut self, id: ClientOrderId, now_ns: TimeNs, out: &mut Outbox) {
+        let Some(tracked) = self.orders.get_mut(&id) else { return };
+        let Some((price, qty)) = tracked.asked.take() else { return };
+        match tracked.terms.order_type {
+            OrderType::StopLimit => tracked.terms.price = price,
+            _ => tracked.terms.trigger = price,
+        }
+        tracked.terms.qty = qty;
+        refuse(id, VenueEventKind::Amended { price, qty }, now_ns, out);
     }
 
     /// A change did not come about: the order stands as it was, or has ended meanwhile.

@@ -235,12 +235,7 @@ impl VenueSession {
             return Err((RejectReason::UnknownOrder, why));
         };
         if self.waits_apart(Some(&tracked)) {
-            let why = format!(
-                "order {} waits for its trigger, and the venue keeps such orders apart: cancel it and \
-                 place another",
-                id.0
-            );
-            return Err((RejectReason::VenueRule, why));
+            return self.amend_armed(listing, (id, &tracked), ((price, qty), 0), now_ns, out);
         }
         if tracked.replacing.is_some() {
             let why = format!("a change of order {} is on its way already", id.0);
@@ -444,7 +439,7 @@ impl VenueSession {
     }
 }
 
-fn not_sent(sent: Sending) -> Result<(), (RejectReason, String)> {
+pub(super) fn not_sent(sent: Sending) -> Result<(), (RejectReason, String)> {
     match sent {
         Sending::Gone => Ok(()),
         Sending::Limited => {

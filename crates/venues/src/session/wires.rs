@@ -13,6 +13,9 @@ pub(super) enum Role {
     User,
     /// Orders, and user events where the venue has both on one.
     Trade,
+    /// Orders that wait for their trigger, where the venue tells of them apart. What trades does without
+    /// it: lists say the same, later.
+    Armed,
 }
 
 /// A connection.

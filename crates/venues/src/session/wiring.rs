@@ -52,8 +52,13 @@ pub struct Wiring {
     pub lists_by_settlement: bool,
     /// Whether orders that wait for their trigger are cancelled and asked about apart.
     pub armed_apart: bool,
+    /// Whether such orders can be changed where they wait.
+    pub armed_amends: bool,
     /// Lists of such orders beside that of open orders.
     pub armed_lists: u8,
+    /// Where such orders are told of by a stream of their own: words in the address of user events that,
+    /// replaced by those beside them, give its address. Both are empty where one stream tells of all.
+    pub armed_stream: (&'static str, &'static str),
     /// Whether the countdown that cancels is set for each instrument, or for all at once.
     pub countdown_each: bool,
     /// Whether connecting for orders counts as a request: it waits while the venue takes none.
@@ -76,7 +81,9 @@ pub const PLAIN: Wiring = Wiring {
     orders_page: 0,
     lists_by_settlement: false,
     armed_apart: false,
+    armed_amends: false,
     armed_lists: 0,
+    armed_stream: ("", ""),
     countdown_each: false,
     orders_socket_counts: false,
     orders_limited_apart: false,

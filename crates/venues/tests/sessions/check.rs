@@ -131,3 +131,33 @@ fn the_others_tell_rights_in_their_own_ways() {
     assert_eq!((report.may_trade, report.may_withdraw), (Some(true), Some(false)));
     assert_eq!(report.bound_to_address, Some(false));
 }
+
+/// Futures of Binance, of which the newest is delivered so many days after the look.
+fn dated(days: i64) -> CheckReport {
+    let delivered_ms = BEGIN_NS / MS + days * 86_400_000;
+    let (report, _) = check("binance_usdm", &["BTCUSDT_261225"], |path| {
+        Some(match path {
+            "/fapi/v1/time" => server_time(BEGIN_NS / MS),
+            "/fapi/v1/exchangeInfo" => INFO
+                .replace("\"BTCUSDT\"", "\"BTCUSDT_261225\"")
+                .replace(r#""contractType":"PERPETUAL""#, &format!(r#""contractType":"CURRENT_QUARTER","deliveryDate":{delivered_ms}"#)),
+            "/fapi/v2/account" => r#"{"canTrade":true,"canWithdraw":false}"#.to_owned(),
+            "/fapi/v3/account" => r#"{"assets":[],"positions":[]}"#.to_owned(),
+            "/fapi/v1/positionSide/dual" => r#"{"dualSidePosition":false}"#.to_owned(),
+            "/fapi/v1/commissionRate" => r#"{"symbol":"BTCUSDT_261225","makerCommissionRate":"0.0002","takerCommissionRate":"0.0004"}"#.to_owned(),
+            "/fapi/v3/positionRisk" | "/fapi/v1/openOrders" => "[]".to_owned(),
+            _ => return None,
+        })
+    });
+    report
+}
+
+#[test]
+fn a_dated_future_is_named_as_such_and_not_traded_on_its_last_day() {
+    let far = dated(30);
+    assert!(far.passed(), "{:?}", far.problems);
+    let said = "BTCUSDT_261225 is a dated future, delivered at 2026-12-21T10:00:00.000Z";
+    assert!(far.warnings.iter().any(|text| text.starts_with(said)), "{:?}", far.warnings);
+    let near = dated(0);
+    assert!(near.problems.iter().any(|text| text.contains("within a day")), "{near:?}");
+}

@@ -120,7 +120,7 @@ pub fn tell_tickers(venue: &mut Venue) {
 
 fn tell_members(section: &mut Section, hub: &mut Hub, now_ms: i64) {
     let product = section.desk.product;
-    for event in std::mem::take(&mut section.desk.events) {
+    for event in section.desk.take_events() {
         let account = event.order.account;
         if hub.hears_user(product, account) {
             for told in render::user_events(section, &event, now_ms) {

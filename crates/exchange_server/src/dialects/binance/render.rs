@@ -252,6 +252,7 @@ fn execution(kind: UserEventKind) -> (&'static str, Option<FillRecord>) {
         UserEventKind::Canceled => ("CANCELED", None),
         UserEventKind::Expired => ("EXPIRED", None),
         UserEventKind::Amended => ("AMENDMENT", None),
+        UserEventKind::Triggered => ("TRIGGERED", None),
     }
 }
 

@@ -224,7 +224,7 @@ pub fn tell(venue: &mut Venue) {
 
 fn tell_members(venue: &mut Venue, product: Product) {
     let section = &mut venue.sections[product as usize];
-    let events = std::mem::take(&mut section.desk.events);
+    let events = section.desk.take_events();
     let funded = std::mem::take(&mut section.desk.funded);
     let mut moved: Vec<(usize, Option<usize>)> = Vec::new();
     for event in &events {

@@ -1,8 +1,9 @@
 //! The node: the height of the chain, and transactions that are broadcast to it.
 
 use base64ct::{Base64, Encoding};
-use mainspring_core::{Instrument, TimeNs};
+use mainspring_core::{Decimal, Instrument, TimeNs};
 use mainspring_exchange::OrderId;
+use mainspring_venues::dydx::protobuf::{fields, last, Message};
 use mainspring_venues::secp256k1::hex;
 use serde_json::{json, Value};
 use sha2::{Digest, Sha256};
@@ -94,6 +95,40 @@ fn outcome(hash: &str, done: &Outcome<()>) -> Value {
     })
 }
 
+/// What a module of the chain is asked: the fee tier of a member is all that there is.
+fn query(venue: &Venue, asked: &Fields) -> HttpAnswer {
+    let path = asked.text("path").unwrap_or_default();
+    let refused = |code: u32, log: &str| {
+        let response = json!({"code": code, "log": log, "value": Value::Null, "codespace": "sdk"});
+        rpc(&json!({"response": response}))
+    };
+    if path.trim_matches('"') != "/dydxprotocol.feetiers.Query/UserFeeTier" {
+        return refused(6, "unknown query path: not simulated");
+    }
+    let data = hex(&asked.text("data").unwrap_or_default()).unwrap_or_default();
+    let user = fields(&data).map_or("", |request| last(&request, 1).text());
+    if venue.member_of(user).is_none() {
+        return refused(18, "invalid bech32 address: invalid request");
+    }
+    let Some(first) = perpetuals(venue).desk.symbols.first() else {
+        return refused(22, "there are no markets");
+    };
+    let (maker, taker) = (ppm(first.instrument.maker_fee), ppm(first.instrument.taker_fee));
+    let tier = Message::default().bytes(1, b"1").varint(5, maker).varint(6, taker);
+    let value = Base64::encode_string(&Message::default().message(2, &tier.0).0);
+    let response = json!({
+        "code": 0, "log": "", "info": "", "index": "0", "key": Value::Null, "value": value,
+        "proofOps": Value::Null, "height": height(venue).to_string(), "codespace": "",
+    });
+    rpc(&json!({"response": response}))
+}
+
+/// A fee in parts per million, in the zigzag form of numbers that may be negative.
+fn ppm(fee: Decimal) -> u64 {
+    let parts = Decimal::new(1, 6).ok().and_then(|one| fee.count_of(one)).unwrap_or_default();
+    ((parts << 1) ^ (parts >> 63)) as u64
+}
+
 impl Dydx {
     /// Answers what a node of the chain is asked; anything else has no answer.
     pub fn node(&mut self, venue: &mut Venue, request: &HttpRequest<'_>) -> Option<HttpAnswer> {
@@ -116,6 +151,7 @@ impl Dydx {
                 answer["raw_log"] = answer["log"].clone();
                 Some(HttpAnswer::new(200, json!({"tx_response": answer}).to_string()))
             }
+            ("GET", "/abci_query") => Some(query(venue, &Fields::of_query(request.query))),
             ("GET", "/status") => {
                 let sync = json!({
                     "latest_block_height": height(venue).to_string(), "catching_up": false,

@@ -16,7 +16,6 @@ use crate::venue::Venue;
 mod chain;
 mod indexer;
 mod orders;
-mod protobuf;
 mod refusal;
 mod show;
 mod talk;

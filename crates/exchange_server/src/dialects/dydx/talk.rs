@@ -174,7 +174,7 @@ fn tell_member(venue: &mut Venue, member: usize, contents: &Value) {
 
 fn tell_members(venue: &mut Venue) {
     let desk = &mut venue.sections[OF as usize].desk;
-    let (events, funded) = (std::mem::take(&mut desk.events), std::mem::take(&mut desk.funded));
+    let (events, funded) = (desk.take_events(), std::mem::take(&mut desk.funded));
     let mut moved: BTreeSet<(usize, usize)> = BTreeSet::new();
     for event in events {
         let Some(member) = venue.member_of_account(OF, event.order.account) else { continue };

@@ -2,9 +2,9 @@
 
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use k256::ecdsa::{Signature, VerifyingKey};
+use mainspring_venues::dydx::protobuf::{fields, last, Field};
 use mainspring_venues::dydx::tx::sign_digest;
 
-use super::protobuf::{fields, last, Field};
 use super::refusal::{Outcome, Refusal};
 
 /// The chains whose signatures are taken.

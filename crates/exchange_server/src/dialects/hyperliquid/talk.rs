@@ -176,7 +176,7 @@ pub fn tell(venue: &mut Venue) {
 
 fn tell_members(venue: &mut Venue) {
     let desk = &mut venue.sections[OF as usize].desk;
-    let (events, funded) = (std::mem::take(&mut desk.events), std::mem::take(&mut desk.funded));
+    let (events, funded) = (desk.take_events(), std::mem::take(&mut desk.funded));
     for event in events {
         let Some(member) = venue.member_of_account(OF, event.order.account) else { continue };
         let section = perpetuals(venue);

@@ -84,7 +84,7 @@ impl Dialect for Okx {
         let path = path.strip_prefix("/ws/v5/")?;
         ["public", "private", "business"]
             .contains(&path)
-            .then(|| Box::new(talk::Session::default()) as Box<dyn Talk>)
+            .then(|| Box::new(talk::Session::at(path == "business")) as Box<dyn Talk>)
     }
 
     fn tell(&mut self, venue: &mut Venue) {

@@ -1,7 +1,7 @@
 //! Placing, changing and cancelling, by REST and by WebSocket alike.
 
 use mainspring_core::order::{OrderFlags, OrderType, SelfTradePrevention, Side};
-use mainspring_core::{Decimal, Lots, TimeInForce};
+use mainspring_core::{Decimal, Lots, Ticks, TimeInForce};
 use mainspring_exchange::AccountId;
 use serde_json::{json, Value};
 
@@ -322,4 +322,43 @@ pub fn amend(venue: &mut Venue, member: usize, fields: &Fields) -> Outcome<Done>
     }
     section.amend(account, id, (terms.price, terms.qty), now)?;
     Ok(Done { id: id.0, client, waits: false })
+}
+
+/// `trade/amend-algos`: the trigger and the size of what waits.
+pub fn amend_algo(venue: &mut Venue, member: usize, fields: &Fields) -> Outcome<Done> {
+    let (product, symbol) = instrument(venue, fields)?;
+    let (account, now) = (account(venue, member, product), venue.now_ns());
+    let section = &mut venue.sections[product as usize];
+    let gone = || Refusal::new(51_503, "Order modification failed as the order does not exist.");
+    let order = known(section, account, fields).map_err(|_| gone())?;
+    if !order.status.is_open() || !order.is_armed {
+        return Err(gone());
+    }
+    let (at, limit) = match (order.type_name, order.terms.order_type) {
+        ("trigger", _) => ("newTriggerPx", "newOrdPx"),
+        (_, OrderType::TakeProfit) => ("newTpTriggerPx", "newTpOrdPx"),
+        _ => ("newSlTriggerPx", "newSlOrdPx"),
+    };
+    let (id, client, terms) = (order.id, order.client_id.clone(), order.terms);
+    let tick = section.desk.symbols[symbol].instrument.tick();
+    let ticks = |name: &'static str| -> Outcome<Option<i64>> {
+        let Some(price) = decimal(fields, name)?.filter(|price| price.mantissa() > 0) else {
+            return Ok(None);
+        };
+        let ticks = price.count_of(tick).ok_or_else(|| Refusal::wrong(name))?;
+        Ok(Some(ticks))
+    };
+    if ticks(limit)?.is_some_and(|price| price != terms.price.0) {
+        let text = "Amends of the price of an order that waits are not simulated.";
+        return Err(Refusal::new(51_000, text));
+    }
+    let trigger = Ticks(ticks(at)?.unwrap_or(terms.trigger.0));
+    let lots = match decimal(fields, "newSz")? {
+        Some(size) => {
+            size.count_of(step(section, symbol)).ok_or_else(|| Refusal::wrong("newSz"))?
+        }
+        None => terms.qty.0,
+    };
+    section.amend(account, id, (trigger, Lots(lots)), now)?;
+    Ok(Done { id: id.0, client, waits: true })
 }

@@ -116,6 +116,7 @@ fn post(venue: &mut Venue, member: usize, path: &str, body: &Value) -> Outcome<A
         "trade/order-algo" => Some(orders::place_algo),
         "trade/cancel-order" | "trade/cancel-batch-orders" => Some(orders::cancel),
         "trade/cancel-algos" => Some(orders::cancel_algo),
+        "trade/amend-algos" => Some(orders::amend_algo),
         "trade/amend-order" | "trade/amend-batch-orders" => Some(orders::amend),
         _ => None,
     };

@@ -1,6 +1,6 @@
 //! Orders, fills, balances and positions as the venue shows them.
 
-use mainspring_core::order::{CancelReason, OrderFlags, Side};
+use mainspring_core::order::{CancelReason, OrderFlags, OrderType, Side};
 use mainspring_core::InstrumentId;
 use serde_json::{json, Value};
 
@@ -54,17 +54,39 @@ fn cancel_source(order: &OrderRecord) -> &'static str {
     }
 }
 
+/// Whether a trigger made the order.
+fn is_made(order: &OrderRecord) -> bool {
+    matches!(order.type_name, "trigger" | "conditional") && !order.is_armed
+}
+
+/// Whether its trigger was reached and the order that it was to make was refused.
+pub fn has_failed(order: &OrderRecord) -> bool {
+    is_made(order) && order.status == Status::Expired && order.ended.is_none()
+}
+
+/// The type of an order on the book: what a trigger makes is as any other.
+const fn type_of(order: &OrderRecord) -> &'static str {
+    match order.terms.order_type {
+        OrderType::Stop | OrderType::TakeProfit => "market",
+        OrderType::StopLimit => "limit",
+        _ => order.type_name,
+    }
+}
+
 /// An order.
 pub fn order(section: &Section, order: &OrderRecord, fill: Option<&FillRecord>) -> Value {
     let (product, at) = (section.desk.product, order.symbol);
     let symbol = &section.desk.symbols[at];
-    let has_price = !matches!(order.type_name, "market" | "trigger" | "conditional");
+    let type_name = type_of(order);
+    let (has_price, is_made) = (type_name != "market", is_made(order));
+    // What a trigger made has no id of the member's own: it names the order that waited.
+    let (own, waited) = if is_made { ("", order.own_id()) } else { (order.own_id(), "") };
     let filled = order.filled.0 > 0;
     let mut shown = json!({
         "instType": kind_name(product), "instId": symbol.instrument.symbol, "ccy": "",
-        "ordId": order.id.0.to_string(), "clOrdId": order.own_id(), "tag": "",
+        "ordId": order.id.0.to_string(), "clOrdId": own, "tag": "",
         "px": if has_price { symbol.price(order.terms.price.0) } else { String::new() },
-        "sz": size(section, at, order.terms.qty.0), "ordType": order.type_name,
+        "sz": size(section, at, order.terms.qty.0), "ordType": type_name,
         "side": side_name(order.terms.side), "posSide": "net",
         "tdMode": if product == Product::Spot { "cash" } else { "cross" },
         "tgtCcy": if product == Product::Spot { "base_ccy" } else { "" },
@@ -79,6 +101,8 @@ pub fn order(section: &Section, order: &OrderRecord, fill: Option<&FillRecord>) 
         "stpMode": "cancel_maker", "uTime": order.update_ms.to_string(),
         "cTime": order.time_ms.to_string(),
     });
+    shown["algoId"] = if is_made { order.id.0.to_string() } else { String::new() }.into();
+    shown["algoClOrdId"] = waited.into();
     if let Some(fill) = fill {
         let liquidated = order.is_liquidation();
         shown["fillPx"] = symbol.price(fill.price).into();
@@ -100,17 +124,33 @@ pub fn algo(section: &Section, order: &OrderRecord) -> Value {
     let state = match (order.status.is_open(), order.is_armed) {
         (true, true) => "live",
         (false, true) => "canceled",
+        _ if has_failed(order) => "order_failed",
         _ => "effective",
     };
-    json!({
+    let made = if state == "effective" { order.id.0.to_string() } else { String::new() };
+    let is_limit = order.terms.order_type == OrderType::StopLimit;
+    let at = symbol.price(order.terms.trigger.0);
+    let limit = if is_limit { symbol.price(order.terms.price.0) } else { "-1".to_owned() };
+    let is_profit = order.terms.order_type == OrderType::TakeProfit;
+    let prices = match (order.type_name, is_profit) {
+        ("trigger", _) => json!({"triggerPx": at, "ordPx": limit, "triggerPxType": "last"}),
+        (_, false) => json!({"slTriggerPx": at, "slOrdPx": limit, "slTriggerPxType": "last"}),
+        (_, true) => json!({"tpTriggerPx": at, "tpOrdPx": limit, "tpTriggerPxType": "last"}),
+    };
+    let mut shown = json!({
         "algoId": order.id.0.to_string(), "algoClOrdId": order.own_id(),
         "instId": symbol.instrument.symbol, "instType": kind_name(section.desk.product),
         "ordType": order.type_name, "side": side_name(order.terms.side), "state": state,
         "sz": size(section, order.symbol, order.terms.qty.0), "posSide": "net",
-        "triggerPx": symbol.price(order.terms.trigger.0), "ordPx": "-1", "tdMode": "cross",
-        "ordId": if order.is_armed { "0".to_owned() } else { order.id.0.to_string() },
+        "tdMode": if section.desk.product == Product::Spot { "cash" } else { "cross" },
+        "ordId": made, "clOrdId": "", "failCode": "", "amendResult": "",
+        "reduceOnly": order.terms.flags.has(OrderFlags::REDUCE_ONLY).to_string(),
         "cTime": order.time_ms.to_string(), "uTime": order.update_ms.to_string(),
-    })
+    });
+    if let (Some(shown), Value::Object(prices)) = (shown.as_object_mut(), prices) {
+        shown.extend(prices);
+    }
+    shown
 }
 
 /// A fill.
@@ -120,7 +160,7 @@ pub fn fill(section: &Section, fill: &FillRecord) -> Value {
     json!({
         "instType": kind_name(section.desk.product), "instId": symbol.instrument.symbol,
         "tradeId": fill.trade.to_string(), "ordId": fill.order.0.to_string(),
-        "clOrdId": known.map_or("", OrderRecord::own_id), "billId": fill.trade.to_string(), "tag": "",
+        "clOrdId": known.filter(|order| !is_made(order)).map_or("", OrderRecord::own_id), "billId": fill.trade.to_string(), "tag": "",
         "fillPx": symbol.price(fill.price), "fillSz": size(section, fill.symbol, fill.qty.0),
         "side": if fill.buys { "buy" } else { "sell" }, "posSide": "net",
         "execType": if fill.maker { "M" } else { "T" }, "feeCcy": symbol.instrument.quote,

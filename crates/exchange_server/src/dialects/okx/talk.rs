@@ -17,9 +17,12 @@ const LOGIN_WINDOW_S: i64 = 30;
 const DEPTH: usize = 400;
 
 /// A connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Session {
     member: Option<usize>,
+    /// Whether it is at the address that tells members of orders which wait for their trigger, and of nothing
+    /// else.
+    is_business: bool,
 }
 
 impl Talk for Session {
@@ -78,6 +81,11 @@ fn topic(channel: &str, of: &str) -> String {
 }
 
 impl Session {
+    /// A connection at one of the addresses for members or the market, or at that for business.
+    pub const fn at(is_business: bool) -> Self {
+        Self { member: None, is_business }
+    }
+
     fn log_in(&mut self, venue: &Venue, args: &[Value]) -> String {
         let fields = args.first().map(Fields::of).unwrap_or_default();
         let text = |name: &str| fields.text(name).unwrap_or_default();
@@ -112,14 +120,20 @@ impl Session {
         let channel = arg["channel"].as_str().unwrap_or_default();
         let is_private = PRIVATE.contains(&channel);
         let name = arg["instId"].as_str().unwrap_or_default();
+        let nowhere = || {
+            let text = format!("Wrong URL or channel:{channel} doesn't exist.");
+            error(60_018, &text, id)
+        };
         let (product, of) = if is_private {
+            if self.is_business != (channel == "orders-algo") {
+                return nowhere();
+            }
             let Some(member) = self.member else {
                 return error(60_011, "Please log in", id);
             };
             (Product::Usdm, member.to_string())
         } else if !PUBLIC.contains(&channel) {
-            let message = format!("Wrong URL or channel:{channel} doesn't exist.");
-            return error(60_018, &message, id);
+            return nowhere();
         } else {
             match symbol_of(venue, name) {
                 Ok((product, _)) => (product, name.to_owned()),
@@ -254,15 +268,19 @@ fn tell_members(venue: &mut Venue, product: Product) {
             UserEventKind::Trade(fill) => Some(fill),
             _ => None,
         };
-        let channel = if event.order.is_armed { "orders-algo" } else { "orders" };
-        let mut shown = match event.order.is_armed {
-            true => show::algo(section, &event.order),
-            false => show::order(section, &event.order, fill),
-        };
-        if matches!(event.kind, UserEventKind::Amended) && !event.order.is_armed {
-            shown["amendResult"] = "0".into();
+        let is_trigger = matches!(event.kind, UserEventKind::Triggered);
+        let waits = event.order.is_armed || show::has_failed(&event.order);
+        let algo = (waits || is_trigger).then(|| show::algo(section, &event.order));
+        let order = (!waits).then(|| show::order(section, &event.order, fill));
+        if let Some(shown) = algo {
+            send(venue, member, "orders-algo", shown);
         }
-        send(venue, member, channel, shown);
+        if let Some(mut shown) = order {
+            if matches!(event.kind, UserEventKind::Amended) {
+                shown["amendResult"] = "0".into();
+            }
+            send(venue, member, "orders", shown);
+        }
         if let Some(fill) = fill {
             let shown = show::fill(&venue.sections[product as usize], fill);
             send(venue, member, "fills", shown);
