@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import threading
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,3 +31,26 @@ def pytest_configure(config: pytest.Config) -> None:
     if cache is not None:
         folder = cache.mkdir("mainspring-data")
         os.environ.setdefault("MAINSPRING_HOME", str(folder))
+
+
+@pytest.fixture
+def awaited() -> Callable[..., str]:
+    """Reads what a process says until it is what a test waits for."""
+
+    def read(
+        child: subprocess.Popen[str], is_it: Callable[[str], bool], seconds: float = 60.0
+    ) -> str:
+        # A process that does not say it, or nothing, is ended: no test hangs.
+        bound = threading.Timer(seconds, child.kill)
+        bound.start()
+        last = "nothing"
+        try:
+            assert child.stdout is not None
+            for last in child.stdout:
+                if is_it(last):
+                    return last
+        finally:
+            bound.cancel()
+        raise AssertionError(f"not said within {seconds} s; the last was {last}")
+
+    return read

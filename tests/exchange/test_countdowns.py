@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,18 @@ there = LiveVenue(
 session = live(TwoOrders(size=size), folder, venues=there, size=1.0)
 while True:
     session.wait(0.1)
-    print(session.status().open_orders, flush=True)
+    print(session.status().open_orders, session.halted, session.failures, flush=True)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("venue", COUNTDOWNS)
 def test_the_venue_clears_what_a_killed_process_left(
-    server: VenueServer, tmp_path: Path, home: Path, venue: str
+    server: VenueServer,
+    tmp_path: Path,
+    home: Path,
+    venue: str,
+    awaited: Callable[..., str],
 ) -> None:
     side = DialectSide(server, venue)
     place(server, venue)  # looked at, so that the child may begin
@@ -49,10 +54,7 @@ def test_the_venue_clears_what_a_killed_process_left(
         [*words, str(tmp_path / "run"), size, COUNTDOWNS[venue]], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "MAINSPRING_HOME": str(home)},
     )  # fmt: skip
-    assert child.stdout is not None
-    for line in child.stdout:
-        if int(line) >= 2 and len(side.open_orders()) >= 2:
-            break
+    awaited(child, lambda line: int(line.split()[0]) >= 2 and len(side.open_orders()) >= 2)
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert len(side.open_orders()) >= 2, "a killed process cancels nothing"

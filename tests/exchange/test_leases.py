@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,7 @@ there = LiveVenue(venue, [DIALECTS[venue][1]], url=url, credentials=credentials(
 session = live(TwoOrders(size=size), folder, venues=there, size=1.0, lease="2s")
 while True:
     session.wait(0.1)
-    print(session.status().open_orders, flush=True)
+    print(session.status().open_orders, session.halted, session.failures, flush=True)
 """
 
 
@@ -46,7 +46,11 @@ def venues() -> Iterator[object]:
 
 @pytest.mark.parametrize("venue", list(venues()))
 def test_the_lease_clears_what_a_killed_process_left(
-    server: VenueServer, tmp_path: Path, home: Path, venue: str
+    server: VenueServer,
+    tmp_path: Path,
+    home: Path,
+    venue: str,
+    awaited: Callable[..., str],
 ) -> None:
     side, folder = DialectSide(server, venue), tmp_path / "run"
     place(server, venue)  # looked at, so that the child may begin
@@ -56,10 +60,7 @@ def test_the_lease_clears_what_a_killed_process_left(
         [*words, str(folder), size], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "MAINSPRING_HOME": str(home)},
     )  # fmt: skip
-    assert child.stdout is not None
-    for line in child.stdout:
-        if int(line) >= 2 and len(side.open_orders()) >= 2:
-            break
+    awaited(child, lambda line: int(line.split()[0]) >= 2 and len(side.open_orders()) >= 2)
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert len(side.open_orders()) >= 2, "a killed process cancels nothing"

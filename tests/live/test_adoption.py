@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mainspring as ms
@@ -96,13 +96,17 @@ session = live(ms.native.Noop(), folder, venues=venue, size=1.0, orders=json.loa
 print("started", flush=True)
 while True:
     session.wait(0.02)
-    print(session.status().fills, session.status().open_orders, flush=True)
+    print(session.status().fills, session.status().open_orders, session.halted, flush=True)
 """
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_adopted_orders_outlive_a_killed_process(
-    server: VenueServer, tmp_path: Path, product: str, home: Path
+    server: VenueServer,
+    tmp_path: Path,
+    product: str,
+    home: Path,
+    awaited: Callable[..., str],
 ) -> None:
     side = VenueSide(server.url, product)
     venue = place(server, product)
@@ -111,16 +115,15 @@ def test_adopted_orders_outlive_a_killed_process(
         [sys.executable, "-c", CHILD, product, server.url, str(folder), json.dumps(ADOPT)],
         stdout=subprocess.PIPE, text=True, env={**os.environ, "MAINSPRING_HOME": str(home)},
     )  # fmt: skip
-    assert child.stdout is not None
-    placed = False
-    for line in child.stdout:
+    awaited(child, lambda line: line.split()[0] == "started")
+    side.place("BUY", "30000", "0.01")
+    side.place("BUY", "90000", "0.02", life="IOC")
+
+    def has_adopted(line: str) -> bool:
         words = line.split()
-        if not placed and words[0] == "started":
-            side.place("BUY", "30000", "0.01")
-            side.place("BUY", "90000", "0.02", life="IOC")
-            placed = True
-        elif words[0] != "started" and int(words[0]) >= 1 and int(words[1]) >= 1:
-            break
+        return words[0] != "started" and int(words[0]) >= 1 and int(words[1]) >= 1
+
+    awaited(child, has_adopted)
     child.send_signal(signal.SIGKILL)
     child.wait()
     # While nobody listens one trades, and another is placed.

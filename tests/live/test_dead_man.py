@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mainspring as ms
@@ -44,12 +44,15 @@ venue = LiveVenue("binance_usdm", ["BTCUSDT"], url=sys.argv[1], credentials=CRED
 session = live(Resting, sys.argv[2], venues=venue, size=1.0)
 while True:
     session.wait(0.1)
-    print(session.status().open_orders, flush=True)
+    print(session.status().open_orders, session.halted, session.failures, flush=True)
 """
 
 
 def test_the_venue_counts_down_when_the_process_is_gone(
-    server: VenueServer, tmp_path: Path, home: Path
+    server: VenueServer,
+    tmp_path: Path,
+    home: Path,
+    awaited: Callable[..., str],
 ) -> None:
     side = VenueSide(server.url, "binance_usdm")
     venue = LiveVenue("binance_usdm", ["BTCUSDT"], credentials=CREDENTIALS, url=server.url)
@@ -59,12 +62,9 @@ def test_the_venue_counts_down_when_the_process_is_gone(
         [*words, str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "MAINSPRING_HOME": str(home)},
     )  # fmt: skip
-    assert child.stdout is not None
     begun = time.monotonic()
-    for line in child.stdout:
-        # It is told to go on waiting for as long as the process lives.
-        if int(line) >= 1 and time.monotonic() - begun > 4:
-            break
+    # It is told to go on waiting for as long as the process lives.
+    awaited(child, lambda line: int(line.split()[0]) >= 1 and time.monotonic() - begun > 4)
     assert len(side.open_orders()) == 1
     child.send_signal(signal.SIGKILL)
     child.wait()

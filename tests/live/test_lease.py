@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mainspring as ms
@@ -47,21 +47,20 @@ venue = LiveVenue(sys.argv[1], ["BTCUSDT"], url=sys.argv[2], credentials=CREDENT
 session = live(Resting, sys.argv[3], venues=venue, size=1.0, lease="2s")
 while True:
     session.wait(0.1)
-    print(session.status().open_orders, flush=True)
+    print(session.status().open_orders, session.halted, session.failures, flush=True)
 """
 
 
-def trading(server: VenueServer, product: str, folder: Path, home: Path) -> subprocess.Popen[str]:
+def trading(
+    server: VenueServer, product: str, folder: Path, home: Path, awaited: Callable[..., str]
+) -> subprocess.Popen[str]:
     """A process with a session that has an order at the venue."""
     words = [sys.executable, "-c", CHILD, product, server.url, str(folder)]
     child = subprocess.Popen(
         [*words, str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "MAINSPRING_HOME": str(home)},
     )  # fmt: skip
-    assert child.stdout is not None
-    for line in child.stdout:
-        if int(line) >= 1:
-            break
+    awaited(child, lambda line: int(line.split()[0]) >= 1)
     return child
 
 
@@ -70,12 +69,15 @@ def log(folder: Path) -> str:
 
 
 def test_what_a_killed_process_left_in_spot_is_cancelled(
-    server: VenueServer, tmp_path: Path, home: Path
+    server: VenueServer,
+    tmp_path: Path,
+    home: Path,
+    awaited: Callable[..., str],
 ) -> None:
     side, folder = VenueSide(server.url, "binance"), tmp_path / "run"
     looked_at(server)
     by_hand = side.place("BUY", "30000", "0.01")
-    child = trading(server, "binance", folder, home)
+    child = trading(server, "binance", folder, home, awaited)
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert len(side.open_orders()) == 2, "a killed process cancels nothing"
@@ -92,11 +94,14 @@ def test_what_a_killed_process_left_in_spot_is_cancelled(
 
 @pytest.mark.slow
 def test_what_a_stopped_process_left_is_cancelled_and_its_return_is_watched(
-    server: VenueServer, tmp_path: Path, home: Path
+    server: VenueServer,
+    tmp_path: Path,
+    home: Path,
+    awaited: Callable[..., str],
 ) -> None:
     side, folder = VenueSide(server.url, "binance"), tmp_path / "run"
     looked_at(server)
-    child = trading(server, "binance", folder, home)
+    child = trading(server, "binance", folder, home, awaited)
     child.send_signal(signal.SIGSTOP)
     until("cancel by the watcher", lambda: side.open_orders() == [])
     child.send_signal(signal.SIGCONT)
@@ -126,10 +131,11 @@ def test_a_session_that_ends_in_order_ends_its_lease(server: VenueServer, tmp_pa
 def test_the_verb_clears_what_a_dead_session_left(
     server: VenueServer, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    awaited: Callable[..., str],
 ) -> None:  # fmt: skip
     side, folder = VenueSide(server.url, "binance_usdm"), tmp_path / "run"
     looked_at(server, "binance_usdm")
-    child = trading(server, "binance_usdm", folder, home)
+    child = trading(server, "binance_usdm", folder, home, awaited)
     child.send_signal(signal.SIGKILL)
     child.wait()
     monkeypatch.setenv("MAINSPRING_BINANCE_KEY", KEY)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mainspring as ms
@@ -229,13 +229,17 @@ session = live(maker, folder, venues=venue, size=1.0)
 print("started", flush=True)
 while True:
     session.wait(0.1)
-    print(session.status().fills, session.status().open_orders, flush=True)
+    print(session.status().fills, session.status().open_orders, session.halted, flush=True)
 """
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_killed_process_loses_nothing(
-    server: VenueServer, tmp_path: Path, product: str, home: Path
+    server: VenueServer,
+    tmp_path: Path,
+    product: str,
+    home: Path,
+    awaited: Callable[..., str],
 ) -> None:
     side = VenueSide(server.url, product)
     venue = place(server, product)
@@ -244,11 +248,12 @@ def test_a_killed_process_loses_nothing(
         [sys.executable, "-c", CHILD, product, server.url, str(folder)],
         stdout=subprocess.PIPE, text=True, env={**os.environ, "MAINSPRING_HOME": str(home)},
     )  # fmt: skip
-    assert child.stdout is not None
-    for line in child.stdout:
+
+    def has_traded(line: str) -> bool:
         words = line.split()
-        if words[0] != "started" and int(words[0]) >= 3 and int(words[1]) >= 2:
-            break
+        return words[0] != "started" and int(words[0]) >= 3 and int(words[1]) >= 2
+
+    awaited(child, has_traded)
     child.send_signal(signal.SIGKILL)
     child.wait()
     left = side.open_orders()
