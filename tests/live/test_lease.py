@@ -52,15 +52,16 @@ while True:
 
 
 def trading(
-    server: VenueServer, product: str, folder: Path, home: Path, awaited: Callable[..., str]
+    side: VenueSide, product: str, folder: Path, home: Path, awaited: Callable[..., str]
 ) -> subprocess.Popen[str]:
     """A process with a session that has an order at the venue."""
-    words = [sys.executable, "-c", CHILD, product, server.url, str(folder)]
+    before = len(side.open_orders())
+    words = [sys.executable, "-c", CHILD, product, side.url, str(folder)]
     child = subprocess.Popen(
         [*words, str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "MAINSPRING_HOME": str(home)},
     )  # fmt: skip
-    awaited(child, lambda line: int(line.split()[0]) >= 1)
+    awaited(child, lambda line: int(line.split()[0]) >= 1 and len(side.open_orders()) > before)
     return child
 
 
@@ -77,7 +78,7 @@ def test_what_a_killed_process_left_in_spot_is_cancelled(
     side, folder = VenueSide(server.url, "binance"), tmp_path / "run"
     looked_at(server)
     by_hand = side.place("BUY", "30000", "0.01")
-    child = trading(server, "binance", folder, home, awaited)
+    child = trading(side, "binance", folder, home, awaited)
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert len(side.open_orders()) == 2, "a killed process cancels nothing"
@@ -101,7 +102,7 @@ def test_what_a_stopped_process_left_is_cancelled_and_its_return_is_watched(
 ) -> None:
     side, folder = VenueSide(server.url, "binance"), tmp_path / "run"
     looked_at(server)
-    child = trading(server, "binance", folder, home, awaited)
+    child = trading(side, "binance", folder, home, awaited)
     child.send_signal(signal.SIGSTOP)
     until("cancel by the watcher", lambda: side.open_orders() == [])
     child.send_signal(signal.SIGCONT)
@@ -135,7 +136,7 @@ def test_the_verb_clears_what_a_dead_session_left(
 ) -> None:  # fmt: skip
     side, folder = VenueSide(server.url, "binance_usdm"), tmp_path / "run"
     looked_at(server, "binance_usdm")
-    child = trading(server, "binance_usdm", folder, home, awaited)
+    child = trading(side, "binance_usdm", folder, home, awaited)
     child.send_signal(signal.SIGKILL)
     child.wait()
     monkeypatch.setenv("MAINSPRING_BINANCE_KEY", KEY)
