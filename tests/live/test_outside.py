@@ -251,7 +251,8 @@ def test_a_killed_process_loses_nothing(
 
     def has_traded(line: str) -> bool:
         words = line.split()
-        return words[0] != "started" and int(words[0]) >= 3 and int(words[1]) >= 2
+        told = words[0] != "started" and int(words[0]) >= 3 and int(words[1]) >= 2
+        return told and bool(side.open_orders())
 
     awaited(child, has_traded)
     child.send_signal(signal.SIGKILL)
