@@ -47,10 +47,10 @@ impl Request {
         Ok(text)
     }
 
-    /// Whether asking twice does no more than asking once.
+    /// Whether asking twice does no more than asking once. Orders may be GETs too: dYdX takes them so.
     #[must_use]
     pub const fn is_repeatable(&self) -> bool {
-        matches!(self.method, Method::Get)
+        matches!((self.method, self.urgency), (Method::Get, Urgency::Question))
     }
 }
 

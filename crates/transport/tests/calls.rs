@@ -166,9 +166,17 @@ fn a_kept_connection_that_was_closed_is_replaced_for_reads_and_admitted_for_orde
     assert_eq!(wait_answer(&mut io, 1).unwrap().0, 200);
     ask(&mut io, 2, Method::Get, port, "");
     assert_eq!(wait_answer(&mut io, 2).unwrap().0, 200);
-    // An order is never sent twice.
+    // An order is never sent twice, however it is sent.
     ask(&mut io, 3, Method::Post, port, "a=1");
     assert!(wait_answer(&mut io, 3).unwrap_err().0);
+    for (key, urgency) in [(4, Urgency::Order), (6, Urgency::Cancel)] {
+        ask(&mut io, key, Method::Get, port, "");
+        assert_eq!(wait_answer(&mut io, key).unwrap().0, 200);
+        let url = Url::parse(&format!("http://127.0.0.1:{port}/broadcast")).unwrap();
+        let (method, headers, body) = (Method::Get, Vec::new(), String::new());
+        io.call(key + 1, Request { urgency, method, url, headers, body });
+        assert!(wait_answer(&mut io, key + 1).unwrap_err().0);
+    }
 }
 
 /// A server that answers each request with its number; the first connection then says `last`, which
