@@ -121,7 +121,7 @@ def test_a_stop_that_somebody_cancels_is_over_here_without_a_question(
 
 
 class PushedStop(ms.Strategy, every="500ms"):
-    """Keeps one stop a little below the market, and sells until the market comes to it."""
+    """Keeps a stop a little below the market, and sells until the market comes to it."""
 
     size: ms.Qty = "0.04"
     stop: int = 0
@@ -133,14 +133,26 @@ class PushedStop(ms.Strategy, every="500ms"):
             return
         bids = m.bids(20)
         if not self.stop:
-            self.at = bids[2][0]
+            self.at = bids[4][0]
             self.stop = m.sell(self.size, kind="stop", trigger=self.at)
+            return
+        # All that is above the trigger, and a little of what is not.
+        above = sum(qty for price, qty in bids if price > self.at)
+        reached = [price for price, _ in bids if price <= self.at]
+        if above > 50 * float(self.size) or not reached:
+            # The market has gone away from it.
+            self.at = bids[4][0]
+            m.amend(self.stop, self.at, float(self.size))
         else:
-            through = sum(qty for price, qty in bids if price >= self.at)
-            m.sell(max(through, float(self.size)), self.at, tif="ioc")
+            m.sell(above + float(self.size), reached[0], tif="ioc")
 
     def on_order(self, m: Any, order: Any) -> None:
-        self.over = self.over or (order.id == self.stop and order.filled > 0)
+        if order.id != self.stop:
+            return
+        self.over = self.over or order.filled > 0
+        if order.state == "rejected":
+            # The market was there before it: another one.
+            self.stop = 0
 
 
 @pytest.mark.parametrize("venue", ["okx", "okx_spot"])

@@ -66,7 +66,9 @@ impl About {
     /// Whether it makes or changes an order.
     const fn makes(&self) -> Option<ClientOrderId> {
         match self {
-            Self::Place(order) | Self::Amend { order, .. } => Some(*order),
+            Self::Place(order) | Self::Amend { order, .. } | Self::AmendArmed { order, .. } => {
+                Some(*order)
+            }
             _ => None,
         }
     }

@@ -348,6 +348,10 @@ impl Ours {
         let found = self.reports.order(fact.symbol, fact.client, fact.venue_id, fact.metadata);
         let Some(id) = found else {
             self.others += 1;
+            // What a trigger made of it tells of itself, and may have done so on another connection before.
+            if fact.status == OrderStatus::Triggered {
+                return;
+            }
             let foreign = self.reports.foreign_order(fact, now_ns);
             return self.tell_foreign(foreign, fact.venue_id, is_waiting(fact), out);
         };

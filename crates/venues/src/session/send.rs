@@ -30,7 +30,7 @@ impl About {
             | Self::ForeignCancel(_)
             | Self::Sweep { .. }
             | Self::Countdown(_) => Urgency::Cancel,
-            Self::Place(_) | Self::Amend { .. } => Urgency::Order,
+            Self::Place(_) | Self::Amend { .. } | Self::AmendArmed { .. } => Urgency::Order,
             Self::Many(items) => items.first().map_or(Urgency::Question, Self::urgency),
             _ => Urgency::Question,
         }

@@ -447,3 +447,28 @@ fn a_change_of_a_stop_without_an_answer_is_sent_again_and_not_for_ever() {
     assert_eq!(play.kinds(1), [VenueEventKind::AmendRejected(RejectReason::VenueRule)]);
     assert!(play.noted("order"), "{:?}", play.notes);
 }
+
+#[test]
+fn a_triggered_stop_of_others_is_told_by_what_became_of_it_alone() {
+    let (mut play, [_, user]) = okx();
+    let armed = business(&mut play);
+    let by_hand = |text: String| text.replace(&client(7), "byhand");
+    play.frame(armed, &by_hand(told_by_stream(7, "live", NOTHING)));
+    let foreign = |play: &mut Play| -> Vec<u64> {
+        let told = play.others().into_iter();
+        told.filter_map(|one| match one {
+            Told::Foreign(foreign) => Some(foreign.venue_order),
+            _ => None,
+        })
+        .collect()
+    };
+    assert_eq!(foreign(&mut play), [4_007]);
+    play.told.clear();
+    // The connection of orders was faster: what the trigger made is over already.
+    let made = r#"{"arg":{"channel":"orders","instType":"ANY"},"data":[{"instId":"BTC-USDT-SWAP","clOrdId":"","algoClOrdId":"byhand","algoId":"4007","ordId":"9077","state":"canceled","side":"sell","px":"60000","sz":"0.005","ordType":"limit","accFillSz":"0","uTime":"1795255200500","cTime":"1795255200400","cancelSource":"1","amendResult":""}]}"#;
+    play.frame(user, made);
+    assert_eq!(foreign(&mut play), [9_077]);
+    play.told.clear();
+    play.frame(armed, &by_hand(told_by_stream(7, "effective", r#""ordId":"9077""#)));
+    assert!(foreign(&mut play).is_empty());
+}
