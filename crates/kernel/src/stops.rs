@@ -225,6 +225,26 @@ impl Kernel {
         Ok(())
     }
 
+    /// Whether a stop of a position has said that it has to be closed.
+    pub(crate) fn has_fired_stop(&self, strategy: u16, instrument: InstrumentId) -> bool {
+        let of_it = |guard: &&Guard| (guard.strategy, guard.instrument) == (strategy, instrument);
+        self.guards.iter().filter(of_it).any(|guard| guard.stop.has_fired())
+    }
+
+    /// Shows the stops that closed a position what became of it: one that is closed begins anew.
+    pub(crate) fn follow_fired_stops(&mut self, strategy: u16, instrument: InstrumentId) {
+        if !self.has_fired_stop(strategy, instrument) {
+            return;
+        }
+        let (now_ns, seen) = (self.now_ns, self.guarded(strategy, instrument));
+        for guard in &mut self.guards {
+            let of_it = (guard.strategy, guard.instrument) == (strategy, instrument);
+            if of_it && guard.stop.has_fired() {
+                guard.stop.update(now_ns, &seen);
+            }
+        }
+    }
+
     fn guarded(&self, strategy: u16, instrument: InstrumentId) -> Guarded {
         let market = &self.markets[instrument.index()];
         let held = self.ledger.position(strategy, instrument);
@@ -246,7 +266,7 @@ impl Kernel {
         let Guard { strategy, instrument, stop, .. } = self.guards[guard];
         let symbol = self.markets[instrument.index()].instrument.symbol.clone();
         self.note(&format!("{symbol}: stopped out of {position} lots by {:?}", stop.rule()))?;
-        self.cancel_all(strategy, instrument)?;
+        self.clear(strategy, instrument)?;
         self.close(strategy, instrument)
     }
 }

@@ -44,11 +44,13 @@ pub enum Fault {
     SilentVenue,
     /// A person halts trading, and lifts that again.
     Halt,
+    /// The session is ended in order, and started again.
+    End,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Kill,
         Self::TornWrite,
         Self::DiskFull,
@@ -68,6 +70,7 @@ impl Fault {
         Self::DoubledBatch,
         Self::SilentVenue,
         Self::Halt,
+        Self::End,
     ];
 
     /// Its name.
@@ -93,6 +96,7 @@ impl Fault {
             Self::DoubledBatch => "doubled_batch",
             Self::SilentVenue => "silent_venue",
             Self::Halt => "halt",
+            Self::End => "end",
         }
     }
 }

@@ -134,6 +134,10 @@ pub(crate) struct World {
     pub(crate) connection: u32,
     pub(crate) feed_broken: bool,
     pub(crate) quiet: bool,
+    /// Until when the answers to the last cancels are waited for, once the session ends.
+    ending: Option<TimeNs>,
+    /// Draws when the session ends: the other faults of a seed do not depend on it.
+    ends: Chance,
     pub(crate) items: BinaryHeap<Reverse<(TimeNs, u64)>>,
     pub(crate) store: BTreeMap<u64, (u32, Item)>,
     pub(crate) next_item: u64,
@@ -168,6 +172,8 @@ impl World {
             connection: 0,
             feed_broken: false,
             quiet: false,
+            ending: None,
+            ends: Chance::new(!plan.seed),
             items: BinaryHeap::new(),
             store: BTreeMap::new(),
             next_item: 0,
@@ -200,7 +206,8 @@ impl World {
         self.deliver()?;
         self.tell(|session, now_ns| session.advance(now_ns))?;
         self.send()?;
-        self.check()
+        self.check()?;
+        self.begin_after_end()
     }
 
     /// The market moves, and its message goes on its way.
@@ -283,6 +290,11 @@ impl World {
             self.faults.fire(Fault::Halt);
             self.halt_by_hand()?;
         }
+        if self.ending.is_none() && self.ends.one_in(1_500) {
+            self.faults.fire(Fault::End);
+            self.ending = Some(self.now_ns + self.ends.between(100 * MS, 8 * SECOND));
+            self.tell(|session, now_ns| session.stop(now_ns, true))?;
+        }
         if self.chance.one_in(400) {
             self.snapshot = Some(self.session.image());
         }
@@ -313,6 +325,16 @@ impl World {
         self.send_reports(reports);
     }
 
+    /// A session that has ended is started again: all that it wrote is there.
+    fn begin_after_end(&mut self) -> Result<()> {
+        let Some(until_ns) = self.ending else { return Ok(()) };
+        let is_done = self.session.orders().live_count() == 0 || self.now_ns >= until_ns;
+        if self.quiet || !is_done {
+            return Ok(());
+        }
+        self.begin_anew()
+    }
+
     /// The process dies and another takes its place.
     fn restart(&mut self) -> Result<()> {
         let keep = self.chance.next() as usize;
@@ -320,6 +342,12 @@ impl World {
         if torn > 0 {
             self.faults.fire(Fault::TornWrite);
         }
+        self.begin_anew()
+    }
+
+    /// A process takes up what is on the disk.
+    fn begin_anew(&mut self) -> Result<()> {
+        self.ending = None;
         // Nothing starts on a full disk: somebody makes room first.
         self.disk.set_room(None);
         self.lives += 1;

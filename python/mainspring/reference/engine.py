@@ -20,7 +20,14 @@ from mainspring.reference.latency import ConstantLatency, Latency
 from mainspring.reference.ledger import Ledger, Position, Totals
 from mainspring.reference.orders import IllegalEventError, Order, OrderState
 from mainspring.reference.reconciler import Action, reconcile_quotes, reconcile_target
-from mainspring.reference.stops import Configured, Rule, Stop, Stops, closing_order
+from mainspring.reference.stops import (
+    Configured,
+    Rule,
+    Stop,
+    Stops,
+    closes_at_market,
+    closing_order,
+)
 from mainspring.reference.venue import Venue
 from mainspring.reference.view import Fill, Market, MarketState, Trade, Wish
 from mainspring.reference.vocabulary import (
@@ -117,6 +124,12 @@ class Due(IntEnum):
 
 NEVER = 2**63 - 1
 
+CLOSE_AGAIN_NS = 1_000_000_000
+"""The first wait before what the venue did not close is closed again."""
+
+MOST_DOUBLINGS = 5
+"""So often a further wait is twice as long."""
+
 
 T = TypeVar("T")
 
@@ -167,11 +180,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A timer of a strategy; `interval_ns` is set for those of `every=`."""
+    """A timer of a strategy; `interval_ns` is set for those of `every=`.
+
+    With `closes` it is time to close again what the strategy holds in that instrument.
+    """
 
     strategy: int
     tag: int = 0
     interval_ns: int = 0
+    closes: int | None = None
 
 
 def run(
@@ -210,6 +227,7 @@ class Engine:
         self.venues = [Venue(i, inst, config.venue) for i, inst in enumerate(instruments)]
         self.ledger = Ledger(instruments, config.deposits)
         self.stops = Stops(config.stops, instruments, len(strategies))
+        self.closings: dict[tuple[int, int], tuple[int, bool]] = {}
         self.orders: dict[int, Order] = {}
         self.requests: Waiting[Request] = Waiting()
         self.answers: Waiting[VenueEvent] = Waiting()
@@ -309,19 +327,26 @@ class Engine:
         for stop in self.stops.all:
             if stop.instrument != market.index:
                 continue
-            held = self.ledger.positions[stop.strategy, market.index]
-            mark = market.valuation
-            gain = 0
-            if mark is not None:
-                gain = held.unrealised(market.instrument, Fraction(mark, RATE_UNITS))
-            if stop.see(self.now_ns, held.lots, market.book.mid2, -gain):
-                self._stop_out(stop, held.lots)
+            if self._see(stop):
+                self._stop_out(stop)
 
-    def _stop_out(self, stop: Stop, lots: int) -> None:
+    def _see(self, stop: Stop) -> bool:
+        """Shows a stop its market and position; whether the position has to be closed now."""
+        market = self.markets[stop.instrument]
+        held = self.ledger.positions[stop.strategy, stop.instrument]
+        mark = market.valuation
+        gain = 0
+        if mark is not None:
+            gain = held.unrealised(market.instrument, Fraction(mark, RATE_UNITS))
+        return stop.see(self.now_ns, held.lots, market.book.mid2, -gain)
+
+    def _stop_out(self, stop: Stop) -> None:
+        lots = self.ledger.positions[stop.strategy, stop.instrument].lots
         self.result.notices.append(f"stopped out of {lots} lots by {stop.rule}")
-        self._cancel_all(stop.strategy, stop.instrument)
-        terms = closing_order(stop.instrument, lots)
-        self._place(stop.strategy, self.next_order_id(), terms)
+        for order in self.live(stop.strategy, stop.instrument):
+            if not closes_at_market(order.terms):
+                self._cancel(stop.strategy, order.id)
+        self._close(stop.strategy, stop.instrument)
 
     def _settle_funding(self, market: MarketState, rate: int) -> None:
         mark = market.mark if market.mark is not None else market.valuation
@@ -348,6 +373,9 @@ class Engine:
 
     def _timer(self) -> None:
         at_ns, timer = self.timers.pop()
+        if timer.closes is not None:
+            self._close_again(timer.strategy, timer.closes)
+            return
         if not timer.interval_ns:
             self._call(timer.strategy, 0, "on_timer", timer.tag)
             return
@@ -374,6 +402,58 @@ class Engine:
             self._call(order.strategy, order.terms.instrument, "on_fill", fill)
         if news:
             self._call(order.strategy, order.terms.instrument, "on_order", order)
+        self._close_rest(order, filled=filled)
+
+    def _close_rest(self, order: Order, *, filled: bool) -> None:
+        """Closes what traded after a stop closed, and again what the venue did not close."""
+        strategy, instrument = order.strategy, order.terms.instrument
+        if filled:
+            for stop in self._fired_stops(strategy, instrument):
+                self._see(stop)
+        if not self._has_to_be_closed(strategy, instrument):
+            return
+        if filled:
+            self._close(strategy, instrument)
+        elif order.is_terminal and closes_at_market(order.terms):
+            self._close_later(strategy, instrument)
+
+    def _fired_stops(self, strategy: int, instrument: int) -> list[Stop]:
+        at = (strategy, instrument)
+        return [s for s in self.stops.all if s.fired and (s.strategy, s.instrument) == at]
+
+    def _has_to_be_closed(self, strategy: int, instrument: int) -> bool:
+        held = self.ledger.positions[strategy, instrument].lots
+        return held != 0 and bool(self._fired_stops(strategy, instrument))
+
+    def _close(self, strategy: int, instrument: int) -> None:
+        """Closes what is held and is not being closed already."""
+        lots = self.ledger.positions[strategy, instrument].lots
+        if lots == 0:
+            return
+        side = Side.SELL if lots > 0 else Side.BUY
+        sent = (OrderState.SUBMITTED, OrderState.OPEN, OrderState.PARTIALLY_FILLED)
+        left = abs(lots) - sum(
+            order.terms.qty - order.filled
+            for order in self.live(strategy, instrument)
+            if order.state in sent and order.terms.side is side and closes_at_market(order.terms)
+        )
+        if left > 0:
+            self._place(strategy, self.next_order_id(), closing_order(instrument, side, left))
+
+    def _close_later(self, strategy: int, instrument: int) -> None:
+        at = (strategy, instrument)
+        attempts, waits = self.closings.get(at, (0, False))
+        if not waits:
+            self.closings[at] = (attempts, True)
+            wait_ns = CLOSE_AGAIN_NS << min(attempts, MOST_DOUBLINGS)
+            timer = Timer(strategy, closes=instrument)
+            self.timers.push(self.now_ns + wait_ns, timer)
+
+    def _close_again(self, strategy: int, instrument: int) -> None:
+        attempts, _ = self.closings.pop((strategy, instrument))
+        if self._has_to_be_closed(strategy, instrument):
+            self.closings[strategy, instrument] = (attempts + 1, False)
+            self._close(strategy, instrument)
 
     def _book_fill(self, order: Order, event: VenueEvent) -> None:
         at, side = order.terms.instrument, order.terms.side

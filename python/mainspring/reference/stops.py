@@ -5,7 +5,8 @@ at every message of its instrument, after the book and before the strategies, an
 asked for. Its entry is the mid when it first sees the position. A position that turns, or that was
 closed in between, begins anew; one that grows or shrinks does not. A stop fires once for each
 position: the strategy's orders in the instrument are cancelled, and what it holds is closed by a
-reduce-only market order.
+reduce-only market order. What trades of those orders before their cancels come is closed when it is
+known, and what the venue does not close is closed again after a second, later after twice as long.
 """
 
 from __future__ import annotations
@@ -178,11 +179,15 @@ class Stop:
         return self.entry2 - side * rule.distance
 
 
-def closing_order(instrument: int, lots: int) -> OrderTerms:
-    """What closes a position at the market."""
-    side = Side.SELL if lots > 0 else Side.BUY
-    market = OrderTerms(side, abs(lots), 0, instrument, OrderType.MARKET, TimeInForce.IOC)
+def closing_order(instrument: int, side: Side, lots: int) -> OrderTerms:
+    """What closes at the market."""
+    market = OrderTerms(side, lots, 0, instrument, OrderType.MARKET, TimeInForce.IOC)
     return replace(market, reduce_only=True)
+
+
+def closes_at_market(terms: OrderTerms) -> bool:
+    """Whether an order closes at the market: the engine does not cancel it."""
+    return terms.order_type is OrderType.MARKET and terms.reduce_only
 
 
 def _sign(position: int) -> int:

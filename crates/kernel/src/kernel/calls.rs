@@ -11,6 +11,7 @@ use mainspring_trading::orders::{Order, OrderState, OrderTable, Purpose};
 use crate::host::{BookTrigger, Fill, Host, HostResult};
 use crate::intent::{Intent, Intents, PlainQuote};
 use crate::market::Trade;
+use crate::session::mutant::{is_planted, Mutant};
 use crate::view::View;
 
 use super::{Kernel, Timer};
@@ -31,8 +32,9 @@ pub(crate) enum Call<'a> {
 /// Strategies that were told of the end hear what becomes of their orders, and no more of the market: they
 /// would quote again.
 #[cold]
-const fn is_quiet_at_end(call: &Call<'_>) -> bool {
-    matches!(call, Call::Book | Call::Trade(_) | Call::Bar(_) | Call::Timer(_))
+fn is_quiet_at_end(call: &Call<'_>) -> bool {
+    let is_market = matches!(call, Call::Book | Call::Trade(_) | Call::Bar(_) | Call::Timer(_));
+    is_market && !is_planted(Mutant::TradesOn)
 }
 
 impl Kernel {
@@ -163,7 +165,7 @@ impl Kernel {
         self.strategies[usize::from(strategy)].failure = Some(message);
         self.cancel_parents(|parent| parent.strategy == strategy)?;
         for index in 0..self.markets.len() {
-            self.cancel_all(strategy, InstrumentId(index as u16))?;
+            self.clear(strategy, InstrumentId(index as u16))?;
         }
         Ok(())
     }

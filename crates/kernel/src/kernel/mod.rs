@@ -10,6 +10,7 @@ mod our_side;
 mod parents;
 mod risk;
 mod rounds;
+mod unfinished;
 mod venue_side;
 
 use mainspring_core::event::BarRow;
@@ -30,6 +31,7 @@ pub(crate) use self::calls::{dispatch, Call};
 pub(crate) use self::orders::{track_open, working_lots};
 pub use self::rounds::RoundCounts;
 pub(crate) use self::rounds::Rounds;
+use self::unfinished::Closing;
 use crate::bars::BarBuilder;
 use crate::config::VenueClock;
 use crate::delay::DelayQueue;
@@ -116,6 +118,18 @@ pub enum Timer {
     },
     /// Send cancels that wait for a rate budget.
     HeldCancels,
+    /// Send a cancel again that the venue refused.
+    CancelAgain {
+        /// Of which order.
+        order: ClientOrderId,
+    },
+    /// Close a position again that the venue did not close.
+    CloseAgain {
+        /// Whose.
+        strategy: u16,
+        /// Where.
+        instrument: InstrumentId,
+    },
     /// Ask the venue about an order again.
     Ask {
         /// Which.
@@ -162,6 +176,9 @@ pub struct Kernel {
     is_ending: bool,
     /// Whether what is asked for from now on is cancelled at once.
     pub(crate) cancels_at_end: bool,
+    /// Whether positions are closed until there are none: a halt asked for it, and nobody has lifted it.
+    pub(crate) closes_all: bool,
+    closings: Vec<Closing>,
     pub(crate) now_ns: TimeNs,
     pub(crate) markets: Vec<Market>,
     pub(crate) venues: Vec<SimMarket>,
@@ -307,6 +324,8 @@ impl Kernel {
             hushed: true,
             is_ending: false,
             cancels_at_end: false,
+            closes_all: false,
+            closings: Vec::new(),
             now_ns: TimeNs::MIN,
             markets: parts.markets,
             venues: parts.venues,
@@ -410,7 +429,8 @@ impl Kernel {
     /// Starts the strategies at `now_ns` and sets their first timers.
     pub(crate) fn start(&mut self, now_ns: TimeNs) -> Result<()> {
         self.started_ns = now_ns;
-        (self.is_ending, self.cancels_at_end) = (false, false);
+        (self.is_ending, self.cancels_at_end, self.closes_all) = (false, false, false);
+        self.closings.clear();
         self.now_ns = now_ns;
         if let Some(outside) = self.outside.as_mut().filter(|o| o.begun_ns == TimeNs::MIN) {
             outside.begun_ns = now_ns;
@@ -436,12 +456,16 @@ impl Kernel {
         self.message_trades.clear();
     }
 
-    /// Tells strategies of the end while a journal is followed.
-    pub(crate) fn stop_following(&mut self) -> Result<()> {
-        self.is_ending = true;
+    /// Tells strategies of the end while a journal is followed; parent orders end by it, as orders do by
+    /// their records.
+    pub(crate) fn stop_following(&mut self, cancel: bool) -> Result<()> {
+        (self.is_ending, self.cancels_at_end) = (true, cancel);
         for strategy in 0..self.strategies.len() as u16 {
             let instrument = self.strategies[usize::from(strategy)].instrument;
             self.call(strategy, instrument, &Call::Stop)?;
+        }
+        if cancel {
+            self.cancel_parents(|_| true)?;
         }
         Ok(())
     }
@@ -509,6 +533,8 @@ impl Kernel {
             Timer::Ask { order, attempt } => self.ask(order, attempt),
             Timer::Round { strategy, instrument } => self.round_due(strategy, instrument),
             Timer::HeldCancels => self.send_held_cancels(),
+            Timer::CancelAgain { order } => self.cancel_left_over(order),
+            Timer::CloseAgain { strategy, instrument } => self.close_again(strategy, instrument),
         }
     }
 }

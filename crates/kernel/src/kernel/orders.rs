@@ -38,6 +38,7 @@ impl Kernel {
         if matches!(event.kind, VenueEventKind::Filled { .. }) {
             self.judge_fill(event.order)?;
         }
+        self.see_to_rest(event)?;
         if self.parents.is_some() {
             return self.work_parent_of(event.order);
         }
@@ -227,7 +228,7 @@ impl Kernel {
         }
         let now_ns = self.now_ns;
         let order = || Order { purpose, ..Order::new(id, strategy, *terms, now_ns) };
-        let closed = self.cancels_at_end && !terms.flags.has(OrderFlags::REDUCE_ONLY);
+        let closed = self.is_closed_at_end() && !terms.flags.has(OrderFlags::REDUCE_ONLY);
         if closed || self.gate.is_halted() && self.is_stopped_by_halt(terms) {
             return self.refuse(&order(), LimitKind::Halted.bit());
         }
@@ -263,6 +264,12 @@ impl Kernel {
         only
     }
 
+    /// Whether the session ends and nothing may stay open.
+    #[inline]
+    fn is_closed_at_end(&self) -> bool {
+        self.cancels_at_end && !is_planted(Mutant::TradesOn)
+    }
+
     /// After a halt nothing new leaves a session but what says itself that it only reduces: closing by
     /// command, stops, and orders that a strategy has flagged. The last door goes by the same flag.
     #[cold]
@@ -270,12 +277,13 @@ impl Kernel {
         self.outside.is_some() && !terms.flags.has(OrderFlags::REDUCE_ONLY)
     }
 
-    /// An amend of a session that is halted does not leave: the last door cannot see what it does. A
-    /// quote or target is cancelled for it, and wished anew.
+    /// An amend of a session that is halted or ends does not leave: the last door cannot see what it does.
+    /// A quote or target is cancelled for it, and wished anew.
     #[cold]
-    fn amend_while_halted(&mut self, order: &Order) -> Result<()> {
+    fn amend_while_closed(&mut self, order: &Order) -> Result<()> {
         if order.purpose == Purpose::Explicit {
-            return self.note(&format!("amend of order {}: trading is halted", order.id.0));
+            let why = if self.gate.is_halted() { "trading is halted" } else { "the session ends" };
+            return self.note(&format!("amend of order {}: {why}", order.id.0));
         }
         self.cancel(order.strategy, order.id)
     }
@@ -401,8 +409,8 @@ impl Kernel {
         if self.gate.is_due(self.now_ns) {
             self.wake_gate();
         }
-        if self.gate.is_halted() && self.outside.is_some() {
-            return self.amend_while_halted(&order);
+        if self.is_closed_at_end() || self.gate.is_halted() && self.outside.is_some() {
+            return self.amend_while_closed(&order);
         }
         // Down to what is filled already, an amend ends the order as a cancel does: nothing to veto.
         let ends_it = qty.0 > 0 && qty <= order.filled;

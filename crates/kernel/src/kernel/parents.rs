@@ -29,6 +29,9 @@ impl Kernel {
     ) -> Result<()> {
         self.intents.give_parents_after(id);
         self.intents.arrived(id);
+        if self.cancels_at_end {
+            return self.note(&format!("parent order {}: the session ends", id.0));
+        }
         let now_ns = self.now_ns;
         let feed_has_own = self.has_venues_outside();
         let table = || Box::new(ParentTable::new(feed_has_own));

@@ -164,6 +164,7 @@ impl Kernel {
                 if verdict.rung == Rung::Shutdown {
                     self.shut_down(&format!("shut down: drawdown of {fallen}"))?;
                 }
+                self.closes_all = true;
                 self.flatten()
             }
             Some(cause) => self.halt_if(Some(cause)),

@@ -132,6 +132,7 @@ impl Kernel {
             Command::Kill { cause, flatten } => self.kill(cause, *flatten),
             Command::Rearm { reason } => {
                 self.gate.rearm();
+                self.closes_all = false;
                 self.note(&format!("trading allowed again: {reason}"))
             }
             Command::SetLimits { limits, reason } => self.set_limits(limits, reason),
@@ -182,6 +183,7 @@ impl Kernel {
 
     fn kill(&mut self, cause: &str, flatten: bool) -> Result<()> {
         self.gate.halt(HaltCause::of(cause));
+        self.closes_all |= flatten;
         self.note(&format!("trading halted: {cause}"))?;
         self.cancel_everything()?;
         if flatten {
@@ -197,7 +199,7 @@ impl Kernel {
         }
         for strategy in 0..self.strategies.len() as u16 {
             for index in 0..self.markets.len() {
-                self.cancel_all(strategy, InstrumentId(index as u16))?;
+                self.clear(strategy, InstrumentId(index as u16))?;
             }
         }
         Ok(())
@@ -206,8 +208,8 @@ impl Kernel {
     /// Tells strategies of the end and cancels what is open. What they ask for afterwards is refused, but
     /// what only reduces, which does not stay open either.
     pub(crate) fn stop_and_cancel(&mut self) -> Result<()> {
-        self.stop()?;
         self.cancels_at_end = true;
+        self.stop()?;
         self.cancel_everything()
     }
 
@@ -226,7 +228,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Sends a reduce-only market order for each position.
+    /// Sends a reduce-only market order for what of each position is not being closed already.
     pub(crate) fn flatten(&mut self) -> Result<()> {
         if self.is_following() {
             return Ok(());
@@ -245,11 +247,11 @@ impl Kernel {
             return Ok(());
         }
         let side = if held.0 > 0 { Side::Sell } else { Side::Buy };
-        let mut left = held.0.abs();
+        let mut left = held.0.abs() - self.being_closed(strategy, instrument, side);
         let most = self.gate.max_order(strategy, instrument).0;
         // Slices of what one order may be; what this many do not close waits for the next call.
         for _ in 0..MAX_SLICES {
-            if left == 0 {
+            if left <= 0 {
                 break;
             }
             let mut terms = OrderTerms::market(instrument, side, Lots(left.min(most)));

@@ -135,7 +135,7 @@ impl Session {
             }
             Kind::Command => self.kernel.command(&json::<Command>(raw.payload)?),
             Kind::Wishes => self.kernel.follow_intents(raw.payload),
-            Kind::Stop => self.kernel.stop_following(),
+            Kind::Stop => self.kernel.stop_following(raw.payload.first() == Some(&1)),
             _ => Ok(()),
         }
     }

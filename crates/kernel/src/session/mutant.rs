@@ -22,6 +22,8 @@ pub enum Mutant {
     NeverTellsStuck,
     /// A new order leaves twice.
     SendsTwice,
+    /// Strategies trade on while the session ends.
+    TradesOn,
     /// Healed at once: a fill moves a position twice, and back when that is told.
     MovesTwice,
     /// Healed at once: a fill costs its fee twice, and once when that is told.
@@ -34,7 +36,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BooksTwice,
         Self::MintsMoney,
         Self::ForgetsOpen,
@@ -44,6 +46,7 @@ impl Mutant {
         Self::SkipsRecords,
         Self::NeverTellsStuck,
         Self::SendsTwice,
+        Self::TradesOn,
         Self::MovesTwice,
         Self::ChargesTwice,
         Self::Revives,

@@ -1,8 +1,8 @@
 //! What venues outside say, and what is asked of them.
 
 use mainspring_core::{
-    Answer, ClientOrderId, InstrumentId, Lots, OpenOrder, OrderFlags, Report, Request, Result,
-    TimeNs, VenueEventKind, VenueRequestKind,
+    Answer, ClientOrderId, InstrumentId, Lots, OpenOrder, Report, Request, Result, TimeNs,
+    VenueEventKind, VenueRequestKind,
 };
 use mainspring_trading::execution::Charge;
 use mainspring_trading::orders::{
@@ -343,7 +343,8 @@ impl Kernel {
         if self.strategies[usize::from(strategy)].interest.orders {
             self.call(strategy, order.terms.instrument, &Call::Order(&change.order))?;
         }
-        self.ask_if_unknown(order.id, change.from)
+        self.ask_if_unknown(order.id, change.from)?;
+        self.cancel_left_over(order.id)
     }
 
     /// All open orders at a venue, as they were when we asked at `as_of_ns`.
@@ -407,20 +408,6 @@ impl Kernel {
         }
         self.answered(order.id, Answer::Working { filled: open.filled })?;
         self.cancel_left_over(order.id)
-    }
-
-    /// While trading is halted nothing but reductions rests: a cancel that was lost, or refused by the
-    /// venue, is sent again with each list that still has the order.
-    fn cancel_left_over(&mut self, id: ClientOrderId) -> Result<()> {
-        if !self.gate.is_halted() || self.is_following() {
-            return Ok(());
-        }
-        let Some(order) = self.orders.get(id).copied() else { return Ok(()) };
-        let rests = matches!(order.state, OrderState::Open | OrderState::PartiallyFilled);
-        if !rests || order.terms.flags.has(OrderFlags::REDUCE_ONLY) {
-            return Ok(());
-        }
-        self.cancel(order.strategy, id)
     }
 
     /// Our live orders that the venue should have named and did not.

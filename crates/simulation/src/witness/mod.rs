@@ -50,6 +50,8 @@ pub(crate) struct Witness {
     books: Books,
     pace: Pace,
     halted: bool,
+    /// Whether the session was told to end and to cancel what is open.
+    ends: bool,
     cause: Cause,
     now_ns: TimeNs,
 }
@@ -114,7 +116,11 @@ impl Witness {
             Kind::Adopted => {
                 return self.orders.adopt(&read::<AdoptedRecord>(payload)?, self.now_ns)
             }
-            Kind::Resume => self.orders.forget_unsent(),
+            Kind::Stop => self.ends = payload.first() == Some(&1),
+            Kind::Resume => {
+                self.ends = false;
+                self.orders.forget_unsent();
+            }
             Kind::Command => match serde_json::from_slice(payload) {
                 Ok(Command::Kill { .. }) => self.halted = true,
                 Ok(Command::Rearm { .. }) => self.halted = false,
@@ -171,8 +177,9 @@ impl Witness {
         if matches!(event, OrderEvent::CancelRequested) || after.reduce_only {
             return Ok(());
         }
-        if self.halted {
-            return broken(format!("order {}: something new leaves while halted", order.0));
+        if self.halted || self.ends {
+            let when = if self.halted { "while halted" } else { "after the end" };
+            return broken(format!("order {}: something new leaves {when}", order.0));
         }
         limits::judge(order, &before, after, &self.orders, &self.books, &self.pace)
     }

@@ -17,6 +17,9 @@ use super::Said;
 /// asked about, half a minute of questions, and what the clock and a restart take.
 const MAX_SILENCE_NS: i64 = 60_000_000_000;
 
+/// So long an order may still be on its way to a venue that does not know it.
+const MAX_WAY_NS: i64 = 10_000_000_000;
+
 /// An order as the journal shows it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
@@ -32,6 +35,7 @@ pub(super) struct Standing {
     /// Whether it has a limit price.
     pub(super) priced: bool,
     adopted: bool,
+    made_ns: TimeNs,
     heard_ns: TimeNs,
     told_stuck: bool,
 }
@@ -50,6 +54,7 @@ impl Standing {
             reduce_only: terms.flags.has(OrderFlags::REDUCE_ONLY),
             priced: terms.order_type == OrderType::Limit,
             adopted: false,
+            made_ns: now_ns,
             heard_ns: now_ns,
             told_stuck: false,
         })
@@ -210,6 +215,10 @@ impl Orders {
         {
             let from = before.state;
             return broken(format!("order {} goes from {from} to {to} and nothing said so", id.0));
+        }
+        let not_found = matches!(said, Said::Answer(about, Answer::NotFound) if *about == id);
+        if not_found && to.is_terminal() && now_ns - before.made_ns < MAX_WAY_NS {
+            return broken(format!("order {} is given up and may still be on its way", id.0));
         }
         if record.filled_lots != before.filled {
             let (ours, theirs) = (before.filled, record.filled_lots);
