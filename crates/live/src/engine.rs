@@ -17,6 +17,7 @@ use crate::latency::{Latency, Stage};
 use crate::link::Bell;
 use crate::message::{Inbound, NewHost, Order, Outbound};
 use crate::status::Status;
+use crate::supervisor::WorkerPulse;
 use crate::wake::Waker;
 
 /// Items taken from one link before the others are looked at.
@@ -95,6 +96,8 @@ pub(crate) struct Engine {
     pub(crate) venue_of: Vec<u16>,
     pub(crate) snapshot_due_ns: TimeNs,
     pub(crate) ending: Option<TimeNs>,
+    /// The worker, where strategies run on one.
+    pub(crate) worker: Option<Arc<WorkerPulse>>,
     pub(crate) gate_was_halted: bool,
     /// How many strategies have stopped, and for others to read, why.
     pub(crate) stopped: usize,
@@ -110,8 +113,10 @@ impl Engine {
         self.send()?;
         let mut idle = 0;
         loop {
+            // What it told before it ended is taken in the round that follows.
+            let worker_ended = self.worker.as_ref().is_none_or(|worker| worker.has_ended());
             let worked = self.round()?;
-            if self.has_ended() {
+            if self.has_ended(worker_ended) {
                 return Ok(());
             }
             idle = if worked { 0 } else { idle + 1 };
@@ -335,10 +340,12 @@ impl Engine {
         disk::keep(&self.session, &self.journal);
     }
 
-    /// At the end every open order has its answer, or the patience is over.
-    fn has_ended(&self) -> bool {
+    /// At the end strategies have said what they want and every open order has its answer, or the patience
+    /// is over.
+    fn has_ended(&self, worker_ended: bool) -> bool {
         let Some(until_ns) = self.ending else { return false };
-        self.session.orders().live_count() == 0 || self.clock.now_ns() >= until_ns
+        let is_done = worker_ended && self.session.orders().live_count() == 0;
+        is_done || self.clock.now_ns() >= until_ns
     }
 
     fn sleep(&mut self) {

@@ -166,6 +166,7 @@ impl Handle {
             failures: Arc::clone(&failures),
             waker: waker.clone(),
             venues: venues.clone(),
+            worker: (!plan.elsewhere.is_empty()).then(|| Arc::clone(&worker)),
         };
         let kernel = start_kernel(setup, ready, Arc::clone(&supervisor), Arc::clone(&ended))?;
         let Ok(begun) = is_ready.recv() else {
@@ -383,12 +384,19 @@ impl Handle {
         told
     }
 
-    /// Ends the session: strategies are told, open orders are cancelled when asked and their answers
-    /// waited for, the journal is closed. A further call gives nothing.
+    /// Ends the session: strategies are told, open orders are cancelled when asked, what strategies
+    /// want and the answers are waited for, the journal is closed. A further call gives nothing.
     pub fn stop(&self, cancel: bool) -> Option<Outcome> {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let begun = Instant::now();
-        let _ = self.tell(Order::Stop { cancel });
+        if self.worker.is_here() {
+            // A strategy that stops its session: it cannot be waited for.
+            self.worker.note_end();
+        }
+        // Waits for room: a stop that is lost would leave the session to trade on. A kernel that has ended
+        // takes nothing, and is waited for all the same.
+        let _ = self.orders.send(Order::Stop { cancel });
+        self.waker.wake();
         let broken = threads
             .kernel
             .join()
@@ -452,6 +460,7 @@ struct Setup {
     failures: Arc<Mutex<Vec<String>>>,
     waker: Waker,
     venues: Vec<String>,
+    worker: Option<Arc<WorkerPulse>>,
 }
 
 /// Starts the kernel's thread. It gives back why it broke off, if it did.
@@ -545,6 +554,7 @@ fn begin(setup: Setup) -> Result<(Engine, Ready)> {
         venue_of,
         snapshot_due_ns: now_ns.saturating_add(setup.habits.snapshot_ns),
         ending: None,
+        worker: setup.worker,
         gate_was_halted: false,
         stopped: 0,
         failures: setup.failures,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use mainspring_core::TimeNs;
@@ -77,6 +77,8 @@ pub struct Entry {
 pub struct WorkerPulse {
     busy_since_ns: AtomicI64,
     stopped: AtomicBool,
+    ended: AtomicBool,
+    thread: Mutex<Option<ThreadId>>,
 }
 
 impl WorkerPulse {
@@ -88,6 +90,27 @@ impl WorkerPulse {
     /// It ended.
     pub fn end(&self) {
         self.busy_since_ns.store(0, Ordering::Release);
+    }
+
+    /// The worker is the thread that says so.
+    pub fn adopt(&self) {
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
+    }
+
+    /// Whether the worker is the thread that asks.
+    pub(crate) fn is_here(&self) -> bool {
+        let worker = *self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        worker == Some(thread::current().id())
+    }
+
+    /// Nothing more comes of the worker: what its strategies asked for at the end is told, or it is gone.
+    pub fn note_end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing more comes of the worker.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire) || self.is_stopped()
     }
 
     /// Whether the supervisor has given the worker up.

@@ -432,7 +432,17 @@ impl PyLiveSession {
         let image = self.handle.take_image().ok_or_else(|| {
             to_py(Error::new(ErrorKind::Internal, "the worker of this session runs already"))
         })?;
-        let mut worker = Worker::new(py, self, &image)?;
+        let pulse = self.handle.worker();
+        pulse.adopt();
+        let done = self.follow_to_end(py, &image);
+        pulse.note_end();
+        done
+    }
+}
+
+impl PyLiveSession {
+    fn follow_to_end(&self, py: Python<'_>, image: &Image) -> PyResult<()> {
+        let mut worker = Worker::new(py, self, image)?;
         loop {
             match worker.some(py, self)? {
                 Round::Busy => py.detach(std::thread::yield_now),
@@ -503,7 +513,7 @@ impl Worker {
     /// Follows some records.
     fn some(&mut self, py: Python<'_>, live: &PyLiveSession) -> PyResult<Round> {
         for _ in 0..WORKER_BATCH {
-            let (followed, replaced) = {
+            let (followed, replaced, ends) = {
                 let item = self.cursor.read().map_err(to_py)?;
                 let record = match item {
                     Item::Record(record) => record,
@@ -515,13 +525,18 @@ impl Worker {
                 self.pulse.begin(live.handle.clock().now_ns());
                 let followed = self.session.follow(&raw);
                 self.pulse.end();
-                (followed, replacement(&raw))
+                let ends = Kind::from_code(kind) == Some(Kind::Stop);
+                (followed, replacement(&raw), ends)
             };
             followed.map_err(to_py)?;
             if let Some((strategy, version, _)) = replaced {
                 self.replace(py, live, strategy, version)?;
             }
             self.tell(py, live)?;
+            if ends {
+                self.keep_states(py, live)?;
+                self.pulse.note_end();
+            }
         }
         Ok(Round::Busy)
     }
