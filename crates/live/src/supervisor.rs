@@ -25,6 +25,10 @@ use crate::wake::Waker;
 /// Between two looks.
 const PERIOD: Duration = Duration::from_millis(2);
 
+/// What a step between two looks counts at most: a machine that stood still for longer, as when it was
+/// paused or had too much to do, says nothing about one thread.
+const LONGEST_STEP_NS: i64 = 50_000_000;
+
 /// Looks between two looks at the kill file.
 const FILE_EVERY: u32 = 10;
 
@@ -168,6 +172,23 @@ pub(crate) struct Supervisor {
     pub(crate) told_to_end: bool,
 }
 
+/// For how long a mark has not changed, in the time that the supervisor itself went round.
+#[derive(Debug, Default)]
+struct Silence {
+    mark_ns: TimeNs,
+    looked_ns: TimeNs,
+    lasts_ns: i64,
+}
+
+impl Silence {
+    fn look(&mut self, mark_ns: TimeNs, now_ns: TimeNs) -> i64 {
+        let step_ns = (now_ns - self.looked_ns).clamp(0, LONGEST_STEP_NS);
+        self.lasts_ns = if mark_ns == self.mark_ns { self.lasts_ns + step_ns } else { 0 };
+        (self.mark_ns, self.looked_ns) = (mark_ns, now_ns);
+        self.lasts_ns
+    }
+}
+
 /// Flags that signals set.
 struct Signals {
     kill: Arc<AtomicBool>,
@@ -198,6 +219,7 @@ impl Drop for Signals {
 impl Supervisor {
     pub(crate) fn run(mut self) {
         let signals = self.watch.signals.then(Signals::register);
+        let (mut kernel, mut worker) = (Silence::default(), Silence::default());
         let mut stuck = false;
         let mut full = false;
         let mut looks = 0_u32;
@@ -210,9 +232,9 @@ impl Supervisor {
                 self.look_for_file();
             }
             looks = looks.wrapping_add(1);
-            self.look_at_kernel(&mut stuck);
+            self.look_at_kernel(&mut kernel, &mut stuck);
             self.look_at_journal(&mut full);
-            self.look_at_worker();
+            self.look_at_worker(&mut worker);
             self.look_for_break();
             thread::sleep(PERIOD);
         }
@@ -249,9 +271,9 @@ impl Supervisor {
         }
     }
 
-    fn look_at_kernel(&mut self, stuck: &mut bool) {
+    fn look_at_kernel(&mut self, silence: &mut Silence, stuck: &mut bool) {
         let beat_ns = self.pulse.beat_ns.load(Ordering::Acquire);
-        let silent_ns = self.clock.now_ns() - beat_ns;
+        let silent_ns = silence.look(beat_ns, self.clock.now_ns());
         let now_stuck = beat_ns > 0 && silent_ns > self.watch.stuck_ns;
         if now_stuck && !*stuck {
             let text =
@@ -274,9 +296,9 @@ impl Supervisor {
     }
 
     /// A strategy that does not come back is stopped; the others and the kernel go on.
-    fn look_at_worker(&mut self) {
+    fn look_at_worker(&mut self, silence: &mut Silence) {
         let since_ns = self.worker.busy_since_ns.load(Ordering::Acquire);
-        let busy_ns = self.clock.now_ns() - since_ns;
+        let busy_ns = silence.look(since_ns, self.clock.now_ns());
         if since_ns == 0 || busy_ns < self.watch.strategy_ns || self.worker.is_stopped() {
             return;
         }
@@ -326,5 +348,23 @@ impl Supervisor {
             cause: cause.to_owned(),
             text: text.to_owned(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000_000;
+
+    #[test]
+    fn a_machine_that_stood_still_is_no_silence_of_one_thread() {
+        let mut silence = Silence::default();
+        silence.look(5, 1_000 * MS);
+        let steps = (1..=100).map(|n| silence.look(5, (1_000 + 2 * n) * MS));
+        assert_eq!(steps.last(), Some(200 * MS), "it went round, and the mark did not change");
+        assert_eq!(silence.look(5, 61_200 * MS), 200 * MS + LONGEST_STEP_NS, "a minute of sleep");
+        assert_eq!(silence.look(6, 61_202 * MS), 0, "a new mark");
+        assert_eq!(silence.look(6, 61_204 * MS), 2 * MS);
     }
 }
