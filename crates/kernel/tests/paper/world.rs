@@ -275,7 +275,7 @@ impl World {
             }
             self.worker = worker;
             if let Some(worker) = &mut self.worker {
-                worker.step(session, sent);
+                worker.step(session, sent, at_ns);
             }
         }
     }
@@ -431,7 +431,8 @@ impl Worker {
         Self { session, cursor, waiting: Vec::new() }
     }
 
-    fn step(&mut self, leader: &mut Session, n: u64) {
+    /// By a clock that is not behind what the session was told of the time.
+    fn step(&mut self, leader: &mut Session, n: u64, clock_ns: i64) {
         while let Item::Record(one) = self.cursor.read().unwrap() {
             self.session.follow(&raw(&one)).unwrap();
             for followed in self.session.take_followed() {
@@ -440,7 +441,7 @@ impl Worker {
         }
         while self.waiting.first().is_some_and(|(due, _)| *due <= n) {
             let (_, bytes) = self.waiting.remove(0);
-            leader.encoded_wishes(leader.now_ns(), &bytes).unwrap();
+            leader.encoded_wishes(clock_ns.max(leader.now_ns()), &bytes).unwrap();
         }
     }
 }
