@@ -211,7 +211,8 @@ class Keep:
         segment_mib: Size of one journal file.
         retain_mib: Files behind the oldest snapshot are removed beyond this.
         archive: A folder of the same disk where they are moved instead of being removed.
-        stuck: The kernel halts trading when its thread does not go round for so long.
+        stuck: Trading is halted when the kernel's thread does not go round for so long, while the
+            supervisor does.
         strategy: A Python strategy is stopped when one call lasts so long.
         flatten_on_kill: Whether a kill closes positions at the market too.
         busy_poll: Whether kernel and I/O thread never sleep: each takes a core of its own.

@@ -60,12 +60,11 @@ impl Kernel {
         let outcome = self.show(strategy, instrument, |host, view| dispatch(host, view, call));
         match outcome {
             Ok(()) if self.intents.is_empty() => Ok(()),
-            Ok(()) if self.outside.is_some() => {
-                self.carry_out_outside(strategy)?;
-                self.cancel_at_end()
-            }
             Ok(()) => {
-                self.carry_out(strategy)?;
+                match self.outside.is_some() {
+                    true => self.carry_out_outside(strategy)?,
+                    false => self.carry_out(strategy)?,
+                }
                 self.cancel_at_end()
             }
             Err(failure) => {

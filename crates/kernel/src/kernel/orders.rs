@@ -371,12 +371,23 @@ impl Kernel {
     }
 
     pub(crate) fn cancel_all(&mut self, strategy: u16, instrument: InstrumentId) -> Result<()> {
+        self.cancel_where(strategy, instrument, |_| true)
+    }
+
+    /// Forgets what is wished for in an instrument and cancels the orders there of which this is so.
+    pub(super) fn cancel_where(
+        &mut self,
+        strategy: u16,
+        instrument: InstrumentId,
+        goes: impl Fn(&Order) -> bool,
+    ) -> Result<()> {
         if let Some(rounds) = &mut self.rounds {
             rounds.forget(strategy, instrument);
         }
         let mut ids = std::mem::take(&mut self.ids);
         ids.clear();
-        ids.extend(self.orders.live(strategy, instrument).map(|o| o.id));
+        let live = self.orders.live(strategy, instrument).filter(|order| goes(order));
+        ids.extend(live.map(|order| order.id));
         let done = ids.iter().try_for_each(|id| self.cancel(strategy, *id));
         self.ids = ids;
         done

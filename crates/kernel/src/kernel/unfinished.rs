@@ -33,16 +33,7 @@ pub(super) const fn closes_at_market(order: &Order) -> bool {
 impl Kernel {
     /// The engine takes what a strategy has in an instrument off the venue, but what closes at the market.
     pub(crate) fn clear(&mut self, strategy: u16, instrument: InstrumentId) -> Result<()> {
-        if let Some(rounds) = &mut self.rounds {
-            rounds.forget(strategy, instrument);
-        }
-        let mut ids = std::mem::take(&mut self.ids);
-        ids.clear();
-        let live = self.orders.live(strategy, instrument).filter(|order| !closes_at_market(order));
-        ids.extend(live.map(|order| order.id));
-        let done = ids.iter().try_for_each(|id| self.cancel(strategy, *id));
-        self.ids = ids;
-        done
+        self.cancel_where(strategy, instrument, |order| !closes_at_market(order))
     }
 
     /// Whether an order may not stay open: the session ends, its strategy has stopped, or trading is halted

@@ -13,10 +13,11 @@ use serde_json::{json, Value};
 
 use crate::play::{client, server_time, spot, Asked, Play, MS, SECOND};
 
-const QTY: i64 = 5;
+/// Lots of the order.
+pub const QTY: i64 = 5;
 
 /// What the venue takes a request for old after.
-const WINDOW_NS: i64 = 5 * SECOND;
+pub const WINDOW_NS: i64 = 5 * SECOND;
 
 /// One version of the order, as the venue keeps it.
 #[derive(Debug)]
@@ -50,7 +51,8 @@ impl Version {
     }
 }
 
-fn lots(lots: i64) -> String {
+/// A quantity as the venue writes it.
+pub fn lots(lots: i64) -> String {
     format!("0.{lots:03}")
 }
 

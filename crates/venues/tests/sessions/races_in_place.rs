@@ -11,11 +11,7 @@ use proptest::prelude::*;
 use serde_json::{json, Value};
 
 use crate::play::{client, server_time, usdm, Asked, Play, MS, SECOND};
-
-const QTY: i64 = 5;
-
-/// What the venue takes a request for old after.
-const WINDOW_NS: i64 = 5 * SECOND;
+use crate::races::{lots, QTY, WINDOW_NS};
 
 /// The order at the venue, and what is on its way from and to it.
 struct Venue {
@@ -99,10 +95,6 @@ impl Venue {
         };
         self.answers.push((asked, status, body.to_string()));
     }
-}
-
-fn lots(lots: i64) -> String {
-    format!("0.{lots:03}")
 }
 
 fn ticks(ticks: i64) -> String {
